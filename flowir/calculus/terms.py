@@ -1,0 +1,342 @@
+"""The terms the calculus composes: a workflow without its syntax.
+
+A term names values by number. Numbers are unique in a workflow, so a value that several terms use is
+one event, not several. `from_ir` builds terms from `flow` operations; nothing here knows the IR.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from flowir.configuration import Configuration
+from flowir.errors import CalculusError
+
+Value = int
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One choice of configuration, shared by all calls of an agent in one decision group.
+
+    Attributes:
+        workflow: the workflow that wrote the calls.
+        agent: the agent called; observations belong to it.
+        group: the decision group, `""` for the agent's ordinary calls.
+        configurations: what may be chosen, in the order of the declared space.
+        baseline: index of today's configuration, None where none is declared in the space.
+    """
+
+    workflow: str
+    agent: str
+    group: str
+    configurations: tuple[Configuration, ...]
+    baseline: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.agent}/{self.group}" if self.group else self.agent
+
+
+@dataclass(frozen=True)
+class Checker:
+    """Who accepts or rejects a value: a tool, or an agent that is called and billed.
+
+    Attributes:
+        name: symbol of the tool or agent.
+        site: stable site name of the judging call.
+        decision: index of the agent's decision; None for a tool.
+        latency_s: seconds one verdict of a tool takes; ignored for an agent.
+    """
+
+    name: str
+    site: str
+    decision: int | None = None
+    latency_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Block:
+    """Terms in order, the values they may assume (`arguments`) and the value they give."""
+
+    terms: tuple[Term, ...]
+    result: Value
+    arguments: tuple[Value, ...] = ()
+
+
+@dataclass(frozen=True)
+class Call:
+    """One invocation of a sub-agent: right with p where all inputs are right, else with p0.
+
+    `fresh` says that an unobserved p0 is a fresh attempt (p0 = p): the body of a refine.
+    """
+
+    site: str
+    decision: int
+    inputs: tuple[Value, ...]
+    output: Value
+    fresh: bool = False
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """Code: it is as right as its inputs (p = 1, p0 = 0)."""
+
+    site: str
+    tool: str
+    inputs: tuple[Value, ...]
+    output: Value
+    latency_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Join:
+    """A list (or its concatenation): right iff all, or iff any, of the elements are."""
+
+    kind: Literal["all", "any", "concat"]
+    inputs: tuple[Value, ...]
+    output: Value
+
+
+@dataclass(frozen=True)
+class Vote:
+    """Plurality over the candidates' labels; ties go to the earliest candidate among the tied."""
+
+    inputs: tuple[Value, ...]
+    output: Value
+
+
+@dataclass(frozen=True)
+class Select:
+    """An agent picks one of the candidates; `inputs` are what else its prompt shows."""
+
+    site: str
+    decision: int
+    inputs: tuple[Value, ...]
+    candidates: tuple[Value, ...]
+    output: Value
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way a branch can go; `label` None is the `else` case, `weight` None is not given."""
+
+    label: str | None
+    block: Block
+    weight: float | None = None
+
+
+@dataclass(frozen=True)
+class Branch:
+    """One case runs, drawn by the label; `router` is the decision that writes the label."""
+
+    site: str
+    label: Value
+    cases: tuple[Case, ...]
+    output: Value
+    router: int | None = None
+
+
+@dataclass(frozen=True)
+class Fallback:
+    """Tiers in order until the checker accepts; the last tier is not checked.
+
+    `max N` over one region is that block N times.
+    """
+
+    site: str
+    checker: Checker
+    tiers: tuple[Block, ...]
+    output: Value
+
+
+@dataclass(frozen=True)
+class Refine:
+    """Check the value; while rejected, and at most `bound` times, replace it by the body's result.
+
+    The body assumes (value, feedback). There are at most `bound` checks, none after the last body.
+    """
+
+    site: str
+    checker: Checker
+    initial: Value
+    body: Block
+    bound: int
+    output: Value
+
+
+@dataclass(frozen=True)
+class Map:
+    """The body once per item, concurrently. The body assumes (item,).
+
+    `width` is the number of items assumed when predicting, `bound` the most there can be. The list
+    is right iff every item is; with `mean`, the share of right items counts instead.
+    """
+
+    site: str
+    source: Value
+    body: Block
+    width: int
+    bound: int
+    output: Value
+    mean: bool = False
+
+
+@dataclass(frozen=True)
+class Alternatives:
+    """Blocks of which compilation picks exactly one; equal names in a workflow are one choice."""
+
+    name: str
+    cases: tuple[tuple[str, Block], ...]
+    output: Value
+
+
+Term = (
+    Call | ToolCall | Join | Vote | Select | Branch | Fallback | Refine | Map | Alternatives
+)
+
+
+@dataclass(frozen=True)
+class Structure:
+    """A structural choice: the name of tied alternatives and their labels, the first of them today's."""
+
+    name: str
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """A whole workflow: its arguments are right, its result is judged.
+
+    Attributes:
+        decisions: indexed by `Call.decision` and the like.
+        structures: the names of all `Alternatives` inside, each once, in order of appearance.
+    """
+
+    name: str
+    body: Block
+    decisions: tuple[Decision, ...] = ()
+    structures: tuple[Structure, ...] = ()
+
+    def specialise(self, choices: Mapping[str, str]) -> Workflow:
+        """The workflow with every alternatives replaced by the chosen block.
+
+        Raises:
+            CalculusError: a choice is missing or names no label.
+        """
+        body = _specialise(self.body, choices)
+        return replace(self, body=body, structures=())
+
+
+def blocks_of(term: Term) -> tuple[Block, ...]:
+    """The blocks inside a term, each once."""
+    match term:
+        case Branch(cases=cases):
+            return tuple(case.block for case in cases)
+        case Fallback(tiers=tiers):
+            return tuple(dict.fromkeys(tiers))
+        case Refine(body=body) | Map(body=body):
+            return (body,)
+        case Alternatives(cases=cases):
+            return tuple(block for _, block in cases)
+        case _:
+            return ()
+
+
+def walk(block: Block) -> Iterator[Term]:
+    """Every term of a block and of the blocks inside, outer before inner, in order."""
+    for term in block.terms:
+        yield term
+        for inner in blocks_of(term):
+            yield from walk(inner)
+
+
+def decisions_used(block: Block) -> tuple[int, ...]:
+    """Indices of the decisions a block depends on, sorted."""
+    used: set[int] = set()
+    for term in walk(block):
+        if isinstance(term, Call | Select):
+            used.add(term.decision)
+        if isinstance(term, Fallback | Refine) and term.checker.decision is not None:
+            used.add(term.checker.decision)
+    return tuple(sorted(used))
+
+
+def _specialise(block: Block, choices: Mapping[str, str]) -> Block:
+    """Inline the chosen blocks; the value of an alternatives becomes the chosen block's result."""
+    renamed: dict[Value, Value] = {}
+    terms = tuple(_specialised_terms(block, choices, renamed))
+    return Block(
+        tuple(_rename(term, renamed) for term in terms),
+        renamed.get(block.result, block.result),
+        block.arguments,
+    )
+
+
+def _specialised_terms(
+    block: Block, choices: Mapping[str, str], renamed: dict[Value, Value]
+) -> Iterator[Term]:
+    for term in block.terms:
+        match term:
+            case Alternatives(name=name, cases=cases, output=output):
+                chosen = dict(cases).get(choices.get(name, ""))
+                if chosen is None:
+                    labels = ", ".join(label for label, _ in cases)
+                    raise CalculusError(
+                        f'alternatives "{name}": no choice among {labels} was made '
+                        f"(got {choices.get(name)!r}); give one of the labels"
+                    )
+                yield from _specialised_terms(chosen, choices, renamed)
+                renamed[output] = renamed.get(chosen.result, chosen.result)
+            case Branch(cases=branches):
+                yield replace(
+                    term,
+                    cases=tuple(
+                        replace(case, block=_specialise(case.block, choices)) for case in branches
+                    ),
+                )
+            case Fallback(tiers=tiers):
+                inner = {tier: _specialise(tier, choices) for tier in dict.fromkeys(tiers)}
+                yield replace(term, tiers=tuple(inner[tier] for tier in tiers))
+            case Refine(body=body) | Map(body=body):
+                yield replace(term, body=_specialise(body, choices))
+            case _:
+                yield term
+
+
+def _rename(term: Term, renamed: Mapping[Value, Value]) -> Term:
+    """The term with its operands, and the captures of its blocks, read through `renamed`."""
+    if not renamed:
+        return term
+
+    def name(value: Value) -> Value:
+        return renamed.get(value, value)
+
+    def names(values: tuple[Value, ...]) -> tuple[Value, ...]:
+        return tuple(name(value) for value in values)
+
+    def inside(block: Block) -> Block:
+        return Block(
+            tuple(_rename(inner, renamed) for inner in block.terms),
+            name(block.result),
+            block.arguments,
+        )
+
+    match term:
+        case Call() | ToolCall() | Join() | Vote():
+            return replace(term, inputs=names(term.inputs))
+        case Select():
+            return replace(term, inputs=names(term.inputs), candidates=names(term.candidates))
+        case Branch():
+            cases = tuple(replace(case, block=inside(case.block)) for case in term.cases)
+            return replace(term, label=name(term.label), cases=cases)
+        case Fallback():
+            inner = {tier: inside(tier) for tier in dict.fromkeys(term.tiers)}
+            return replace(term, tiers=tuple(inner[tier] for tier in term.tiers))
+        case Refine():
+            return replace(term, initial=name(term.initial), body=inside(term.body))
+        case Map():
+            return replace(term, source=name(term.source), body=inside(term.body))
+        case Alternatives():
+            cases_ = tuple((label, inside(block)) for label, block in term.cases)
+            return replace(term, cases=cases_)

@@ -1,0 +1,44 @@
+"""What is decided about one sub-agent: its model, reasoning budget and sampling parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Budget = int | str | None
+"""A token count, an effort label such as ``"high"``, or None where the model has no budget."""
+
+Parameter = int | float | str | bool
+"""The value of a sampling parameter."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One setting of a sub-agent.
+
+    Attributes:
+        model: the provider's model name.
+        budget: reasoning budget, see :data:`Budget`.
+        params: sampling parameters as (name, value) pairs, sorted by name.
+    """
+
+    model: str
+    budget: Budget = None
+    params: tuple[tuple[str, Parameter], ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "params", tuple(sorted(self.params)))
+
+    @property
+    def sort_key(self) -> tuple[str, int, int, str, str]:
+        """A total order: by model, then no budget, token budgets by size, labels by name."""
+        kind = 0 if self.budget is None else 1 if isinstance(self.budget, int) else 2
+        tokens = self.budget if isinstance(self.budget, int) else 0
+        label = self.budget if isinstance(self.budget, str) else ""
+        return (self.model, kind, tokens, label, repr(self.params))
+
+    def __str__(self) -> str:
+        words = [self.model]
+        if self.budget is not None:
+            words.append(f"budget {self.budget}")
+        words += [f"{name} {value}" for name, value in self.params]
+        return ", ".join(words)

@@ -1,0 +1,33 @@
+"""The errors a user can cause, one type per layer.
+
+Every message says what is wrong, where, and the mend. The command lines print the message and exit
+with code 1; nothing else is a user's mistake, so nothing else is caught there.
+"""
+
+
+class FlowirError(Exception):
+    """A mistake in what flowir was given; the message is meant for the person who gave it."""
+
+
+class ProfileError(FlowirError):
+    """Observations or prices that cannot be read, or lack what the workflow needs."""
+
+
+class CostModelError(FlowirError):
+    """Observations that were read but that no cost model can be fitted to."""
+
+
+class CalculusError(FlowirError):
+    """A workflow whose success, latency or money the calculus cannot compose."""
+
+
+class SearchError(FlowirError):
+    """A design space that is empty, contradictory, or too wide for the chosen search."""
+
+
+class SelectionError(FlowirError):
+    """A point or constraint that no point of the front answers to."""
+
+
+class EmissionError(FlowirError):
+    """A workflow that the chosen back end cannot express."""
