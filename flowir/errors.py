@@ -31,3 +31,7 @@ class SelectionError(FlowirError):
 
 class EmissionError(FlowirError):
     """A workflow that the chosen back end cannot express."""
+
+
+class SimulationError(FlowirError):
+    """A program that cannot run on the simulated provider, or does not match what is simulated."""

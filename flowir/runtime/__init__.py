@@ -1,0 +1,1 @@
+"""What running code needs: the protocol of a model, and adapters to real ones."""

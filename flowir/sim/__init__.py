@@ -1,0 +1,1 @@
+"""Simulation: a virtual clock, and a provider that answers as the cost model's scenarios say."""
