@@ -1,6 +1,6 @@
 """The terms the calculus composes: a workflow without its syntax.
 
-A term names values by number. Numbers are unique in a workflow, so a value that several terms use is
+A term names values by number. Numbers are unique in a workflow: a value that several terms use is
 one event, not several. `from_ir` builds terms from `flow` operations; nothing here knows the IR.
 """
 
@@ -25,7 +25,9 @@ class Decision:
         agent: the agent called; observations belong to it.
         group: the decision group, `""` for the agent's ordinary calls.
         configurations: what may be chosen, in the order of the declared space.
-        baseline: index of today's configuration, None where none is declared in the space.
+        baseline: index of today's configuration, None where none is declared.
+        closed: how many configurations at the end may not be chosen: today's, where the space no
+            longer has it, is evaluated all the same.
     """
 
     workflow: str
@@ -33,6 +35,12 @@ class Decision:
     group: str
     configurations: tuple[Configuration, ...]
     baseline: int | None = None
+    closed: int = 0
+
+    @property
+    def choices(self) -> range:
+        """Indices of the configurations that may be chosen."""
+        return range(len(self.configurations) - self.closed)
 
     def __str__(self) -> str:
         return f"{self.agent}/{self.group}" if self.group else self.agent
@@ -191,14 +199,12 @@ class Alternatives:
     output: Value
 
 
-Term = (
-    Call | ToolCall | Join | Vote | Select | Branch | Fallback | Refine | Map | Alternatives
-)
+Term = Call | ToolCall | Join | Vote | Select | Branch | Fallback | Refine | Map | Alternatives
 
 
 @dataclass(frozen=True)
 class Structure:
-    """A structural choice: the name of tied alternatives and their labels, the first of them today's."""
+    """A structural choice: the name of tied alternatives and their labels, today's first."""
 
     name: str
     labels: tuple[str, ...]

@@ -1,0 +1,339 @@
+"""What the verifier of the `flow` dialect rejects; messages name the op, the site and the mend."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from xdsl.dialects.builtin import ModuleOp, StringAttr, SymbolRefAttr
+from xdsl.ir import Attribute, Operation, Region
+from xdsl.utils.exceptions import VerifyException
+
+from flowir.dialects import prompt
+from flowir.dialects.flow_types import JoinMode, ListType, boolean, text
+
+if TYPE_CHECKING:
+    from flowir.dialects import flow
+
+Symbols = Mapping[str, Operation]
+
+PARSERS = ("text", "code", "json", "lines", "label")
+"""The text as it is, its last fenced code block, JSON, its non-empty lines, a single word."""
+
+_IMPL = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+def describe(op: Operation) -> str:
+    """The op with what a reader finds it by: `flow.call @coder at "draft"`."""
+    words = [op.name]
+    for name in ("sym_name", "callee", "by", "until"):
+        match op.properties.get(name):
+            case SymbolRefAttr() as symbol:
+                words.append(f"@{symbol.root_reference.data}")
+            case StringAttr() as string:
+                words.append(f"@{string.data}")
+            case _:
+                pass
+    if isinstance(choice := op.properties.get("choice"), StringAttr):
+        words.append(f'"{choice.data}"')
+    if isinstance(site := op.properties.get("site"), StringAttr):
+        words.append(f'at "{site.data}"')
+    elif op.results and op.results[0].name_hint:
+        words.append(f"(%{op.results[0].name_hint})")
+    return " ".join(words)
+
+
+def fail(op: Operation, problem: str) -> VerifyException:
+    """The exception that says what is wrong with `op`."""
+    return VerifyException(f"{describe(op)}: {problem}")
+
+
+def module_symbols(op: Operation) -> Symbols | None:
+    """Agents, tools and workflows around `op`, by name; None outside any module."""
+    module = op
+    while not isinstance(module, ModuleOp):
+        parent = module.parent_op()
+        if parent is None:
+            return None
+        module = parent
+    return {
+        name.data: inner
+        for inner in module.ops
+        if isinstance(name := inner.properties.get("sym_name"), StringAttr)
+    }
+
+
+def agent_inputs(op: flow.AgentOp) -> tuple[str, ...]:
+    """Variables of the system prompt and the prompt, by first appearance."""
+    system = "" if op.system is None else op.system.data
+    return prompt.variables(system, op.prompt.data)
+
+
+def verify_agent(op: flow.AgentOp) -> None:
+    """Templates read; a known parser that gives the output type; a baseline that names a model."""
+    try:
+        agent_inputs(op)
+    except ValueError as error:
+        raise fail(op, f"the prompt template does not read: {error}") from None
+    if op.parser is not None and op.parser.data not in PARSERS:
+        raise fail(op, f'unknown parser "{op.parser.data}"; use one of {", ".join(PARSERS)}')
+
+
+def verify_tool(op: flow.ToolOp) -> None:
+    """An implementation that can be found; a latency that time allows; checkers give verdicts."""
+    if not _IMPL.fullmatch(op.impl.data):
+        raise fail(op, f'impl "{op.impl.data}" is not of the form "package.module:function"')
+    if not 0.0 <= op.latency.data < float("inf"):
+        raise fail(op, f"latency {op.latency.data} s; it must be zero or more seconds")
+    if op.accepts is not None and op.output not in (boolean, text):
+        raise fail(op, f"it `accepts`, so it gives a verdict, not {op.output}; write -> !flow.bool")
+
+
+def _yielded(op: Operation, region: Region, expected: Attribute, which: str) -> None:
+    """The region ends in a yield of the expected type."""
+    last = region.block.last_op
+    if last is None or last.name != "flow.yield":
+        raise fail(op, f"{which} does not end in flow.yield; give the value of the region")
+    if (found := last.operands[0].type) != expected:
+        raise fail(op, f"{which} yields {found}, but the result is {expected}")
+
+
+def verify_join(op: flow.JoinOp) -> None:
+    """At least one operand; what each mode needs and gives."""
+    mode = op.mode.data
+    types = [value.type for value in op.inputs]
+    if not types:
+        raise fail(op, "nothing to join; give at least one operand")
+    if (op.by is not None) != (mode is JoinMode.SELECT):
+        raise fail(op, "`by @agent` belongs to `select`, and `select` needs it")
+    if op.key is not None and mode is not JoinMode.VOTE:
+        raise fail(op, "`key @tool` belongs to `vote`: it gives the label to count")
+    if len(set(types)) > 1:
+        raise fail(
+            op, f"operands of different types: {', '.join(map(str, types))}; make them one type"
+        )
+    expected: dict[JoinMode, Attribute] = {
+        JoinMode.ALL: ListType(types[0]),
+        JoinMode.ANY: ListType(types[0]),
+        JoinMode.CONCAT: text,
+    }
+    if op.output.type != (wanted := expected.get(mode, types[0])):
+        raise fail(op, f"`{mode}` of {types[0]} gives {wanted}, not {op.output.type}")
+    if mode is JoinMode.CONCAT and types[0] != text:
+        raise fail(op, f"`concat` joins !flow.text, not {types[0]}")
+
+
+def verify_branch(op: flow.BranchOp) -> None:
+    """Cases with distinct labels that yield the result type; weights that are probabilities."""
+    labels = [name.data for name in op.labels]
+    if not op.blocks:
+        raise fail(op, "no cases; give at least one label or `else`")
+    if len(set(labels)) != len(labels):
+        raise fail(op, f"a label stands twice among {', '.join(labels)}; merge the cases")
+    for name, region in op.blocks:
+        which = "the `else` case" if name is None else f'case "{name}"'
+        _yielded(op, region, op.output.type, which)
+    if op.weights is not None:
+        verify_probabilities(op, [weight.data for weight in op.weights])
+
+
+def verify_probabilities(op: Operation, values: Iterable[float]) -> None:
+    """Each in [0, 1], together 1."""
+    numbers = list(values)
+    for number in numbers:
+        if not 0.0 <= number <= 1.0:
+            raise fail(op, f"weight {number} is no probability; it must lie in [0, 1]")
+    if abs(sum(numbers) - 1.0) > 1e-6:
+        raise fail(op, f"the weights sum to {sum(numbers):g}; they must sum to 1")
+
+
+def verify_fallback(op: flow.FallbackOp) -> None:
+    """At least one attempt; tiers that yield the result type."""
+    if op.bound.data < 1:
+        raise fail(op, f"max {op.bound.data} never runs; give `max 1` or more")
+    if op.bound.data > 1 and len(op.tiers) > 2:
+        raise fail(op, "`max N` repeats the first tier, with at most one `else` after it")
+    for number, region in enumerate(op.tiers):
+        _yielded(op, region, op.output.type, f"tier {number + 1}")
+
+
+def verify_refine(op: flow.RefineOp) -> None:
+    """A body that takes and gives the value."""
+    if op.bound.data < 1:
+        raise fail(op, f"max {op.bound.data} never refines; give `max 1` or more")
+    types = [argument.type for argument in op.body.block.args]
+    if types != [op.initial.type, text] or op.output.type != op.initial.type:
+        raise fail(
+            op, f"the body takes (value, feedback) of {op.initial.type}, {text} and gives the value"
+        )
+    _yielded(op, op.body, op.output.type, "the body")
+
+
+def verify_map(op: flow.MapOp) -> None:
+    """A bounded body from the element type to the result's element type."""
+    if op.bound.data < 1:
+        raise fail(op, f"max {op.bound.data} maps nothing; give `max 1` or more")
+    if op.width is not None and not 1 <= op.width.data <= op.bound.data:
+        raise fail(op, f"width {op.width.data} lies outside 1 … max {op.bound.data}")
+    source, result = op.source.type, op.output.type
+    assert isinstance(source, ListType)
+    assert isinstance(result, ListType)
+    if [argument.type for argument in op.body.block.args] != [source.element]:
+        raise fail(op, f"the body takes one item of type {source.element}")
+    _yielded(op, op.body, result.element, "the body")
+    if op.mean is not None:
+        users = [use.operation.name for use in op.output.uses]
+        if users != ["flow.return"]:
+            raise fail(op, "`mean` is allowed only where the list is the workflow's result")
+
+
+def verify_alternatives(op: flow.AlternativesOp) -> None:
+    """Distinct labels; regions that yield the result type."""
+    labels = [name.data for name in op.labels]
+    if not labels:
+        raise fail(op, 'no regions; give at least one, `"label" { … }`')
+    if len(set(labels)) != len(labels):
+        raise fail(op, f"a label stands twice among {', '.join(labels)}")
+    for name, region in zip(labels, op.cases, strict=True):
+        _yielded(op, region, op.output.type, f'region "{name}"')
+
+
+def verify_workflow(op: flow.WorkflowOp) -> None:
+    """The signature; then, inside a module, every symbol, site and tied choice."""
+    inputs, outputs = list(op.function_type.inputs), list(op.function_type.outputs)
+    if len(outputs) != 1:
+        raise fail(op, f"a workflow gives exactly one result, not {len(outputs)}")
+    if [argument.type for argument in op.body.block.args] != inputs:
+        raise fail(op, "the arguments of the body differ from the signature")
+    last = op.body.block.last_op
+    if last is None or last.name != "flow.return":
+        raise fail(op, "the body does not end in flow.return")
+    if last.operands[0].type != outputs[0]:
+        raise fail(op, f"it returns {last.operands[0].type}, but the signature says {outputs[0]}")
+    _verify_sites(op)
+    _verify_ties(op)
+    if (symbols := module_symbols(op)) is not None:
+        for inner in op.walk():
+            _verify_symbols(inner, symbols)
+        _verify_no_recursion(op, symbols, ())
+
+
+def _verify_sites(op: Operation) -> None:
+    """No site name twice."""
+    seen: dict[str, Operation] = {}
+    for inner in op.walk():
+        if not isinstance(site := inner.properties.get("site"), StringAttr):
+            continue
+        if site.data in seen:
+            raise fail(inner, f"the site name is taken by {describe(seen[site.data])}; rename one")
+        seen[site.data] = inner
+
+
+def _verify_ties(op: Operation) -> None:
+    """Alternatives of one name have the same labels."""
+    seen: dict[str, Operation] = {}
+    for inner in op.walk():
+        if inner.name != "flow.alternatives":
+            continue
+        choice = inner.properties["choice"]
+        assert isinstance(choice, StringAttr)
+        other = seen.setdefault(choice.data, inner)
+        if other.properties["labels"] != inner.properties["labels"]:
+            raise fail(
+                inner, "tied alternatives differ in their labels; give both the same, in order"
+            )
+
+
+def _verify_symbols(op: Operation, symbols: Symbols) -> None:
+    """Symbols exist, are of the right kind and are called with what they take."""
+    for name, kinds in (
+        ("callee", ("flow.agent", "flow.tool", "flow.workflow")),
+        ("by", ("flow.agent",)),
+        ("key", ("flow.tool",)),
+        ("until", ("flow.agent", "flow.tool")),
+    ):
+        if not isinstance(symbol := op.properties.get(name), SymbolRefAttr):
+            continue
+        target = symbols.get(symbol.root_reference.data)
+        known = sorted(n for n, o in symbols.items() if o.name in kinds)
+        if target is None:
+            raise fail(
+                op,
+                f"unknown symbol @{symbol.root_reference.data}; declared here: "
+                f"{', '.join('@' + n for n in known) or 'none'}",
+            )
+        if target.name not in kinds:
+            raise fail(
+                op,
+                f"@{symbol.root_reference.data} is a {target.name}, expected {' or '.join(kinds)}",
+            )
+        _verify_signature(op, name, target)
+    if op.name == "flow.branch" and isinstance(producer := op.operands[0].owner, Operation):
+        _verify_routed(op, producer, symbols)
+
+
+def _verify_signature(op: Operation, role: str, target: Operation) -> None:
+    """The op gives `target` what it takes, and takes what it gives."""
+    given = len(op.operands)
+    if role == "by":
+        given = len(op.operands) - len(op.inputs) + 1  # type: ignore[attr-defined]
+    elif role == "until":
+        given = len(op.context) + 1  # type: ignore[attr-defined]
+    if target.name == "flow.agent" and role in ("callee", "by", "until"):
+        try:
+            names = agent_inputs(target)  # type: ignore[arg-type]
+        except ValueError as error:
+            raise fail(target, f"the prompt template does not read: {error}") from None
+        if len(names) != given:
+            what = {
+                "callee": "the call gives",
+                "by": "the join gives its context and the list of candidates, together",
+                "until": "it is given its operands and the value, together",
+            }[role]
+            raise fail(
+                op,
+                f"the prompt of @{target.properties['sym_name'].data} has {len(names)} variables "  # type: ignore[attr-defined]
+                f"({', '.join(names) or 'none'}), {what} {given}",
+            )
+    if target.name == "flow.workflow":
+        signature = target.function_type  # type: ignore[attr-defined]
+        types = [value.type for value in op.operands]
+        if types != list(signature.inputs):
+            wanted = ", ".join(map(str, signature.inputs))
+            raise fail(
+                op, f"the workflow takes ({wanted}), the call gives ({', '.join(map(str, types))})"
+            )
+        produced: Attribute = signature.outputs.data[0]
+    else:
+        produced = target.output  # type: ignore[attr-defined]
+    if role == "callee" and op.results[0].type != produced:
+        raise fail(op, f"it gives {produced}, but the result is typed {op.results[0].type}")
+    if role == "until" and target.name == "flow.tool" and produced not in (boolean, text):
+        raise fail(op, f"the checker gives {produced}, not a verdict; declare it -> !flow.bool")
+
+
+def _verify_routed(op: Operation, producer: Operation, symbols: Symbols) -> None:
+    """Where a model writes the label, the branch has an `else`."""
+    callee = producer.properties.get("callee")
+    if not isinstance(callee, SymbolRefAttr):
+        return
+    target = symbols.get(callee.root_reference.data)
+    if target is not None and target.name == "flow.agent" and op.otherwise is None:  # type: ignore[attr-defined]
+        raise fail(op, "a model writes this label and may write anything: add an `else` case")
+
+
+def _verify_no_recursion(op: Operation, symbols: Symbols, path: tuple[str, ...]) -> None:
+    """A workflow does not call itself, at any remove: there would be no bound."""
+    name = op.properties["sym_name"].data  # type: ignore[attr-defined]
+    if name in path:
+        cycle = " → ".join(f"@{step}" for step in (*path[path.index(name) :], name))
+        raise fail(
+            op, f"workflows call each other in a circle ({cycle}); use flow.refine or flow.map"
+        )
+    for inner in op.walk():
+        callee = inner.properties.get("callee")
+        if isinstance(callee, SymbolRefAttr):
+            target = symbols.get(callee.root_reference.data)
+            if target is not None and target.name == "flow.workflow":
+                _verify_no_recursion(target, symbols, (*path, name))
