@@ -1,0 +1,1 @@
+"""Complete a Python function; repair by retrying until the visible tests pass."""

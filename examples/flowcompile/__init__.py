@@ -1,0 +1,1 @@
+"""The three workflows of FlowCompile (arXiv 2605.13647)."""
