@@ -25,9 +25,20 @@ from pathlib import Path
 import numpy as np
 
 COLUMNS = (
-    "sub_agent,model,budget,query_id,sample,correct,latency_s,input_tokens,output_tokens,"
-    "cost_usd,input_correct,answer,error"
-).split(",")
+    "sub_agent",
+    "model",
+    "budget",
+    "query_id",
+    "sample",
+    "correct",
+    "latency_s",
+    "input_tokens",
+    "output_tokens",
+    "cost_usd",
+    "input_correct",
+    "answer",
+    "error",
+)
 
 
 @dataclass(frozen=True)
@@ -182,6 +193,7 @@ def _row(
         strength += agent.recovery or 0.0
     right = random.random() < 1.0 / (1.0 + np.exp(-4.0 * strength))
     common = random.random() < 0.6
+    wrong = "common wrong" if common else f"wrong {random.integers(10**6)}"
     seconds = (model.overhead_s + tokens / model.tokens_per_s) * np.exp(0.2 * random.normal())
     return {
         "sub_agent": agent.name,
@@ -195,11 +207,7 @@ def _row(
         "output_tokens": tokens,
         "cost_usd": "",
         "input_correct": "" if input_correct else 0,
-        "answer": "right"
-        if right
-        else "common wrong"
-        if common
-        else f"wrong {random.integers(10**6)}",
+        "answer": "right" if right else wrong,
         "error": "",
     }
 
