@@ -1,0 +1,1 @@
+"""The design space of a workflow, and its Pareto front."""
