@@ -44,9 +44,15 @@ def describe(op: Operation) -> str:
     return " ".join(words)
 
 
-def fail(op: Operation, problem: str) -> VerifyException:
-    """The exception that says what is wrong with `op`."""
-    return VerifyException(f"{describe(op)}: {problem}")
+class OperationError(VerifyException):
+    """What is wrong with one operation, which may stand inside the one being verified."""
+
+    def __init__(self, op: Operation, problem: str) -> None:
+        super().__init__(f"{describe(op)}: {problem}")
+        self.op = op
+
+
+fail = OperationError
 
 
 def module_symbols(op: Operation) -> Symbols | None:
@@ -216,7 +222,7 @@ def verify_workflow(op: flow.WorkflowOp) -> None:
     if (symbols := module_symbols(op)) is not None:
         for inner in op.walk():
             _verify_symbols(inner, symbols)
-        _verify_no_recursion(op, symbols, ())
+        _verify_no_recursion(op, symbols)
 
 
 def _verify_sites(op: Operation) -> None:
@@ -323,17 +329,31 @@ def _verify_routed(op: Operation, producer: Operation, symbols: Symbols) -> None
         raise fail(op, "a model writes this label and may write anything: add an `else` case")
 
 
-def _verify_no_recursion(op: Operation, symbols: Symbols, path: tuple[str, ...]) -> None:
+def _verify_no_recursion(op: Operation, symbols: Symbols) -> None:
     """A workflow does not call itself, at any remove: there would be no bound."""
-    name = op.properties["sym_name"].data  # type: ignore[attr-defined]
-    if name in path:
-        cycle = " → ".join(f"@{step}" for step in (*path[path.index(name) :], name))
-        raise fail(
-            op, f"workflows call each other in a circle ({cycle}); use flow.refine or flow.map"
-        )
-    for inner in op.walk():
-        callee = inner.properties.get("callee")
-        if isinstance(callee, SymbolRefAttr):
-            target = symbols.get(callee.root_reference.data)
-            if target is not None and target.name == "flow.workflow":
-                _verify_no_recursion(target, symbols, (*path, name))
+    finished: set[str] = set()
+
+    def visit(workflow: Operation, path: tuple[str, ...]) -> None:
+        name = _symbol_name(workflow)
+        if name in path:
+            cycle = " → ".join(f"@{step}" for step in (*path[path.index(name) :], name))
+            raise fail(
+                op, f"workflows call each other in a circle ({cycle}); use flow.refine or flow.map"
+            )
+        if name in finished:
+            return
+        for inner in workflow.walk():
+            callee = inner.properties.get("callee")
+            if isinstance(callee, SymbolRefAttr):
+                target = symbols.get(callee.root_reference.data)
+                if target is not None and target.name == "flow.workflow":
+                    visit(target, (*path, name))
+        finished.add(name)
+
+    visit(op, ())
+
+
+def _symbol_name(op: Operation) -> str:
+    name = op.properties["sym_name"]
+    assert isinstance(name, StringAttr)
+    return name.data

@@ -8,9 +8,9 @@ from typing import Generic
 
 from typing_extensions import TypeVar
 from xdsl.dialects.builtin import FloatData
+from xdsl.dialects.utils import EnumAttribute
 from xdsl.ir import (
     Attribute,
-    EnumAttribute,
     ParametrizedAttribute,
     SpacedOpaqueSyntaxAttribute,
     TypeAttribute,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+import re
+from collections.abc import Callable, Iterable
 
 from xdsl.dialects.builtin import FloatData, IntAttr, StringAttr
 from xdsl.ir import Attribute
@@ -11,6 +13,8 @@ from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
 
 Literal = IntAttr | FloatData | StringAttr
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def parse_literal(parser: AttrParser) -> Literal:
@@ -97,3 +101,19 @@ def parse_fields(
 
     parser.parse_comma_separated_list(AttrParser.Delimiter.NONE, field)
     return found
+
+
+def verify_names(where: str, names: Iterable[str]) -> None:
+    """Names are printed bare, so they must read back as identifiers."""
+    for name in names:
+        if not _IDENTIFIER.fullmatch(name):
+            raise VerifyException(
+                f'{where}: "{name}" is no identifier; use letters, digits and _, as in top_p'
+            )
+
+
+def verify_finite(where: str, values: Iterable[Attribute]) -> None:
+    """What is printed as a decimal number must be one."""
+    for value in values:
+        if isinstance(value, FloatData) and not math.isfinite(value.data):
+            raise VerifyException(f"{where}: {value.data} is not a finite number")

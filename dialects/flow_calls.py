@@ -1,0 +1,161 @@
+"""Calls of agents, tools and workflows, and joins of their results."""
+
+from __future__ import annotations
+
+from xdsl.dialects.builtin import (
+    FunctionType,
+    StringAttr,
+    SymbolRefAttr,
+)
+from xdsl.ir import SSAValue
+from xdsl.irdl import (
+    AttrSizedOperandSegments,
+    IRDLOperation,
+    irdl_op_definition,
+    opt_prop_def,
+    prop_def,
+    result_def,
+    traits_def,
+    var_operand_def,
+)
+from xdsl.parser import Parser
+from xdsl.printer import Printer
+
+from flowir.dialects import flow_checks as checks
+from flowir.dialects import flow_syntax as syntax
+from flowir.dialects.dse import ConfigAttr, SpaceAttr
+from flowir.dialects.flow_traits import Canonicalizable, InvocationEffect
+from flowir.dialects.flow_types import (
+    JoinMode,
+    JoinModeAttr,
+)
+
+
+@irdl_op_definition
+class CallOp(IRDLOperation):
+    """One invocation of an agent, a tool or a workflow.
+
+    `at` is the stable site name, `as` the decision group, `space` narrows the agent's space,
+    `config` is what was chosen.
+
+        %draft = flow.call @coder(%task) at "draft" as "strong" : (!flow.text) -> !flow.text
+    """
+
+    name = "flow.call"
+
+    callee = prop_def(SymbolRefAttr)
+    inputs = var_operand_def()
+    output = result_def()
+    site = opt_prop_def(StringAttr)
+    group = opt_prop_def(StringAttr)
+    space = opt_prop_def(SpaceAttr)
+    config = opt_prop_def(ConfigAttr)
+
+    traits = traits_def(InvocationEffect())
+
+    @classmethod
+    def parse(cls, parser: Parser) -> CallOp:
+        properties: syntax.Properties = {"callee": syntax.parse_symbol(parser)}
+        start = parser.pos
+        operands = syntax.parse_operands(parser)
+        syntax.parse_clauses(parser, properties, "site", "group", "space", "config")
+        attributes = syntax.parse_attributes(parser)
+        parser.parse_punctuation(":")
+        function = parser.parse_attribute()
+        if not isinstance(function, FunctionType):
+            parser.raise_error(
+                "flow.call: expected a type such as (!flow.text) -> !flow.text", start
+            )
+        return cls.create(
+            operands=parser.resolve_operands(operands, function.inputs.data, start),
+            result_types=function.outputs.data,
+            properties=properties,
+            attributes=attributes,
+        )
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        syntax.print_symbol(printer, self.callee)
+        syntax.print_operands(printer, self.inputs)
+        syntax.print_clauses(printer, self)
+        printer.print_op_attributes(self.attributes, print_keyword=True)
+        printer.print_string(" : ")
+        with printer.in_parens():
+            printer.print_list([value.type for value in self.inputs], printer.print_attribute)
+        printer.print_string(" -> ")
+        printer.print_attribute(self.output.type)
+
+
+@irdl_op_definition
+class JoinOp(IRDLOperation):
+    """Makes one value of several.
+
+    `all`, `any` give a list, `concat` text; `vote` the plurality answer (labels by `key`, else the
+    exact text; ties to the earliest); `select` what the agent `by` picks.
+
+        %best = flow.join select(%a, %b) by @judge(%task : !flow.text)
+            : (!flow.text, !flow.text) -> !flow.text
+    """
+
+    name = "flow.join"
+
+    mode = prop_def(JoinModeAttr)
+    inputs = var_operand_def()
+    context = var_operand_def()
+    output = result_def()
+    by = opt_prop_def(SymbolRefAttr)
+    key = opt_prop_def(SymbolRefAttr)
+    site = opt_prop_def(StringAttr)
+    group = opt_prop_def(StringAttr)
+    config = opt_prop_def(ConfigAttr)
+
+    irdl_options = (AttrSizedOperandSegments(as_property=True),)
+    traits = traits_def(InvocationEffect(), Canonicalizable())
+
+    @classmethod
+    def parse(cls, parser: Parser) -> JoinOp:
+        properties: syntax.Properties = {"mode": JoinModeAttr(parser.parse_str_enum(JoinMode))}
+        start = parser.pos
+        operands = syntax.parse_operands(parser)
+        context: list[SSAValue] = []
+        if parser.parse_optional_keyword("by"):
+            properties["by"] = syntax.parse_symbol(parser)
+            context = syntax.parse_optional_typed_operands(parser)
+        if parser.parse_optional_keyword("key"):
+            properties["key"] = syntax.parse_symbol(parser)
+        syntax.parse_clauses(parser, properties, "site", "group", "config")
+        attributes = syntax.parse_attributes(parser)
+        parser.parse_punctuation(":")
+        function = parser.parse_attribute()
+        if not isinstance(function, FunctionType) or len(function.outputs) != 1:
+            parser.raise_error(
+                "flow.join: expected a type such as (!flow.text) -> !flow.text", start
+            )
+        inputs = parser.resolve_operands(operands, function.inputs.data, start)
+        return cls.build(
+            operands=[inputs, context],
+            result_types=[function.outputs.data[0]],
+            properties=properties,
+            attributes=attributes,
+        )
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(f" {self.mode.data}")
+        syntax.print_operands(printer, self.inputs)
+        if self.by is not None:
+            printer.print_string(" by ")
+            syntax.print_symbol(printer, self.by)
+            syntax.print_optional_typed_operands(printer, self.context)
+        if self.key is not None:
+            printer.print_string(" key ")
+            syntax.print_symbol(printer, self.key)
+        syntax.print_clauses(printer, self)
+        printer.print_op_attributes(self.attributes, print_keyword=True)
+        printer.print_string(" : ")
+        with printer.in_parens():
+            printer.print_list([value.type for value in self.inputs], printer.print_attribute)
+        printer.print_string(" -> ")
+        printer.print_attribute(self.output.type)
+
+    def verify_(self) -> None:
+        checks.verify_join(self)

@@ -1,0 +1,229 @@
+"""What a module of the `flow` dialect declares: agents, tools and workflows."""
+
+from __future__ import annotations
+
+from xdsl.dialects.builtin import (
+    FloatData,
+    FunctionType,
+    StringAttr,
+    SymbolNameConstraint,
+)
+from xdsl.dialects.utils import parse_func_op_like, print_func_op_like
+from xdsl.ir import Attribute, SSAValue
+from xdsl.irdl import (
+    IRDLOperation,
+    irdl_op_definition,
+    operand_def,
+    opt_prop_def,
+    prop_def,
+    region_def,
+    traits_def,
+)
+from xdsl.parser import Parser
+from xdsl.printer import Printer
+from xdsl.traits import (
+    HasParent,
+    IsolatedFromAbove,
+    IsTerminator,
+    Pure,
+    RecursiveMemoryEffect,
+    SymbolOpInterface,
+)
+
+from flowir.dialects import flow_checks as checks
+from flowir.dialects import flow_syntax as syntax
+from flowir.dialects.dse import ConfigAttr, SpaceAttr
+from flowir.dialects.flow_types import (
+    AcceptsAttr,
+    Effect,
+    EffectAttr,
+    text,
+)
+from flowir.dialects.literals import float_text, parse_float, print_text
+
+
+@irdl_op_definition
+class AgentOp(IRDLOperation):
+    """Declares a sub-agent: what it is told, what it answers, and what may be chosen for it.
+
+    Its inputs are the variables of `system` and `prompt`, by first appearance. `parser` turns the
+    model's text into the output type; `baseline` is today's configuration.
+
+        flow.agent @coder prompt "Complete this function.\\n\\n{task}"
+          space <models = ["gpt-3.5-turbo-0613", "gpt-4-0613"]>
+          baseline <"gpt-4-0613">
+    """
+
+    name = "flow.agent"
+
+    sym_name = prop_def(SymbolNameConstraint())
+    prompt = prop_def(StringAttr)
+    system = opt_prop_def(StringAttr)
+    output = prop_def(Attribute, default_value=text)
+    parser = opt_prop_def(StringAttr)
+    metric = opt_prop_def(StringAttr)
+    space = opt_prop_def(SpaceAttr)
+    baseline = opt_prop_def(ConfigAttr)
+
+    traits = traits_def(SymbolOpInterface())
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the inputs, in the order calls give them."""
+        return checks.agent_inputs(self)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> AgentOp:
+        properties: syntax.Properties = {"sym_name": parser.parse_symbol_name()}
+        for name in ("system", "prompt"):
+            if parser.parse_optional_keyword(name):
+                properties[name] = StringAttr(parser.parse_str_literal(f": text after `{name}`"))
+        if "prompt" not in properties:
+            parser.raise_error('flow.agent: expected `prompt "…"`')
+        if parser.parse_optional_punctuation("->"):
+            properties["output"] = parser.parse_type()
+        for name in ("parser", "metric"):
+            if parser.parse_optional_keyword(name):
+                properties[name] = StringAttr(parser.parse_str_literal(f": name after `{name}`"))
+        if parser.parse_optional_keyword("space"):
+            properties["space"] = SpaceAttr.new(SpaceAttr.parse_parameters(parser))
+        if parser.parse_optional_keyword("baseline"):
+            properties["baseline"] = ConfigAttr.new(ConfigAttr.parse_parameters(parser))
+        return cls.create(properties=properties, attributes=syntax.parse_attributes(parser))
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_symbol_name(self.sym_name.data)
+        for name in ("system", "prompt"):
+            if isinstance(value := self.properties.get(name), StringAttr):
+                printer.print_string(f" {name} ")
+                print_text(printer, value.data)
+        if self.output != text:
+            printer.print_string(" -> ")
+            printer.print_attribute(self.output)
+        for name in ("parser", "metric"):
+            if isinstance(value := self.properties.get(name), StringAttr):
+                printer.print_string(f" {name} ")
+                print_text(printer, value.data)
+        with printer.indented():
+            for name in ("space", "baseline"):
+                if isinstance(choice := self.properties.get(name), SpaceAttr | ConfigAttr):
+                    printer.print_string(f"\n{name} ")
+                    choice.print_parameters(printer)
+        printer.print_op_attributes(self.attributes, print_keyword=True)
+
+    def verify_(self) -> None:
+        checks.verify_agent(self)
+
+
+@irdl_op_definition
+class ToolOp(IRDLOperation):
+    """Declares code. `impl` is `module:function`; a checker also says how it `accepts`.
+
+    Without an `effect` a tool is taken to write: it is never merged, dropped or run ahead.
+
+        flow.tool @visible_tests impl "code_repair.tools:visible_tests" -> !flow.bool effect pure
+          latency 0.05 accepts <right = 0.99, wrong = 0.2, persistence = 0.9>
+    """
+
+    name = "flow.tool"
+
+    sym_name = prop_def(SymbolNameConstraint())
+    impl = prop_def(StringAttr)
+    output = prop_def(Attribute, default_value=text)
+    effect = prop_def(EffectAttr, default_value=EffectAttr(Effect.WRITES))
+    latency = prop_def(FloatData, default_value=FloatData(0.0))
+    accepts = opt_prop_def(AcceptsAttr)
+
+    traits = traits_def(SymbolOpInterface())
+
+    @classmethod
+    def parse(cls, parser: Parser) -> ToolOp:
+        properties: syntax.Properties = {"sym_name": parser.parse_symbol_name()}
+        parser.parse_keyword("impl")
+        properties["impl"] = StringAttr(parser.parse_str_literal(": module:function after `impl`"))
+        if parser.parse_optional_punctuation("->"):
+            properties["output"] = parser.parse_type()
+        if parser.parse_optional_keyword("effect"):
+            properties["effect"] = EffectAttr(parser.parse_str_enum(Effect))
+        if parser.parse_optional_keyword("latency"):
+            properties["latency"] = parse_float(parser)
+        if parser.parse_optional_keyword("accepts"):
+            properties["accepts"] = AcceptsAttr.new(AcceptsAttr.parse_parameters(parser))
+        return cls.create(properties=properties, attributes=syntax.parse_attributes(parser))
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_symbol_name(self.sym_name.data)
+        printer.print_string(" impl ")
+        print_text(printer, self.impl.data)
+        if self.output != text:
+            printer.print_string(" -> ")
+            printer.print_attribute(self.output)
+        if self.effect.data is not Effect.WRITES:
+            printer.print_string(f" effect {self.effect.data}")
+        if self.latency.data:
+            printer.print_string(f" latency {float_text(self.latency.data)}")
+        if self.accepts is not None:
+            printer.print_string(" accepts ")
+            self.accepts.print_parameters(printer)
+        printer.print_op_attributes(self.attributes, print_keyword=True)
+
+    def verify_(self) -> None:
+        checks.verify_tool(self)
+
+
+@irdl_op_definition
+class WorkflowOp(IRDLOperation):
+    """A workflow: a symbol, isolated from above; another workflow may call it."""
+
+    name = "flow.workflow"
+
+    sym_name = prop_def(SymbolNameConstraint())
+    function_type = prop_def(FunctionType)
+    body = region_def("single_block")
+
+    traits = traits_def(SymbolOpInterface(), IsolatedFromAbove(), RecursiveMemoryEffect())
+
+    @classmethod
+    def parse(cls, parser: Parser) -> WorkflowOp:
+        name, inputs, outputs, region, attributes, _, _ = parse_func_op_like(
+            parser, reserved_attr_names=("sym_name", "function_type")
+        )
+        properties = {
+            "sym_name": StringAttr(name),
+            "function_type": FunctionType.from_lists(inputs, outputs),
+        }
+        return cls.create(
+            properties=properties,
+            attributes={} if attributes is None else dict(attributes.data),
+            regions=[region],
+        )
+
+    def print(self, printer: Printer) -> None:
+        print_func_op_like(
+            printer,
+            self.sym_name,
+            self.function_type,
+            self.body,
+            self.attributes,
+            reserved_attr_names=(),
+        )
+
+    def verify_(self) -> None:
+        checks.verify_workflow(self)
+
+
+@irdl_op_definition
+class ReturnOp(IRDLOperation):
+    """Gives the result of a workflow."""
+
+    name = "flow.return"
+
+    value = operand_def()
+    assembly_format = "$value attr-dict `:` type($value)"
+
+    traits = traits_def(IsTerminator(), Pure(), HasParent(WorkflowOp))
+
+    def __init__(self, value: SSAValue) -> None:
+        super().__init__(operands=[value])

@@ -1,0 +1,1 @@
+"""The command lines: `flowir` and `flowir-opt`."""

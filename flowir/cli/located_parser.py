@@ -1,0 +1,52 @@
+"""A parser that remembers where each operation stands, and says so when one is wrong."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import UNKNOWN_LOC, FileLineColLoc, IntAttr, StringAttr
+from xdsl.ir import Operation
+from xdsl.parser import Parser
+from xdsl.utils.exceptions import ParseError, UnregisteredConstructException, VerifyException
+
+from flowir.cli.diagnostics import nearest
+
+
+class LocatedParser(Parser):
+    """xDSL's parser, with the location of every operation that gives none itself.
+
+    Whatever is wrong with the text is a `ParseError` with a place; xDSL's own parser raises bare
+    errors for unknown operations and for attributes that do not verify.
+    """
+
+    def __init__(self, ctx: Context, text: str, name: str, first_line: int = 1) -> None:
+        super().__init__(ctx, text, name)
+        self._file = StringAttr(name)
+        self._first_line = first_line
+        self._starts = [0] + [i + 1 for i, character in enumerate(text) if character == "\n"]
+
+    def parse_operation(self) -> Operation:
+        start = self.pos
+        try:
+            op = super().parse_operation()
+        except (UnregisteredConstructException, ValueError, VerifyException) as error:
+            self.raise_error(str(error))
+        if op.location == UNKNOWN_LOC:
+            op.location = self._location(start)
+        return op
+
+    def _get_op_by_name(self, name: str) -> type[Operation]:
+        try:
+            return super()._get_op_by_name(name)
+        except ParseError:
+            known = [op.name for dialect in self.ctx.loaded_dialects for op in dialect.operations]
+            start = self.lexer.input.content.rfind(name, 0, self.pos)
+            self.raise_error(
+                f"unknown operation {name}{nearest(name, known)}", start, start + len(name)
+            )
+
+    def _location(self, position: int) -> FileLineColLoc:
+        line = bisect_right(self._starts, position)
+        column = position - self._starts[line - 1] + 1
+        return FileLineColLoc(self._file, IntAttr(line + self._first_line - 1), IntAttr(column))

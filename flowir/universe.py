@@ -1,0 +1,45 @@
+"""What flowir adds to xDSL, by name; nothing is imported before its name is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+from xdsl.universe import Universe
+
+DIALECTS = {
+    "dse": "flowir.dialects.dse:Dse",
+    "flow": "flowir.dialects.flow:Flow",
+}
+
+PASSES = {
+    "flow-bounds": "flowir.passes.flow_bounds:FlowBounds",
+    "flow-dse": "flowir.passes.flow_dse:FlowDse",
+    "flow-inline": "flowir.passes.flow_inline:FlowInline",
+    "flow-name-sites": "flowir.passes.flow_name_sites:FlowNameSites",
+    "flow-select": "flowir.passes.flow_select:FlowSelect",
+}
+
+TARGETS = {
+    "asyncio": "flowir.backends.asyncio.target:AsyncioTarget",
+    "pareto-json": "flowir.search.pareto_json:ParetoJsonTarget",
+}
+
+
+def _factories(places: Mapping[str, str]) -> dict[str, Callable[[], Any]]:
+    """For every `module:name` a function without arguments that imports it."""
+
+    def factory(place: str) -> Callable[[], Any]:
+        module, _, name = place.partition(":")
+        return lambda: getattr(import_module(module), name)
+
+    return {key: factory(place) for key, place in places.items()}
+
+
+FLOWIR_UNIVERSE = Universe(
+    all_dialects=_factories(DIALECTS),
+    all_passes=_factories(PASSES),
+    all_targets=_factories(TARGETS),
+)
+"""Found by every xDSL tool through the entry point group `xdsl.universe`."""
