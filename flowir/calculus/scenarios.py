@@ -62,6 +62,21 @@ class CheckerModel:
 
 
 @dataclass(frozen=True)
+class GivenRates:
+    """Rates of a checker that the workflow states instead of having them learned.
+
+    Attributes:
+        right: P(accepts | right), 0..1.
+        wrong: P(accepts | wrong), 0..1.
+        persistence: correlation of two verdicts about equally right values of one query, 0..1.
+    """
+
+    right: float
+    wrong: float
+    persistence: float = 0.0
+
+
+@dataclass(frozen=True)
 class Scenarios:
     """Everything about single calls, for `draws` posterior draws of `queries` queries.
 

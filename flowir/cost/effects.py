@@ -1,0 +1,98 @@
+"""From standard normal sites to the parameters of every series, for torch and numpy alike.
+
+A site of E series is whitened: `cholesky @ site` has the prior correlation between arms. Appending
+fresh standard normals and using the Cholesky factor of more arms therefore continues a posterior
+draw to arms that were never observed: they follow their neighbours, and are as wide as the prior
+where they have none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+LOCATION_PRIOR = (0.5, -1.5, 2.5, -1.5)
+"""Prior mean of the location per kind: most calls succeed, few recover, judges are decent."""
+LOADING_PRIOR = (1.5, 1.0, 0.0, 0.0)
+"""Prior mean of the loading on the first dimension per kind; this also fixes its sign."""
+
+SERIES_AXIS = {"location": -1, "loading": -1, "more_loadings": -2, "concentration": -1}
+ARM_AXIS = {"location": -1, "slope": -2, "loading": -1, "specific": -1, "noise": -1, "nu": -1}
+
+
+def success_shapes(series: int, factors: int, kinds: int) -> dict[str, tuple[int, ...]]:
+    """Shapes of the sites of the success part."""
+    shapes: dict[str, tuple[int, ...]] = {
+        "log_scales": (4,),
+        "kind_location": (kinds,),
+        "kind_loading": (kinds,),
+        "kind_concentration": (kinds,),
+        "location": (series,),
+        "loading": (series,),
+        "concentration": (series,),
+    }
+    if factors > 1:
+        shapes["more_loadings"] = (series, factors - 1)
+    return shapes
+
+
+def success_parameters(
+    sites: Mapping[str, Any], kinds: Any, cholesky: Any, xp: ModuleType
+) -> tuple[Any, Any, Any]:
+    """([..., E] location, [..., E, factors] loading, [..., E] log concentration) of E series.
+
+    sites: by name, any leading axes; kinds: [E]; cholesky: [E, E]; xp: numpy or torch.
+    """
+    scales = xp.exp(0.5 * sites["log_scales"])[..., None, :]
+
+    def prior(means: tuple[float, ...]) -> Any:
+        return xp.asarray(means, dtype=cholesky.dtype)[kinds]
+
+    location = (
+        prior(LOCATION_PRIOR)
+        + 1.5 * sites["kind_location"][..., kinds]
+        + 1.2 * scales[..., 0] * (sites["location"] @ cholesky.T)
+    )
+    first = (
+        prior(LOADING_PRIOR)
+        + 0.75 * sites["kind_loading"][..., kinds]
+        + 0.6 * scales[..., 1] * (sites["loading"] @ cholesky.T)
+    )
+    log_concentration = sites["kind_concentration"][..., kinds] + 0.8 * scales[..., 3] * (
+        sites["concentration"] @ cholesky.T
+    )
+    loading = first[..., None]
+    if "more_loadings" in sites:
+        more = 0.8 * scales[..., 2, None] * (cholesky @ sites["more_loadings"])
+        loading = xp.concatenate([loading, more], -1)
+    return location, loading, log_concentration
+
+
+def quantity_shapes(arms: int, factors: int) -> dict[str, tuple[int, ...]]:
+    """Shapes of the sites of one quantity."""
+    shapes: dict[str, tuple[int, ...]] = {"log_scale": (1,), "common": (5,)}
+    for name in ARM_AXIS:
+        shapes[name] = (arms, factors) if name == "slope" else (arms,)
+    return shapes
+
+
+def quantity_parameters(
+    sites: Mapping[str, Any], centre: float, spread: float, cholesky: Any, xp: ModuleType
+) -> dict[str, Any]:
+    """[..., E] location, loading, specific, noise, nu and [..., E, factors] slope of E arms."""
+    common = sites["common"][..., None]
+
+    def pooled(name: str) -> Any:
+        return sites[name] @ cholesky.T
+
+    return {
+        "location": centre
+        + 2.0 * spread * common[..., 0, :]
+        + xp.exp(0.5 * sites["log_scale"]) * pooled("location"),
+        "slope": 0.3 * (cholesky @ sites["slope"]),
+        "loading": 0.3 * xp.exp(common[..., 1, :]) + 0.3 * pooled("loading"),
+        "specific": xp.exp(-1.5 + common[..., 2, :] + 0.5 * pooled("specific")),
+        "noise": xp.exp(-1.5 + common[..., 3, :] + 0.7 * pooled("noise")),
+        "nu": 1.0 + xp.exp(1.0 + common[..., 4, :] + 0.5 * pooled("nu")),
+    }

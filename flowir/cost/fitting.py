@@ -1,0 +1,134 @@
+"""Fits the cost model to observations. Imports torch and pyro."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from flowir.cost.cost_model import CostModel
+from flowir.cost.inference import Draws, infer
+from flowir.cost.model import (
+    QuantityData,
+    quadrature,
+    quantity_model,
+    success_data,
+    success_model,
+)
+from flowir.cost.options import FitOptions
+from flowir.cost.posterior import QuantityPosterior, SuccessPosterior, cholesky_of
+from flowir.cost.series import QUANTITIES, LogTable, binary_table, log_table
+from flowir.errors import CostModelError
+from flowir.profile.observations import Observations
+
+Floats = npt.NDArray[np.float64]
+Progress = Callable[[str], None]
+
+
+def fit(
+    observations: Observations,
+    *,
+    options: FitOptions,
+    progress: Progress | None = None,
+) -> CostModel:
+    """The posterior of the cost model.
+
+    progress: called with one line of text as each part begins.
+
+    Raises:
+        CostModelError: there is no usable row (all are infrastructure errors).
+    """
+    say = progress or _silent
+    kept = observations.without_errors()
+    if not len(kept):
+        raise CostModelError(
+            "no usable observation: every row has an error set; add rows of calls that finished"
+        )
+    warnings: list[str] = []
+    success = _fit_success(kept, options, say, warnings)
+    difficulty = _difficulty(success, len(kept.queries), options)
+    quantities = {}
+    for quantity in QUANTITIES:
+        table = log_table(kept, quantity)
+        if table.arms:
+            say(f"fitting {quantity} of {len(table.arms)} configurations")
+            quantities[quantity] = _fit_quantity(table, difficulty, options, warnings)
+    return CostModel(
+        agents=kept.agents,
+        queries=kept.queries,
+        success=success,
+        quantities=quantities,
+        difficulty=difficulty,
+        stored=options.draws,
+        warnings=tuple(warnings),
+    )
+
+
+def _fit_success(
+    observations: Observations, options: FitOptions, say: Progress, warnings: list[str]
+) -> SuccessPosterior | None:
+    table = binary_table(observations)
+    if not table.arms:
+        return None
+    say(f"fitting success of {len(table.arms)} series on {len(observations.queries)} queries")
+    nodes, weights = quadrature(options.factors, options.points)
+    data = success_data(
+        table.kinds,
+        table.right,
+        table.trials,
+        cholesky_of(table.arms, table.kinds),
+        nodes,
+        weights,
+    )
+    draws = infer(
+        success_model, data, method=options.method, draws=options.draws, seed=options.seed
+    )
+    warnings += draws.warnings
+    return SuccessPosterior(
+        table.arms, table.kinds, table.right, table.trials, draws.values, nodes, weights
+    )
+
+
+def _difficulty(success: SuccessPosterior | None, queries: int, options: FitOptions) -> Floats:
+    """[Q, factors] posterior mean difficulty, at the mean of the drawn parameters."""
+    if success is None:
+        return np.zeros((queries, options.factors))
+    location, loading, concentration = success.parameters(np.arange(success.draws))
+    weight = success.responsibilities(
+        location.mean(0),
+        loading.mean(0),
+        np.exp(np.log(concentration).mean(0)),
+        np.arange(queries),
+    )
+    return weight @ success.nodes
+
+
+def _fit_quantity(
+    table: LogTable, difficulty: Floats, options: FitOptions, warnings: list[str]
+) -> QuantityPosterior:
+    import torch
+
+    seen = table.mean[table.count > 0]
+    centre, spread = float(seen.mean()), float(max(seen.std(), 0.3))
+    cholesky = cholesky_of(table.arms, [0] * len(table.arms))
+    data = QuantityData(
+        torch.as_tensor(table.count),
+        torch.as_tensor(table.mean),
+        torch.as_tensor(table.squares),
+        torch.as_tensor(difficulty),
+        torch.as_tensor(cholesky),
+        centre,
+        spread,
+    )
+    draws: Draws = infer(
+        quantity_model, data, method="laplace", draws=options.draws, seed=options.seed + 1
+    )
+    warnings += draws.warnings
+    return QuantityPosterior(
+        table.arms, table.count, table.mean, table.squares, draws.values, centre, spread
+    )
+
+
+def _silent(_: str) -> None:
+    pass

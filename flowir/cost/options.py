@@ -1,0 +1,27 @@
+"""How to fit the cost model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Method = Literal["laplace", "nuts"]
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """How to fit.
+
+    Attributes:
+        factors: dimensions of the shared difficulty.
+        points: quadrature points per dimension.
+        draws: posterior draws kept.
+        method: `laplace`, or `nuts` (slower, exact in the limit).
+        seed: same observations, options and seed give the same model.
+    """
+
+    factors: int = 2
+    points: int = 11
+    draws: int = 256
+    method: Method = "laplace"
+    seed: int = 0

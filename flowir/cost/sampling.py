@@ -1,0 +1,203 @@
+"""Scenarios from posterior draws: per (draw, query), rates, latencies and tokens of any arm."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from flowir.calculus.scenarios import GivenRates
+from flowir.cost.posterior import QuantityPosterior, SuccessPosterior, conditional_mean
+from flowir.cost.series import Arm
+from flowir.cost.special import normal_quantile
+
+Floats = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
+
+LARGEST_SCALE = 1.5
+"""Noise scales of log quantities are cut here: beyond it the mean of a log-normal says nothing."""
+
+
+@dataclass(frozen=True)
+class QuerySample:
+    """The queries of each draw.
+
+    Attributes:
+        draw: [D] which stored posterior draw.
+        observed: [D, Q] index of the observed query, None for fresh queries.
+        difficulty: [D, Q, factors] latent difficulty of each.
+        expected: [D, Q, factors] what latencies and tokens depend on: the difficulty of fresh
+            queries, its posterior mean for observed ones.
+        seed: of everything drawn for them.
+    """
+
+    draw: Indices
+    observed: Indices | None
+    difficulty: Floats
+    expected: Floats
+    seed: int
+
+    def rng(self, *names: object) -> np.random.Generator:
+        """A generator of its own for what the names say: other draws do not move it."""
+        return stream(self.seed, *names)
+
+
+def stream(seed: int, *names: object) -> np.random.Generator:
+    """A generator keyed by a seed and names."""
+    digest = hashlib.blake2b(repr(tuple(str(n) for n in names)).encode(), digest_size=8).digest()
+    return np.random.default_rng([seed, int.from_bytes(digest, "little")])
+
+
+def fresh_queries(stored: int, factors: int, draws: int, queries: int, seed: int) -> QuerySample:
+    """Queries never seen: θ ~ N(0, I), a Latin hypercube within each draw (McKay et al. 1979)."""
+    rng = stream(seed, "fresh queries")
+    uniform = np.empty((draws, queries, factors))
+    for d in range(draws):
+        for f in range(factors):
+            uniform[d, :, f] = (rng.permutation(queries) + rng.random(queries)) / queries
+    difficulty = normal_quantile(uniform)
+    return QuerySample(chosen_draws(stored, draws), None, difficulty, difficulty, seed)
+
+
+def observed_queries(
+    posterior: SuccessPosterior | None,
+    expected: Floats,
+    stored: int,
+    draws: int,
+    queries: int,
+    seed: int,
+) -> QuerySample:
+    """The queries of the observations, each once per draw.
+
+    Fewer are a random subset per draw; more are whole copies and a random subset per draw, so that
+    over draws every query counts the same. expected: [Q, factors] posterior mean difficulty.
+    """
+    rng = stream(seed, "observed queries")
+    known, factors = expected.shape
+    copies, rest = divmod(queries, known)
+    observed = np.empty((draws, queries), dtype=np.int64)
+    for d in range(draws):
+        subset = np.sort(rng.permutation(known)[:rest])
+        observed[d] = np.concatenate([np.tile(np.arange(known), copies), subset])
+    chosen = chosen_draws(stored, draws)
+    difficulty = np.zeros((draws, queries, factors))
+    if posterior is not None:
+        for d in range(draws):
+            distinct, position = np.unique(observed[d], return_inverse=True)
+            weight = posterior.difficulty(int(chosen[d]), distinct).cumsum(axis=1)[position]
+            node = (rng.random((queries, 1)) > weight).sum(axis=1)
+            difficulty[d] = posterior.nodes[np.minimum(node, len(posterior.nodes) - 1)]
+    return QuerySample(chosen, observed, difficulty, expected[observed], seed)
+
+
+def chosen_draws(stored: int, draws: int) -> Indices:
+    """Which stored draws stand for `draws` of them: evenly spread, cycled when there are more."""
+    if draws <= stored:
+        return (np.arange(draws) * stored) // draws
+    return np.arange(draws) % stored
+
+
+def success(
+    posterior: SuccessPosterior, sample: QuerySample, arm: Arm, kind: int
+) -> tuple[Floats, bool]:
+    """[D, Q] probability of one kind of event of an arm, and whether it was ever observed."""
+    rng = sample.rng("success", arm, kind)
+    location, loading, concentration = posterior.parameters_of(arm, kind, sample.draw, rng)
+    score = location[:, None] + np.einsum("dqf,df->dq", sample.difficulty, loading)
+    mean, total = conditional_mean(score), concentration[:, None]
+    alpha, beta = mean * total, (1 - mean) * total
+    series = list(zip(posterior.arms, posterior.kinds, strict=True))
+    known = (arm, kind) in series
+    if known and sample.observed is not None:
+        index = series.index((arm, kind))
+        right = posterior.right[index][sample.observed]
+        alpha = alpha + right
+        beta = beta + posterior.trials[index][sample.observed] - right
+    return rng.beta(alpha, beta), known
+
+
+def log_quantity(
+    posterior: QuantityPosterior, sample: QuerySample, arm: Arm, name: str
+) -> tuple[Floats, Floats, bool]:
+    """[D, Q] location and scale of the logarithm of a quantity, and whether it was observed.
+
+    The effect h_q that arms share is drawn once per query, whatever arm is asked for.
+    """
+    rng = sample.rng(name, arm)
+    own = posterior.parameters_of(arm, sample.draw, rng)
+    known = arm in posterior.arms
+    slope = np.einsum("dqf,df->dq", sample.expected, own["slope"])
+    base = own["location"][:, None] + slope
+    shared_rng = sample.rng(name, "shared")
+    shape = sample.difficulty.shape[:2]
+    nu, noise = own["nu"][:, None], own["noise"][:, None]
+    if sample.observed is None:
+        shared = shared_rng.standard_normal(shape)
+        variance = nu * noise**2 / rng.chisquare(np.broadcast_to(nu, shape))
+        specific = own["specific"][:, None] * rng.standard_normal(shape)
+    else:
+        shared = _observed_shared(posterior, sample, shared_rng)
+        count, mean, squares = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+        if known:
+            index = posterior.arms.index(arm)
+            count = posterior.count[index][sample.observed]
+            mean = posterior.mean[index][sample.observed]
+            squares = posterior.squares[index][sample.observed]
+        degrees = np.maximum(count - 1, 0)
+        variance = (nu * noise**2 + squares) / rng.chisquare(nu + degrees)
+        residual = mean - base - own["loading"][:, None] * shared
+        precision = 1 / own["specific"][:, None] ** 2 + count / variance
+        specific = count / variance * residual / precision
+        specific = specific + rng.standard_normal(shape) / np.sqrt(precision)
+    location = base + own["loading"][:, None] * shared + specific
+    return location, np.minimum(np.sqrt(variance), LARGEST_SCALE), known
+
+
+def _observed_shared(
+    posterior: QuantityPosterior, sample: QuerySample, rng: np.random.Generator
+) -> Floats:
+    """[D, Q] draws of h_q given the means of every arm on that query."""
+    own = posterior.parameters(sample.draw)
+    observed = sample.observed
+    assert observed is not None
+    information, score = np.ones(observed.shape), np.zeros(observed.shape)
+    for e in range(len(posterior.arms)):
+        count = posterior.count[e][observed]
+        nu, noise, loading = (own[name][:, e, None] for name in ("nu", "noise", "loading"))
+        degrees = np.maximum(count - 1, 0)
+        variance = (nu * noise**2 + posterior.squares[e][observed]) / (nu + degrees)
+        total = own["specific"][:, e, None] ** 2 + variance / np.maximum(count, 1)
+        precision = np.where(count > 0, 1 / total, 0.0)
+        slope = np.einsum("dqf,df->dq", sample.expected, own["slope"][:, e])
+        residual = posterior.mean[e][observed] - own["location"][:, e, None] - slope
+        information += loading**2 * precision
+        score += loading * precision * residual
+    return score / information + rng.standard_normal(observed.shape) / np.sqrt(information)
+
+
+def given_rate(
+    rate: float, persistence: float, shape: tuple[int, int], rng: np.random.Generator
+) -> Floats:
+    """[D, Q] rates of a checker whose verdicts persist on a query.
+
+    Beta with mean `rate` and concentration (1 - ρ) / ρ: the intra-class correlation of two verdicts
+    is the persistence ρ. ρ = 0 is a constant, ρ = 1 one verdict per query.
+    """
+    if persistence <= 0 or rate in (0.0, 1.0):
+        return np.full(shape, rate)
+    if persistence >= 1:
+        return (rng.random(shape) < rate).astype(float)
+    concentration = (1 - persistence) / persistence
+    return rng.beta(rate * concentration, (1 - rate) * concentration, size=shape)
+
+
+def given_rates(
+    rates: GivenRates, name: str, shape: tuple[int, int], seed: int
+) -> tuple[Floats, Floats]:
+    """[D, Q] acceptance of right and of wrong values."""
+    return (
+        given_rate(rates.right, rates.persistence, shape, stream(seed, "given right", name)),
+        given_rate(rates.wrong, rates.persistence, shape, stream(seed, "given wrong", name)),
+    )

@@ -1,0 +1,17 @@
+"""Observations of single calls and prices: the schema, and the files they are read from."""
+
+from flowir.profile.observations import VERDICTS, Observation, Observations, merge, observations_of
+from flowir.profile.prices import Price, Prices, read_prices
+from flowir.profile.read import read_observations
+
+__all__ = [
+    "VERDICTS",
+    "Observation",
+    "Observations",
+    "Price",
+    "Prices",
+    "merge",
+    "observations_of",
+    "read_observations",
+    "read_prices",
+]

@@ -1,0 +1,365 @@
+"""Observations from CSV and JSON lines files, streamed; all bad rows are reported at once."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from array import array
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from flowir.configuration import Budget, Configuration, Parameter
+from flowir.errors import ProfileError
+from flowir.profile.observations import Observations, from_columns
+from flowir.profile.problems import Problems, check_columns, open_text
+
+COLUMNS = (
+    "sub_agent",
+    "model",
+    "budget",
+    "params",
+    "query_id",
+    "sample",
+    "correct",
+    "latency_s",
+    "input_tokens",
+    "output_tokens",
+    "cost_usd",
+    "input_correct",
+    "answer",
+    "error",
+)
+REQUIRED = ("sub_agent", "model", "query_id")
+MEASURED = ("correct", "latency_s", "answer")
+"""A row must have one of these, or it says nothing."""
+
+_FALSE = frozenset({"", "0", "false", "no", "none", "null"})
+
+
+def read_observations(path: str | Path) -> Observations:
+    """Observations of a `.csv`, `.jsonl` or `.ndjson` file.
+
+    Raises:
+        ProfileError: the file is missing, empty or of an unknown kind, its columns are wrong, or
+            rows are bad: all of them, each with line and reason.
+    """
+    path = Path(path)
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise ProfileError(
+            f'{path}: unknown kind of file "{path.suffix}"; observations are read from '
+            f"{', '.join(sorted(_READERS))}"
+        )
+    problems = Problems(path)
+    rows = Rows(problems)
+    for line, row in reader(path, problems):
+        rows.add(line, row)
+    problems.raise_if_any()
+    if not rows.count:
+        raise ProfileError(f"{path}: no observations; add one row per call")
+    return rows.observations()
+
+
+def _csv_rows(path: Path, problems: Problems) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    with open_text(path) as file:
+        reader = csv.reader(file)
+        try:
+            header = next(reader, None)
+            check_columns(path, header, COLUMNS, required=REQUIRED)
+            assert header is not None
+            names = [name.strip() for name in header]
+            _check_measured(path, names)
+            for cells in reader:
+                if len(cells) == len(names):
+                    yield reader.line_num, dict(zip(names, cells, strict=True))
+                elif any(cell.strip() for cell in cells):
+                    problems.add(
+                        reader.line_num, f"{len(cells)} cells where the header has {len(names)}"
+                    )
+        except csv.Error as error:
+            raise ProfileError(f"{path}: line {reader.line_num}: not CSV ({error})") from None
+        except UnicodeDecodeError:
+            raise ProfileError(f"{path}: not UTF-8 text; save the file as UTF-8") from None
+
+
+def _json_rows(path: Path, problems: Problems) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    known = frozenset(COLUMNS)
+    with open_text(path) as file:
+        try:
+            for line, text in enumerate(file, start=1):
+                if not text.strip():
+                    continue
+                try:
+                    row = json.loads(text)
+                except ValueError as error:
+                    problems.add(line, f"not JSON ({error})")
+                    continue
+                if not isinstance(row, dict):
+                    problems.add(line, "not a JSON object; give one object per line")
+                    continue
+                if not known.issuperset(row) or not all(name in row for name in REQUIRED):
+                    try:
+                        check_columns(path, list(row) or None, COLUMNS, required=REQUIRED)
+                    except ProfileError as error:
+                        wrong = str(error).splitlines()[1:-1]
+                        problems.add(line, "; ".join(w.strip() for w in wrong) or "an empty object")
+                    continue
+                yield line, row
+        except UnicodeDecodeError:
+            raise ProfileError(f"{path}: not UTF-8 text; save the file as UTF-8") from None
+
+
+_READERS: dict[str, Callable[[Path, Problems], Iterator[tuple[int, Mapping[str, Any]]]]] = {
+    ".csv": _csv_rows,
+    ".jsonl": _json_rows,
+    ".ndjson": _json_rows,
+}
+
+
+def _check_measured(path: Path, names: list[str]) -> None:
+    if not any(name in names for name in MEASURED):
+        raise ProfileError(
+            f"{path}: wrong columns\n  nothing is measured: add one of {', '.join(MEASURED)}"
+        )
+
+
+class Rows:
+    """Collects rows of text or JSON cells into columns; bad rows go to `problems`."""
+
+    def __init__(self, problems: Problems) -> None:
+        self.problems = problems
+        self.count = 0
+        self._tables: dict[str, dict[Any, int]] = {
+            name: {} for name in ("agent", "configuration", "query", "sample", "answer")
+        }
+        self._codes = {name: array("i") for name in self._tables}
+        self._values = {name: array("d") for name in _NUMBERS}
+        self._flags = {"input_correct": array("b"), "error": array("b")}
+        self._configurations: dict[tuple[str, str, str], Configuration] = {}
+        self._seen: dict[tuple[int, int, int, int, int], int] = {}
+        self._lines = array("q")
+
+    def add(self, line: int, row: Mapping[str, Any]) -> None:
+        """Take one row, or report why not."""
+        try:
+            self._take(line, row)
+        except ValueError as error:
+            self.problems.add(line, str(error))
+
+    def _take(self, line: int, row: Mapping[str, Any]) -> None:
+        agent, model, query = (_text(row, name, required=True) for name in REQUIRED)
+        configuration = self._configuration(model, row.get("budget"), row.get("params"))
+        sample = _text(row, "sample")
+        answer = _text(row, "answer")
+        error = _text(row, "error").lower() not in _FALSE
+        values = {name: _number(row, name, check) for name, check in _NUMBERS.items()}
+        input_correct = _truth(row, "input_correct")
+        measured = answer or not (math.isnan(values["correct"]) and math.isnan(values["latency_s"]))
+        if not (error or measured):
+            raise ValueError("nothing is measured; give correct, latency_s or answer")
+        codes = {
+            "agent": self._code("agent", agent),
+            "configuration": self._code("configuration", configuration),
+            "query": self._code("query", query),
+            "sample": self._code("sample", sample),
+            "answer": self._code("answer", answer) if answer else -1,
+        }
+        if sample and self._repeated(line, codes, values, input_correct, error):
+            return
+        for name, code in codes.items():
+            self._codes[name].append(code)
+        for name, value in values.items():
+            self._values[name].append(value)
+        self._flags["input_correct"].append(input_correct)
+        self._flags["error"].append(error)
+        self._lines.append(line)
+        self.count += 1
+
+    def _repeated(
+        self,
+        line: int,
+        codes: Mapping[str, int],
+        values: Mapping[str, float],
+        input_correct: bool,
+        error: bool,
+    ) -> bool:
+        """Whether this very call was read before; the same call with other values is refused."""
+        key = (
+            codes["agent"],
+            codes["configuration"],
+            codes["query"],
+            codes["sample"],
+            int(input_correct),
+        )
+        index = self._seen.setdefault(key, self.count)
+        if index == self.count:
+            return False
+        same = self._codes["answer"][index] == codes["answer"]
+        same &= bool(self._flags["error"][index]) == error
+        for name, value in values.items():
+            before = self._values[name][index]
+            same &= before == value or (math.isnan(before) and math.isnan(value))
+        if same:
+            return True
+        raise ValueError(
+            f"contradicts line {self._lines[index]}: same sub_agent, model, budget, params, "
+            "query_id and sample, other values; give each call its own sample"
+        )
+
+    def _configuration(self, model: str, budget: Any, params: Any) -> Configuration:
+        key = (model, repr(budget), repr(params))
+        found = self._configurations.get(key)
+        if found is None:
+            found = Configuration(model, parse_budget(budget), parse_params(params))
+            self._configurations[key] = found
+        return found
+
+    def _code(self, table: str, value: Any) -> int:
+        entries = self._tables[table]
+        return entries.setdefault(value, len(entries))
+
+    def observations(self) -> Observations:
+        """What was collected, in canonical order."""
+        columns: dict[str, Any] = {
+            name: np.array(codes, dtype=np.int32) for name, codes in self._codes.items()
+        }
+        columns |= {name: np.array(v, dtype=np.float64) for name, v in self._values.items()}
+        columns |= {name: np.array(v, dtype=np.bool_) for name, v in self._flags.items()}
+        return from_columns(
+            agents=tuple(self._tables["agent"]),
+            configurations=tuple(self._tables["configuration"]),
+            queries=tuple(self._tables["query"]),
+            samples=tuple(self._tables["sample"]),
+            answers=tuple(self._tables["answer"]),
+            **columns,
+        )
+
+
+def parse_budget(cell: Any) -> Budget:
+    """A token count, an effort label, or None for an empty cell.
+
+    Raises:
+        ValueError: a negative or fractional number of tokens.
+    """
+    if cell is None:
+        return None
+    if isinstance(cell, bool):
+        raise ValueError(f"budget is {cell}; give a token count or an effort label")
+    text = str(cell).strip()
+    if not text:
+        return None
+    try:
+        tokens = float(text)
+    except ValueError:
+        return text
+    if not tokens.is_integer() or tokens < 0:
+        raise ValueError(f'budget is "{text}"; give a whole number of tokens or an effort label')
+    return int(tokens)
+
+
+def parse_params(cell: Any) -> tuple[tuple[str, Parameter], ...]:
+    """Sampling parameters from `temperature=0.7;top_p=0.9`, a JSON object, or nothing.
+
+    Raises:
+        ValueError: a part without `=`, a name given twice, a value that is not a scalar.
+    """
+    if cell is None or cell == "":
+        return ()
+    if isinstance(cell, str) and cell.strip().startswith("{"):
+        cell = json.loads(cell)
+    if isinstance(cell, Mapping):
+        pairs = list(cell.items())
+    else:
+        parts = [part.strip() for part in str(cell).replace(",", ";").split(";") if part.strip()]
+        pairs = []
+        for part in parts:
+            name, sign, value = part.partition("=")
+            if not sign or not name.strip():
+                raise ValueError(f'params has "{part}"; write name=value, separated by ";"')
+            pairs.append((name.strip(), _scalar(value.strip())))
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError(f"params names a parameter twice: {cell}")
+    for name, value in pairs:
+        if not isinstance(value, (int, float, str, bool)):
+            raise ValueError(f"params: {name} is not a number, text or truth value")
+    return tuple(sorted(pairs))
+
+
+def _scalar(text: str) -> Parameter:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _text(row: Mapping[str, Any], name: str, *, required: bool = False) -> str:
+    cell = row.get(name)
+    if cell is not None and not isinstance(cell, (str, int, float, bool)):
+        raise ValueError(f"{name} is not a text or a number")
+    text = "" if cell is None else str(cell).strip()
+    if required and not text:
+        raise ValueError(f"{name} is empty")
+    return text
+
+
+def _truth(row: Mapping[str, Any], name: str) -> bool:
+    """Empty means yes."""
+    text = _text(row, name).lower()
+    if text in ("", "1", "1.0", "true", "yes"):
+        return True
+    if text in ("0", "0.0", "false", "no"):
+        return False
+    raise ValueError(f'{name} is "{text}"; give 1, 0 or nothing (which means 1)')
+
+
+def _number(row: Mapping[str, Any], name: str, wrong: Callable[[float], str]) -> float:
+    """The cell as a number, NaN where empty."""
+    cell = row.get(name)
+    if cell is None or cell == "":
+        return math.nan
+    if name == "correct" and isinstance(cell, (bool, str)):
+        cell = _TRUTHS.get(str(cell).strip().lower(), cell)
+    try:
+        value = float(cell)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        if not str(cell).strip():
+            return math.nan
+        raise ValueError(f'{name} is "{cell}", not a number') from None
+    if not math.isfinite(value):
+        raise ValueError(f'{name} is "{cell}"; leave it empty where nothing was measured')
+    reason = wrong(value)
+    if reason:
+        raise ValueError(f"{name} is {value:g}; {reason}")
+    return value
+
+
+_TRUTHS = {"true": 1.0, "false": 0.0}
+
+
+def _outside_unit(value: float) -> str:
+    return "" if 0 <= value <= 1 else "it must lie between 0 and 1"
+
+
+def _not_positive(value: float) -> str:
+    return "" if value > 0 else "it must be above 0 seconds; leave it empty if it was not measured"
+
+
+def _negative(value: float) -> str:
+    return "" if value >= 0 else "it must not be negative"
+
+
+_NUMBERS: dict[str, Callable[[float], str]] = {
+    "correct": _outside_unit,
+    "latency_s": _not_positive,
+    "input_tokens": _negative,
+    "output_tokens": _negative,
+    "cost_usd": _negative,
+}
