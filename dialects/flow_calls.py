@@ -20,10 +20,12 @@ from xdsl.irdl import (
 )
 from xdsl.parser import Parser
 from xdsl.printer import Printer
+from xdsl.traits import HasAncestor
 
 from flowir.dialects import flow_checks as checks
 from flowir.dialects import flow_syntax as syntax
 from flowir.dialects.dse import ConfigAttr, SpaceAttr
+from flowir.dialects.flow_declarations import WorkflowOp
 from flowir.dialects.flow_traits import Canonicalizable, InvocationEffect
 from flowir.dialects.flow_types import (
     JoinMode,
@@ -51,7 +53,7 @@ class CallOp(IRDLOperation):
     space = opt_prop_def(SpaceAttr)
     config = opt_prop_def(ConfigAttr)
 
-    traits = traits_def(InvocationEffect())
+    traits = traits_def(HasAncestor(WorkflowOp), InvocationEffect())
 
     @classmethod
     def parse(cls, parser: Parser) -> CallOp:
@@ -110,7 +112,7 @@ class JoinOp(IRDLOperation):
     config = opt_prop_def(ConfigAttr)
 
     irdl_options = (AttrSizedOperandSegments(as_property=True),)
-    traits = traits_def(InvocationEffect(), Canonicalizable())
+    traits = traits_def(HasAncestor(WorkflowOp), InvocationEffect(), Canonicalizable())
 
     @classmethod
     def parse(cls, parser: Parser) -> JoinOp:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from xdsl.dialects.builtin import ModuleOp, StringAttr, SymbolRefAttr
@@ -96,8 +96,24 @@ def verify_tool(op: flow.ToolOp) -> None:
         raise fail(op, f"it `accepts`, so it gives a verdict, not {op.output}; write -> !flow.bool")
 
 
-def _yielded(op: Operation, region: Region, expected: Attribute, which: str) -> None:
-    """The region ends in a yield of the expected type."""
+def _one_region_each(op: Operation, labels: Sequence[str], regions: Sequence[Region]) -> None:
+    """As many labels as regions, and none twice; the generic form can say otherwise."""
+    if len(labels) != len(regions):
+        raise fail(op, f"{len(labels)} labels for {len(regions)} regions; give each its own")
+    if len(set(labels)) != len(labels):
+        raise fail(op, f"a label stands twice among {', '.join(labels)}; rename or merge")
+
+
+def _yielded(
+    op: Operation, region: Region, expected: Attribute, which: str, arguments: int = 0
+) -> None:
+    """The region takes what its op gives it and ends in a yield of the expected type."""
+    if len(region.block.args) != arguments:
+        raise fail(
+            op,
+            f"{which} has {len(region.block.args)} block arguments, but is given {arguments}; "
+            "values from outside are used directly",
+        )
     last = region.block.last_op
     if last is None or last.name != "flow.yield":
         raise fail(op, f"{which} does not end in flow.yield; give the value of the region")
@@ -115,6 +131,8 @@ def verify_join(op: flow.JoinOp) -> None:
         raise fail(op, "`by @agent` belongs to `select`, and `select` needs it")
     if op.key is not None and mode is not JoinMode.VOTE:
         raise fail(op, "`key @tool` belongs to `vote`: it gives the label to count")
+    if op.by is None and (op.group is not None or op.config is not None):
+        raise fail(op, "`as` and `config` are for the agent of `select`; remove them")
     if len(set(types)) > 1:
         raise fail(
             op, f"operands of different types: {', '.join(map(str, types))}; make them one type"
@@ -132,15 +150,15 @@ def verify_join(op: flow.JoinOp) -> None:
 
 def verify_branch(op: flow.BranchOp) -> None:
     """Cases with distinct labels that yield the result type; weights that are probabilities."""
-    labels = [name.data for name in op.labels]
+    _one_region_each(op, [name.data for name in op.labels], op.cases)
     if not op.blocks:
         raise fail(op, "no cases; give at least one label or `else`")
-    if len(set(labels)) != len(labels):
-        raise fail(op, f"a label stands twice among {', '.join(labels)}; merge the cases")
     for name, region in op.blocks:
         which = "the `else` case" if name is None else f'case "{name}"'
         _yielded(op, region, op.output.type, which)
     if op.weights is not None:
+        if len(op.weights) != len(op.blocks):
+            raise fail(op, f"{len(op.weights)} weights for {len(op.blocks)} cases; give one each")
         verify_probabilities(op, [weight.data for weight in op.weights])
 
 
@@ -173,7 +191,7 @@ def verify_refine(op: flow.RefineOp) -> None:
         raise fail(
             op, f"the body takes (value, feedback) of {op.initial.type}, {text} and gives the value"
         )
-    _yielded(op, op.body, op.output.type, "the body")
+    _yielded(op, op.body, op.output.type, "the body", arguments=2)
 
 
 def verify_map(op: flow.MapOp) -> None:
@@ -187,7 +205,7 @@ def verify_map(op: flow.MapOp) -> None:
     assert isinstance(result, ListType)
     if [argument.type for argument in op.body.block.args] != [source.element]:
         raise fail(op, f"the body takes one item of type {source.element}")
-    _yielded(op, op.body, result.element, "the body")
+    _yielded(op, op.body, result.element, "the body", arguments=1)
     if op.mean is not None:
         users = [use.operation.name for use in op.output.uses]
         if users != ["flow.return"]:
@@ -199,161 +217,6 @@ def verify_alternatives(op: flow.AlternativesOp) -> None:
     labels = [name.data for name in op.labels]
     if not labels:
         raise fail(op, 'no regions; give at least one, `"label" { … }`')
-    if len(set(labels)) != len(labels):
-        raise fail(op, f"a label stands twice among {', '.join(labels)}")
+    _one_region_each(op, labels, op.cases)
     for name, region in zip(labels, op.cases, strict=True):
         _yielded(op, region, op.output.type, f'region "{name}"')
-
-
-def verify_workflow(op: flow.WorkflowOp) -> None:
-    """The signature; then, inside a module, every symbol, site and tied choice."""
-    inputs, outputs = list(op.function_type.inputs), list(op.function_type.outputs)
-    if len(outputs) != 1:
-        raise fail(op, f"a workflow gives exactly one result, not {len(outputs)}")
-    if [argument.type for argument in op.body.block.args] != inputs:
-        raise fail(op, "the arguments of the body differ from the signature")
-    last = op.body.block.last_op
-    if last is None or last.name != "flow.return":
-        raise fail(op, "the body does not end in flow.return")
-    if last.operands[0].type != outputs[0]:
-        raise fail(op, f"it returns {last.operands[0].type}, but the signature says {outputs[0]}")
-    _verify_sites(op)
-    _verify_ties(op)
-    if (symbols := module_symbols(op)) is not None:
-        for inner in op.walk():
-            _verify_symbols(inner, symbols)
-        _verify_no_recursion(op, symbols)
-
-
-def _verify_sites(op: Operation) -> None:
-    """No site name twice."""
-    seen: dict[str, Operation] = {}
-    for inner in op.walk():
-        if not isinstance(site := inner.properties.get("site"), StringAttr):
-            continue
-        if site.data in seen:
-            raise fail(inner, f"the site name is taken by {describe(seen[site.data])}; rename one")
-        seen[site.data] = inner
-
-
-def _verify_ties(op: Operation) -> None:
-    """Alternatives of one name have the same labels."""
-    seen: dict[str, Operation] = {}
-    for inner in op.walk():
-        if inner.name != "flow.alternatives":
-            continue
-        choice = inner.properties["choice"]
-        assert isinstance(choice, StringAttr)
-        other = seen.setdefault(choice.data, inner)
-        if other.properties["labels"] != inner.properties["labels"]:
-            raise fail(
-                inner, "tied alternatives differ in their labels; give both the same, in order"
-            )
-
-
-def _verify_symbols(op: Operation, symbols: Symbols) -> None:
-    """Symbols exist, are of the right kind and are called with what they take."""
-    for name, kinds in (
-        ("callee", ("flow.agent", "flow.tool", "flow.workflow")),
-        ("by", ("flow.agent",)),
-        ("key", ("flow.tool",)),
-        ("until", ("flow.agent", "flow.tool")),
-    ):
-        if not isinstance(symbol := op.properties.get(name), SymbolRefAttr):
-            continue
-        target = symbols.get(symbol.root_reference.data)
-        known = sorted(n for n, o in symbols.items() if o.name in kinds)
-        if target is None:
-            raise fail(
-                op,
-                f"unknown symbol @{symbol.root_reference.data}; declared here: "
-                f"{', '.join('@' + n for n in known) or 'none'}",
-            )
-        if target.name not in kinds:
-            raise fail(
-                op,
-                f"@{symbol.root_reference.data} is a {target.name}, expected {' or '.join(kinds)}",
-            )
-        _verify_signature(op, name, target)
-    if op.name == "flow.branch" and isinstance(producer := op.operands[0].owner, Operation):
-        _verify_routed(op, producer, symbols)
-
-
-def _verify_signature(op: Operation, role: str, target: Operation) -> None:
-    """The op gives `target` what it takes, and takes what it gives."""
-    given = len(op.operands)
-    if role == "by":
-        given = len(op.operands) - len(op.inputs) + 1  # type: ignore[attr-defined]
-    elif role == "until":
-        given = len(op.context) + 1  # type: ignore[attr-defined]
-    if target.name == "flow.agent" and role in ("callee", "by", "until"):
-        try:
-            names = agent_inputs(target)  # type: ignore[arg-type]
-        except ValueError as error:
-            raise fail(target, f"the prompt template does not read: {error}") from None
-        if len(names) != given:
-            what = {
-                "callee": "the call gives",
-                "by": "the join gives its context and the list of candidates, together",
-                "until": "it is given its operands and the value, together",
-            }[role]
-            raise fail(
-                op,
-                f"the prompt of @{target.properties['sym_name'].data} has {len(names)} variables "  # type: ignore[attr-defined]
-                f"({', '.join(names) or 'none'}), {what} {given}",
-            )
-    if target.name == "flow.workflow":
-        signature = target.function_type  # type: ignore[attr-defined]
-        types = [value.type for value in op.operands]
-        if types != list(signature.inputs):
-            wanted = ", ".join(map(str, signature.inputs))
-            raise fail(
-                op, f"the workflow takes ({wanted}), the call gives ({', '.join(map(str, types))})"
-            )
-        produced: Attribute = signature.outputs.data[0]
-    else:
-        produced = target.output  # type: ignore[attr-defined]
-    if role == "callee" and op.results[0].type != produced:
-        raise fail(op, f"it gives {produced}, but the result is typed {op.results[0].type}")
-    if role == "until" and target.name == "flow.tool" and produced not in (boolean, text):
-        raise fail(op, f"the checker gives {produced}, not a verdict; declare it -> !flow.bool")
-
-
-def _verify_routed(op: Operation, producer: Operation, symbols: Symbols) -> None:
-    """Where a model writes the label, the branch has an `else`."""
-    callee = producer.properties.get("callee")
-    if not isinstance(callee, SymbolRefAttr):
-        return
-    target = symbols.get(callee.root_reference.data)
-    if target is not None and target.name == "flow.agent" and op.otherwise is None:  # type: ignore[attr-defined]
-        raise fail(op, "a model writes this label and may write anything: add an `else` case")
-
-
-def _verify_no_recursion(op: Operation, symbols: Symbols) -> None:
-    """A workflow does not call itself, at any remove: there would be no bound."""
-    finished: set[str] = set()
-
-    def visit(workflow: Operation, path: tuple[str, ...]) -> None:
-        name = _symbol_name(workflow)
-        if name in path:
-            cycle = " → ".join(f"@{step}" for step in (*path[path.index(name) :], name))
-            raise fail(
-                op, f"workflows call each other in a circle ({cycle}); use flow.refine or flow.map"
-            )
-        if name in finished:
-            return
-        for inner in workflow.walk():
-            callee = inner.properties.get("callee")
-            if isinstance(callee, SymbolRefAttr):
-                target = symbols.get(callee.root_reference.data)
-                if target is not None and target.name == "flow.workflow":
-                    visit(target, (*path, name))
-        finished.add(name)
-
-    visit(op, ())
-
-
-def _symbol_name(op: Operation) -> str:
-    name = op.properties["sym_name"]
-    assert isinstance(name, StringAttr)
-    return name.data

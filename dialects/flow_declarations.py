@@ -39,6 +39,7 @@ from flowir.dialects.flow_types import (
     EffectAttr,
     text,
 )
+from flowir.dialects.flow_workflow_checks import verify_workflow
 from flowir.dialects.literals import float_text, parse_float, print_text
 
 
@@ -211,7 +212,7 @@ class WorkflowOp(IRDLOperation):
         )
 
     def verify_(self) -> None:
-        checks.verify_workflow(self)
+        verify_workflow(self)
 
 
 @irdl_op_definition

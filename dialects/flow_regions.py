@@ -28,6 +28,7 @@ from xdsl.irdl import (
 from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.traits import (
+    HasAncestor,
     HasParent,
     IsTerminator,
     Pure,
@@ -37,6 +38,7 @@ from xdsl.traits import (
 from flowir.dialects import flow_checks as checks
 from flowir.dialects import flow_syntax as syntax
 from flowir.dialects.dse import ConfigAttr
+from flowir.dialects.flow_declarations import WorkflowOp
 from flowir.dialects.flow_traits import Canonicalizable, InvocationEffect
 from flowir.dialects.flow_types import (
     LabelType,
@@ -68,7 +70,7 @@ class BranchOp(IRDLOperation):
     otherwise = opt_region_def("single_block")
 
     irdl_options = (AttrSizedRegionSegments(as_property=True),)
-    traits = traits_def(RecursiveMemoryEffect(), Canonicalizable())
+    traits = traits_def(HasAncestor(WorkflowOp), RecursiveMemoryEffect(), Canonicalizable())
 
     @property
     def blocks(self) -> tuple[tuple[str | None, Region], ...]:
@@ -160,7 +162,9 @@ class FallbackOp(IRDLOperation):
     config = opt_prop_def(ConfigAttr)
     tiers = var_region_def("single_block")
 
-    traits = traits_def(RecursiveMemoryEffect(), InvocationEffect(), Canonicalizable())
+    traits = traits_def(
+        HasAncestor(WorkflowOp), RecursiveMemoryEffect(), InvocationEffect(), Canonicalizable()
+    )
 
     @classmethod
     def parse(cls, parser: Parser) -> FallbackOp:
@@ -224,7 +228,9 @@ class RefineOp(IRDLOperation):
     config = opt_prop_def(ConfigAttr)
     body = region_def("single_block")
 
-    traits = traits_def(RecursiveMemoryEffect(), InvocationEffect(), Canonicalizable())
+    traits = traits_def(
+        HasAncestor(WorkflowOp), RecursiveMemoryEffect(), InvocationEffect(), Canonicalizable()
+    )
 
     @classmethod
     def parse(cls, parser: Parser) -> RefineOp:
@@ -296,7 +302,7 @@ class MapOp(IRDLOperation):
     site = opt_prop_def(StringAttr)
     body = region_def("single_block")
 
-    traits = traits_def(RecursiveMemoryEffect(), Canonicalizable())
+    traits = traits_def(HasAncestor(WorkflowOp), RecursiveMemoryEffect(), Canonicalizable())
 
     @classmethod
     def parse(cls, parser: Parser) -> MapOp:
@@ -371,7 +377,7 @@ class AlternativesOp(IRDLOperation):
     output = result_def()
     cases = var_region_def("single_block")
 
-    traits = traits_def(RecursiveMemoryEffect(), Canonicalizable())
+    traits = traits_def(HasAncestor(WorkflowOp), RecursiveMemoryEffect(), Canonicalizable())
 
     @classmethod
     def parse(cls, parser: Parser) -> AlternativesOp:

@@ -68,6 +68,7 @@ class FlowirOpt(xDSLOptMain):
         self._offset = 0
         self._previous: ModulePass | None = None
         self._module: ModuleOp | None = None
+        self._verifying = False
         self._started = 0.0
         # Only `--dse=OPTIONS` takes options, so that a file may follow a bare `--dse`.
         super().__init__(
@@ -155,7 +156,9 @@ class FlowirOpt(xDSLOptMain):
             print(f"{previous.name}: {elapsed:.3f} s", file=sys.stderr)
         self._previous, self._module = previous, module
         if not self.args.disable_verify:
+            self._verifying = True
             module.verify()
+            self._verifying = False
         if self.args.print_between_passes and previous is not None and following is not None:
             print(f"// after {previous.name}", file=sys.stderr)
             Printer(stream=sys.stderr).print_op(module)
@@ -189,7 +192,7 @@ class FlowirOpt(xDSLOptMain):
         self, chunk: IO[bytes], file_extension: str, start_offset: int = 0
     ) -> ModuleOp | None:
         self._offset = start_offset
-        self._previous = None
+        self._previous = self._module = None
         return super().parse_chunk(chunk, file_extension, start_offset)
 
     def prepare_output(self) -> IO[str]:
@@ -212,7 +215,7 @@ class FlowirOpt(xDSLOptMain):
     def describe(self, error: DiagnosticException) -> str:
         """The message with its place in the source, where the operation has kept one."""
         op = self._culprit(error)
-        if self._previous is not None and isinstance(error, VerifyException):
+        if self._verifying and self._previous is not None:
             # Not the user's mistake: whoever mends the pass wants to see what it left behind.
             notes = "\n".join(getattr(error, "__notes__", ()))
             return f"error: what {self._previous.name} made does not verify: {error}\n{notes}"

@@ -1,0 +1,44 @@
+# Each target does its own set-up: a machine with Python 3.11 or newer and `make` is enough.
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test lint bench clean
+.DEFAULT_GOAL := demo
+
+demo: $(READY)
+	$(BIN)/flowir demo
+
+# The numbers are small: one thread each is faster than several that wait for each other.
+test: export OMP_NUM_THREADS = 1
+test: lint
+	$(BIN)/lit --order=lexical -q lit_tests
+	$(BIN)/pytest
+
+lint: $(READY) build/types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+# torch comes first, by itself: asked for without its exact version it brings gigabytes along.
+$(READY): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "flowir needs Python 3.11 or newer; set PYTHON=..." >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q "$$(grep '^torch==' constraints.txt)" -c constraints.txt
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# The packages as they are installed: the top-level folders dialects, passes and backends belong
+# inside flowir, and type checkers believe the folders.
+build/types: $(wildcard flowir/*) Makefile
+	@rm -rf $@ && mkdir -p $@/flowir
+	@ln -s $(addprefix ../../../,$(filter-out %/__pycache__,$(wildcard flowir/*))) $@/flowir/
+	@ln -s ../../../dialects ../../../passes ../../../backends $@/flowir/
+
+clean:
+	rm -rf build dist out .mypy_cache .pytest_cache .ruff_cache lit_tests/Output
