@@ -90,9 +90,10 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
         lines = [f"  {task.get_name()}: {_waits_at(task)}" for task in tasks[:_TASKS_SHOWN]]
         if len(tasks) > _TASKS_SHOWN:
             lines.append(f"  and {len(tasks) - _TASKS_SHOWN} more")
+        who = "1 task waits" if len(tasks) == 1 else f"{len(tasks)} tasks wait"
         return (
-            f"deadlock at {self._now:g} virtual seconds: {len(tasks)} tasks wait and no timer is "
-            "set that could wake them; set what they wait for, or give the wait a timeout\n"
+            f"deadlock at {self._now:g} virtual seconds: {who}, and no timer is set that could end "
+            "it; see to what is waited for, or give the wait a timeout\n"
         ) + "\n".join(lines)
 
 
