@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from xdsl.ir import Dialect
 
-from flowir.dialects.dse_front import EstimateAttr, FrontAttr, PointAttr, UnusedAttr
+from flowir.dialects.dse_front import EstimateAttr, FrontAttr, PointAttr, UnusedAttr, WorstAttr
 from flowir.dialects.dse_space import Budget, ConfigAttr, ModelOptionAttr, SpaceAttr
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "CONFIGS",
     "ESTIMATE",
     "FRONT",
+    "WORST",
     "Budget",
     "ConfigAttr",
     "Dse",
@@ -27,6 +28,7 @@ __all__ = [
     "PointAttr",
     "SpaceAttr",
     "UnusedAttr",
+    "WorstAttr",
 ]
 
 CONFIGS = "dse.configs"
@@ -41,7 +43,10 @@ FRONT = "dse.front"
 ESTIMATE = "dse.estimate"
 """On an op of a selected point: what it is expected to do there."""
 
-ANNOTATIONS = (CONFIGS, CHOICES, FRONT, ESTIMATE)
+WORST = "dse.worst"
+"""On a workflow: its `#dse.worst`."""
+
+ANNOTATIONS = (CONFIGS, CHOICES, FRONT, ESTIMATE, WORST)
 """Everything exploration writes; a workflow without them is what the user wrote."""
 
 Dse = Dialect(
@@ -55,5 +60,6 @@ Dse = Dialect(
         PointAttr,
         SpaceAttr,
         UnusedAttr,
+        WorstAttr,
     ],
 )

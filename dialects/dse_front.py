@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from xdsl.dialects.builtin import (
     ArrayAttr,
@@ -20,6 +20,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from flowir.dialects.literals import (
     float_text,
+    literal,
     parse_float,
     parse_literal,
     print_literal,
@@ -157,6 +158,44 @@ class PointAttr(ParametrizedAttribute):
         for name, estimate in self.estimates.data.items():
             if not isinstance(estimate, EstimateAttr):
                 raise VerifyException(f'dse.point {self.index.data}: "{name}" is no estimate')
+
+
+@irdl_attr_definition
+class WorstAttr(ParametrizedAttribute):
+    """The worst any run of a workflow can do: `<calls = 11, seconds = 90.0>`."""
+
+    name = "dse.worst"
+
+    bounds: DictionaryAttr = param_def()
+
+    @staticmethod
+    def of(bounds: Mapping[str, int | float]) -> WorstAttr:
+        """The attribute for Python numbers."""
+        return WorstAttr(DictionaryAttr({name: literal(value) for name, value in bounds.items()}))
+
+    @classmethod
+    def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
+        bounds: dict[str, Attribute] = {}
+
+        def bound() -> None:
+            name = parser.parse_identifier(": a bounded quantity")
+            parser.parse_punctuation("=")
+            bounds[name] = parse_literal(parser)
+
+        parser.parse_comma_separated_list(AttrParser.Delimiter.ANGLE, bound)
+        return [DictionaryAttr(bounds)]
+
+    def print_parameters(self, printer: Printer) -> None:
+        def bound(pair: tuple[str, Attribute]) -> None:
+            printer.print_string(f"{pair[0]} = ")
+            print_literal(printer, pair[1])
+
+        with printer.in_angle_brackets():
+            printer.print_list(self.bounds.data.items(), bound)
+
+    def verify(self) -> None:
+        verify_names("dse.worst", self.bounds.data)
+        verify_finite("dse.worst", self.bounds.data.values())
 
 
 @irdl_attr_definition

@@ -43,7 +43,8 @@ from flowir.cli.diagnostics import (
 from flowir.cli.located_parser import LocatedParser
 from flowir.errors import FlowirError
 from flowir.files import write_atomically
-from flowir.universe import TARGETS
+from flowir.passes.pipelines import PIPELINES
+from flowir.universe import PASSES, TARGETS
 
 DSE = "flow-dse"
 
@@ -89,6 +90,8 @@ class FlowirOpt(xDSLOptMain):
         super().register_all_arguments(arg_parser)
         arg_parser.allow_abbrev = False
         arg_parser.error = _usage_error  # type: ignore[method-assign]
+        passes = next(action for action in arg_parser._actions if action.dest == "passes")
+        passes.help = f"{passes.help}. Pipelines are: {', '.join(PIPELINES)}"
         group = arg_parser.add_argument_group("design-space exploration")
         group.add_argument(
             "--dse",
@@ -119,7 +122,7 @@ class FlowirOpt(xDSLOptMain):
         target = parse_spec(self.args.target)
         if target.parameters:
             _from_spec(cast(Any, self.available_targets[target.name])(), target)
-        specs = list(parse_pipeline(self.args.passes))
+        specs = [part for spec in parse_pipeline(self.args.passes) for part in _expanded(spec)]
         if self.args.dse is not None:
             specs.append(_dse_spec(self.args.dse))
         specs = _with_files(specs, self.args)
@@ -129,8 +132,8 @@ class FlowirOpt(xDSLOptMain):
         known = self.available_passes
         if spec.name not in known:
             raise UsageError(
-                f"unknown pass '{spec.name}'{nearest(spec.name, known)}\n"
-                f"flowir's passes: {', '.join(sorted(n for n in known if n.startswith('flow-')))}"
+                f"unknown pass '{spec.name}'{nearest(spec.name, (*known, *PIPELINES))}\n"
+                f"flowir's passes: {', '.join(sorted(PASSES))}; pipelines: {', '.join(PIPELINES)}"
             )
         return _from_spec(known[spec.name](), spec)
 
@@ -240,6 +243,15 @@ class FlowirOpt(xDSLOptMain):
 
 def _usage_error(message: str) -> NoReturn:
     raise UsageError(f"{message}; flowir-opt --help lists what there is")
+
+
+def _expanded(spec: ArgSpec) -> list[ArgSpec]:
+    """The passes of a named pipeline, else the spec itself."""
+    if spec.name not in PIPELINES:
+        return [spec]
+    if spec.parameters:
+        raise UsageError(f"{spec.name}: a pipeline takes no options; write out its passes")
+    return [ArgSpec(name, {}) for name in PIPELINES[spec.name]]
 
 
 def _from_spec(made: type[_Made], spec: ArgSpec) -> _Made:

@@ -1,0 +1,167 @@
+"""The worst any run of a workflow can do: every check rejects, every loop and map is as long as it
+may be, every branch takes its dearest case."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from flowir.calculus.terms import (
+    Alternatives,
+    Block,
+    Branch,
+    Call,
+    Checker,
+    Fallback,
+    Join,
+    Map,
+    Refine,
+    Select,
+    Term,
+    ToolCall,
+    Value,
+    Vote,
+    Workflow,
+    blocks_of,
+    walk,
+)
+
+TIED_LIMIT = 4096
+"""Combinations of tied choices that are tried; with more, each place takes its own worst case,
+which still bounds every run."""
+
+
+def worst_calls(workflow: Workflow) -> int:
+    """The most calls of agents one run can make, those that select and judge included."""
+    return round(worst_total(workflow, [1.0] * len(workflow.decisions)))
+
+
+def worst_total(workflow: Workflow, amounts: Sequence[float]) -> float:
+    """The most of something that adds up over calls, such as tokens or dollars.
+
+    Args:
+        amounts: the most that one call of each decision can take.
+    """
+    return _worst(workflow, _Totals(amounts))
+
+
+def worst_seconds(
+    workflow: Workflow, seconds: Sequence[float], *, sequential: bool = False
+) -> float:
+    """The longest a run can take: the critical path, or with `sequential` the sum.
+
+    Args:
+        seconds: the longest that one call of each decision can take. Tools take the latency they
+            declare.
+        sequential: nothing runs concurrently; otherwise nothing waits but for its operands.
+    """
+    return _worst(workflow, (_Sequential if sequential else _CriticalPath)(seconds))
+
+
+def _worst(workflow: Workflow, of: _Totals) -> float:
+    return max(of.block(workflow.body, chosen) for chosen in _tied_choices(workflow))
+
+
+def _tied_choices(workflow: Workflow) -> Iterator[Mapping[str, str]]:
+    """Every way to make the choices that stand in several places; others need no agreement."""
+    places = Counter(t.name for t in walk(workflow.body) if isinstance(t, Alternatives))
+    tied = [structure for structure in workflow.structures if places[structure.name] > 1]
+    count = 1
+    for structure in tied:
+        count *= len(structure.labels)
+    if count > TIED_LIMIT:
+        tied = []
+    for labels in product(*(structure.labels for structure in tied)):
+        yield dict(zip((structure.name for structure in tied), labels, strict=True))
+
+
+@dataclass(frozen=True)
+class _Totals:
+    """Amounts that add up, whatever runs at the same time."""
+
+    amounts: Sequence[float]
+
+    def block(self, block: Block, chosen: Mapping[str, str]) -> float:
+        return sum(self.term(term, chosen) for term in block.terms)
+
+    def tool(self, latency_s: float) -> float:
+        return 0.0
+
+    def items(self, count: int, amount: float) -> float:
+        return count * amount
+
+    def check(self, checker: Checker) -> float:
+        if checker.decision is None:
+            return self.tool(checker.latency_s)
+        return self.amounts[checker.decision]
+
+    def term(self, term: Term, chosen: Mapping[str, str]) -> float:
+        match term:
+            case Call(decision=decision) | Select(decision=decision):
+                return self.amounts[decision]
+            case ToolCall(latency_s=latency_s):
+                return self.tool(latency_s)
+            case Join() | Vote():
+                return 0.0
+            case Branch(cases=cases):
+                return max(self.block(case.block, chosen) for case in cases)
+            case Fallback(checker=checker, tiers=tiers):
+                # The last tier is not checked; one tier alone has no check to bound.
+                runs = sum(self.block(tier, chosen) for tier in tiers)
+                return runs + sum([self.check(checker)] * (len(tiers) - 1))
+            case Refine(checker=checker, body=body, bound=bound):
+                return bound * (self.check(checker) + self.block(body, chosen))
+            case Map(body=body, bound=bound):
+                return self.items(bound, self.block(body, chosen))
+            case Alternatives(name=name, cases=alternatives):
+                return max(
+                    self.block(block, chosen)
+                    for label, block in alternatives
+                    if chosen.get(name, label) == label
+                )
+
+
+@dataclass(frozen=True)
+class _Sequential(_Totals):
+    """Seconds, one thing after another."""
+
+    def tool(self, latency_s: float) -> float:
+        return latency_s
+
+
+@dataclass(frozen=True)
+class _CriticalPath(_Sequential):
+    """Seconds, where what has its operands runs, and items of a map all at once."""
+
+    def items(self, count: int, amount: float) -> float:
+        return amount
+
+    def block(self, block: Block, chosen: Mapping[str, str]) -> float:
+        finished: dict[Value, float] = {}
+        for term in block.terms:
+            start = max((finished.get(value, 0.0) for value in _reads(term)), default=0.0)
+            finished[term.output] = start + self.term(term, chosen)
+        return max(finished.values(), default=0.0)
+
+
+def _reads(term: Term) -> Iterator[Value]:
+    """Every value that the term, or anything inside it, looks at."""
+    match term:
+        case Call() | ToolCall() | Join() | Vote():
+            yield from term.inputs
+        case Select():
+            yield from (*term.inputs, *term.candidates)
+        case Branch():
+            yield term.label
+        case Refine():
+            yield term.initial
+        case Map():
+            yield term.source
+        case _:
+            pass
+    for block in blocks_of(term):
+        for inner in block.terms:
+            yield from _reads(inner)
+        yield block.result
