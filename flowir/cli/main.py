@@ -1,0 +1,61 @@
+"""`flowir`: the compiler for people. Each command is a thin layer over the library."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from flowir._version import __version__
+from flowir.errors import FlowirError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="flowir")
+def cli() -> None:
+    """An optimizing compiler for LLM workflows.
+
+    `flowir-opt` reads, explores and emits workflows; see `flowir-opt --help`.
+    """
+
+
+@cli.command()
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(file_okay=False),
+    default="out",
+    show_default=True,
+    help="Folder for the annotated IR and the emitted Python.",
+)
+@click.option(
+    "--runs",
+    default=2000,
+    show_default=True,
+    help="Simulated runs per point.",
+    type=click.IntRange(2),
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+def demo(out: str, runs: int, seed: int) -> None:
+    """Compile an example, show its front, run what was emitted on a simulated provider.
+
+    Needs no key and no network; every observation it uses is synthetic.
+
+    Example: flowir demo -o out
+    """
+    from flowir.cli.demo import run
+
+    run(out, runs, seed)
+
+
+def main() -> None:
+    """The entry point: a user's mistake is one message and exit code 1."""
+    try:
+        cli()
+    except FlowirError as error:
+        click.echo(f"flowir: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
