@@ -16,6 +16,8 @@ LOCATION_PRIOR = (0.5, -1.5, 2.5, -1.5)
 """Prior mean of the location per kind: most calls succeed, few recover, judges are decent."""
 LOADING_PRIOR = (1.5, 1.0, 0.0, 0.0)
 """Prior mean of the loading on the first dimension per kind; this also fixes its sign."""
+LOCATION_SCALE, LOADING_SCALE, MORE_LOADING_SCALE, CONCENTRATION_SCALE = 1.5, 0.8, 1.0, 1.0
+"""Prior standard deviation between the arms of one kind, on the logistic and logarithmic scale."""
 
 SERIES_AXIS = {"location": -1, "loading": -1, "more_loadings": -2, "concentration": -1}
 ARM_AXIS = {"location": -1, "slope": -2, "loading": -1, "specific": -1, "noise": -1, "nu": -1}
@@ -24,7 +26,6 @@ ARM_AXIS = {"location": -1, "slope": -2, "loading": -1, "specific": -1, "noise":
 def success_shapes(series: int, factors: int, kinds: int) -> dict[str, tuple[int, ...]]:
     """Shapes of the sites of the success part."""
     shapes: dict[str, tuple[int, ...]] = {
-        "log_scales": (4,),
         "kind_location": (kinds,),
         "kind_loading": (kinds,),
         "kind_concentration": (kinds,),
@@ -44,7 +45,6 @@ def success_parameters(
 
     sites: by name, any leading axes; kinds: [E]; cholesky: [E, E]; xp: numpy or torch.
     """
-    scales = xp.exp(0.5 * sites["log_scales"])[..., None, :]
 
     def prior(means: tuple[float, ...]) -> Any:
         return xp.asarray(means, dtype=cholesky.dtype)[kinds]
@@ -52,26 +52,26 @@ def success_parameters(
     location = (
         prior(LOCATION_PRIOR)
         + 1.5 * sites["kind_location"][..., kinds]
-        + 1.2 * scales[..., 0] * (sites["location"] @ cholesky.T)
+        + LOCATION_SCALE * (sites["location"] @ cholesky.T)
     )
     first = (
         prior(LOADING_PRIOR)
         + 0.75 * sites["kind_loading"][..., kinds]
-        + 0.6 * scales[..., 1] * (sites["loading"] @ cholesky.T)
+        + LOADING_SCALE * (sites["loading"] @ cholesky.T)
     )
-    log_concentration = sites["kind_concentration"][..., kinds] + 0.8 * scales[..., 3] * (
+    log_concentration = sites["kind_concentration"][..., kinds] + CONCENTRATION_SCALE * (
         sites["concentration"] @ cholesky.T
     )
     loading = first[..., None]
     if "more_loadings" in sites:
-        more = 0.8 * scales[..., 2, None] * (cholesky @ sites["more_loadings"])
+        more = MORE_LOADING_SCALE * (cholesky @ sites["more_loadings"])
         loading = xp.concatenate([loading, more], -1)
     return location, loading, log_concentration
 
 
 def quantity_shapes(arms: int, factors: int) -> dict[str, tuple[int, ...]]:
     """Shapes of the sites of one quantity."""
-    shapes: dict[str, tuple[int, ...]] = {"log_scale": (1,), "common": (5,)}
+    shapes: dict[str, tuple[int, ...]] = {"common": (5,)}
     for name in ARM_AXIS:
         shapes[name] = (arms, factors) if name == "slope" else (arms,)
     return shapes
@@ -87,12 +87,24 @@ def quantity_parameters(
         return sites[name] @ cholesky.T
 
     return {
-        "location": centre
-        + 2.0 * spread * common[..., 0, :]
-        + xp.exp(0.5 * sites["log_scale"]) * pooled("location"),
+        "location": centre + 2.0 * spread * common[..., 0, :] + 1.5 * pooled("location"),
         "slope": 0.3 * (cholesky @ sites["slope"]),
         "loading": 0.3 * xp.exp(common[..., 1, :]) + 0.3 * pooled("loading"),
-        "specific": xp.exp(-1.5 + common[..., 2, :] + 0.5 * pooled("specific")),
+        "specific": 0.01 + xp.exp(-1.5 + common[..., 2, :] + 0.7 * pooled("specific")),
         "noise": xp.exp(-1.5 + common[..., 3, :] + 0.7 * pooled("noise")),
         "nu": 1.0 + xp.exp(1.0 + common[..., 4, :] + 0.5 * pooled("nu")),
     }
+
+
+def agreement_shapes(factors: int) -> dict[str, tuple[int, ...]]:
+    """Shapes of the sites of the agreement of wrong answers."""
+    return {"location": (1,), "slope": (factors,), "concentration": (1,)}
+
+
+def agreement_parameters(sites: Mapping[str, Any], xp: ModuleType) -> tuple[Any, Any, Any]:
+    """([...] location, [..., factors] slope, [...] concentration) of one agent."""
+    return (
+        0.5 + 1.5 * sites["location"][..., 0],
+        0.7 * sites["slope"],
+        xp.exp(0.7 + 1.0 * sites["concentration"][..., 0]),
+    )

@@ -7,11 +7,15 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from flowir.cost.answers import AgreementPosterior, WrongAnswers, routing, wrong_answers
 from flowir.cost.cost_model import CostModel
+from flowir.cost.effects import agreement_parameters
 from flowir.cost.inference import Draws, infer
+from flowir.cost.lattice import normal_lattice
 from flowir.cost.model import (
+    AgreementData,
     QuantityData,
-    quadrature,
+    agreement_model,
     quantity_model,
     success_data,
     success_model,
@@ -54,11 +58,18 @@ def fit(
         if table.arms:
             say(f"fitting {quantity} of {len(table.arms)} configurations")
             quantities[quantity] = _fit_quantity(table, difficulty, options, warnings)
+    agreement = {
+        agent: _fit_agreement(data, difficulty, options)
+        for agent, data in wrong_answers(kept).items()
+        if data.informative
+    }
     return CostModel(
         agents=kept.agents,
         queries=kept.queries,
         success=success,
         quantities=quantities,
+        agreement=agreement,
+        routing=routing(kept),
         difficulty=difficulty,
         stored=options.draws,
         warnings=tuple(warnings),
@@ -72,22 +83,18 @@ def _fit_success(
     if not table.arms:
         return None
     say(f"fitting success of {len(table.arms)} series on {len(observations.queries)} queries")
-    nodes, weights = quadrature(options.factors, options.points)
+    nodes = normal_lattice(options.points, options.factors)
     data = success_data(
         table.kinds,
         table.right,
         table.trials,
         cholesky_of(table.arms, table.kinds),
         nodes,
-        weights,
     )
     draws = infer(
         success_model, data, method=options.method, draws=options.draws, seed=options.seed
     )
-    warnings += draws.warnings
-    return SuccessPosterior(
-        table.arms, table.kinds, table.right, table.trials, draws.values, nodes, weights
-    )
+    return SuccessPosterior(table.arms, table.kinds, table.right, table.trials, draws.values, nodes)
 
 
 def _difficulty(success: SuccessPosterior | None, queries: int, options: FitOptions) -> Floats:
@@ -124,10 +131,24 @@ def _fit_quantity(
     draws: Draws = infer(
         quantity_model, data, method="laplace", draws=options.draws, seed=options.seed + 1
     )
-    warnings += draws.warnings
     return QuantityPosterior(
         table.arms, table.count, table.mean, table.squares, draws.values, centre, spread
     )
+
+
+def _fit_agreement(
+    data: WrongAnswers, difficulty: Floats, options: FitOptions
+) -> AgreementPosterior:
+    import torch
+
+    tensors = AgreementData(
+        *(torch.as_tensor(values) for values in (data.wrong, data.largest, data.ties, difficulty))
+    )
+    draws = infer(
+        agreement_model, tensors, method="laplace", draws=options.draws, seed=options.seed + 2
+    )
+    location, slope, concentration = agreement_parameters(draws.values, np)
+    return AgreementPosterior(data, location, slope, concentration)
 
 
 def _silent(_: str) -> None:

@@ -6,7 +6,7 @@ and configurations. Series e (an arm and a kind of event) succeeds on q with pro
     p_eq | θ_q ~ Beta(m κ_e, (1 - m) κ_e),    m = logistic(a_e + λ_e · θ_q),
 
 so calls of one arm on one query share p_eq (over-dispersion κ_e), different arms share θ_q. Given
-θ_q, counts are beta-binomial; θ_q is summed out on Gauss-Hermite nodes (a generalised linear mixed
+θ_q, counts are beta-binomial; θ_q is summed out on a lattice (a generalised linear mixed
 model, McCulloch and Searle 2001, section 8.4, with a beta-binomial response). The location a_e and
 the logarithms of κ_e are partially pooled with a Gaussian prior whose correlation says which arms
 are alike (:func:`flowir.cost.series.correlation`).
@@ -24,7 +24,6 @@ inform: difficulty means difficulty of being right.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +32,8 @@ import numpy as np
 import numpy.typing as npt
 
 from flowir.cost.effects import (
+    agreement_parameters,
+    agreement_shapes,
     quantity_parameters,
     quantity_shapes,
     success_parameters,
@@ -46,15 +47,6 @@ EDGE = 1e-4
 """Conditional means keep this distance from 0 and 1, so that no outcome is impossible."""
 
 
-def quadrature(factors: int, points: int) -> tuple[Floats, Floats]:
-    """Gauss-Hermite nodes [Z, factors] and weights [Z] for N(0, I), negligible ones dropped."""
-    x, w = np.polynomial.hermite_e.hermegauss(points)
-    nodes = np.array(list(itertools.product(x, repeat=factors))).reshape(-1, factors)
-    weights = np.array([np.prod(c) for c in itertools.product(w / w.sum(), repeat=factors)])
-    kept = weights > 1e-6 * weights.max()
-    return nodes[kept], weights[kept] / weights[kept].sum()
-
-
 @dataclass(frozen=True)
 class SuccessData:
     """Counts as torch tensors: distinct queries once, with how often each occurs.
@@ -65,7 +57,7 @@ class SuccessData:
         patterns: [E, P] index into `pairs`; columns are distinct.
         multiplicity: [P] number of queries with that pattern.
         cholesky: [E, E] of the prior correlation.
-        nodes, log_weights: [Z, factors] and [Z] quadrature.
+        nodes: [Z, factors] of equal weight, standing for N(0, I).
     """
 
     kinds: Any
@@ -74,7 +66,6 @@ class SuccessData:
     multiplicity: Any
     cholesky: Any
     nodes: Any
-    log_weights: Any
 
 
 def success_data(
@@ -83,7 +74,6 @@ def success_data(
     trials: Floats,
     cholesky: Floats,
     nodes: Floats,
-    weights: Floats,
 ) -> SuccessData:
     """Tensors of a table of counts [E, Q]."""
     import torch
@@ -100,7 +90,6 @@ def success_data(
         torch.as_tensor(multiplicity.astype(float)),
         torch.as_tensor(cholesky),
         torch.as_tensor(nodes),
-        torch.as_tensor(np.log(weights)),
     )
 
 
@@ -114,26 +103,26 @@ def success_model(data: SuccessData) -> None:
     location, loading, log_concentration = success_parameters(
         sites, data.kinds, data.cholesky, torch
     )
-    node_means = EDGE + (1 - 2 * EDGE) * torch.sigmoid(location[:, None] + loading @ data.nodes.T)
-    per_pair = log_beta_binomial(node_means, torch.exp(log_concentration), data.pairs)
-    per_node = data.log_weights + sum(
-        per_pair[e].index_select(0, data.patterns[e]) for e in range(len(data.kinds))
+    score = location[..., None] + loading @ data.nodes.T
+    means = EDGE + (1 - 2 * EDGE) * torch.sigmoid(score)
+    per_pair = log_beta_binomial(means, torch.exp(log_concentration), data.pairs)
+    per_node = sum(
+        per_pair[..., e, :, :].index_select(-2, data.patterns[e]) for e in range(len(data.kinds))
     )
-    likelihood = torch.logsumexp(per_node, dim=-1) @ data.multiplicity
-    pyro.factor("counts", likelihood)
+    per_query = torch.logsumexp(per_node, dim=-1) - np.log(len(data.nodes))
+    pyro.factor("counts", per_query @ data.multiplicity)
 
 
 def log_beta_binomial(mean: Any, concentration: Any, pairs: Any) -> Any:
-    """[E, U, Z] log Beta-binomial probability of each (right, trials), up to the binomial factor.
+    """[..., E, U, Z] log probability of each (right, trials), up to the binomial coefficient.
 
-    mean: [E, Z]; concentration: [E]; pairs: [U, 2].
+    mean: [..., E, Z]; concentration: [..., E]; pairs: [U, 2].
     """
     import torch
 
-    alpha = (mean * concentration[:, None])[:, None, :]
-    beta = ((1 - mean) * concentration[:, None])[:, None, :]
-    right, wrong = pairs[None, :, :1], pairs[None, :, 1:] - pairs[None, :, :1]
-    total = concentration[:, None, None]
+    total = concentration[..., None, None]
+    alpha, beta = mean[..., None, :] * total, (1 - mean[..., None, :]) * total
+    right, wrong = pairs[:, :1], pairs[:, 1:] - pairs[:, :1]
     return (
         torch.lgamma(alpha + right)
         - torch.lgamma(alpha)
@@ -169,38 +158,99 @@ def quantity_model(data: QuantityData) -> None:
     arms, factors = data.count.shape[0], data.difficulty.shape[1]
     sites = _standard_normals(quantity_shapes(arms, factors), data.mean)
     effects = quantity_parameters(sites, data.centre, data.spread, data.cholesky, torch)
-    observed = data.count > 0
     degrees = torch.clamp(data.count - 1, min=0.0)
-    half_nu = 0.5 * effects["nu"][:, None]
-    repeated = degrees > 0
     # The floor is the resolution of clocks and counters: identical repeats are not noise-free.
-    floor = 1e-4 * degrees
-    half = 0.5 * torch.where(repeated, degrees, torch.ones_like(degrees))
-    scale = effects["nu"][:, None] * effects["noise"][:, None] ** 2
-    ratio = (data.squares + floor) / scale
-    log_f = (
-        torch.lgamma(half_nu + half)
-        - torch.lgamma(half_nu)
-        - torch.lgamma(half)
-        + (half - 1) * torch.log(ratio.clamp(min=1e-12))
-        - torch.log(scale)
-        - (half_nu + half) * torch.log1p(ratio)
-    )
-    pyro.factor("spread", torch.where(repeated, log_f, torch.zeros_like(log_f)).sum())
+    squares = data.squares + 1e-4 * degrees
+    nu, scale = effects["nu"][..., None], (effects["nu"] * effects["noise"] ** 2)[..., None]
+    pyro.factor("spread", _log_scaled_f(squares, degrees, nu, scale).sum((-1, -2)))
 
-    noise = (scale + data.squares + floor) / (effects["nu"][:, None] + degrees)
-    precision = torch.where(
-        observed,
-        1 / (effects["specific"][:, None] ** 2 + noise / data.count.clamp(min=1.0)),
-        torch.zeros_like(noise),
+    noise = (scale + squares) / (nu + degrees)
+    variance = effects["specific"][..., None] ** 2 + noise / data.count.clamp(min=1.0)
+    residual = data.mean - effects["location"][..., None] - effects["slope"] @ data.difficulty.T
+    log_density = log_rank_one_normal(residual, variance, effects["loading"], data.count > 0)
+    pyro.factor("means", log_density.sum(-1))
+
+
+def _log_scaled_f(squares: Any, degrees: Any, nu: Any, scale: Any) -> Any:
+    """Log density of sums of squares with inverse-gamma variances; 0 without repeats.
+
+    squares, degrees: [E, Q]; nu, scale = ν σ²: [..., E, 1].
+    """
+    import torch
+
+    repeated = degrees > 0
+    half = 0.5 * torch.where(repeated, degrees, torch.ones_like(degrees))
+    ratio = torch.where(repeated, squares, torch.ones_like(squares)) / scale
+    log_f = (
+        torch.lgamma(0.5 * nu + half)
+        - torch.lgamma(0.5 * nu)
+        - torch.lgamma(half)
+        + (half - 1) * torch.log(ratio)
+        - torch.log(scale)
+        - (0.5 * nu + half) * torch.log1p(ratio)
     )
-    residual = data.mean - effects["location"][:, None] - effects["slope"] @ data.difficulty.T
-    loading = effects["loading"][:, None]
-    information = 1 + (loading**2 * precision).sum(0)
-    score = (loading * precision * residual).sum(0)
-    log_det = torch.log(torch.where(observed, precision, torch.ones_like(precision))).sum(0)
-    quadratic = (precision * residual**2).sum(0) - score**2 / information
-    pyro.factor("means", 0.5 * (log_det - torch.log(information) - quadratic).sum())
+    return torch.where(repeated, log_f, torch.zeros_like(log_f))
+
+
+def log_rank_one_normal(residual: Any, variance: Any, loading: Any, observed: Any) -> Any:
+    """[..., Q] log N(residual; 0, diag(variance) + λ λᵀ) over the observed arms, up to a constant.
+
+    residual, variance: [..., E, Q]; loading λ: [..., E]; observed: [E, Q]. By the matrix
+    determinant lemma and the Sherman-Morrison formula.
+    """
+    import torch
+
+    precision = torch.where(observed, 1 / variance, torch.zeros_like(variance))
+    column = loading[..., None]
+    information = 1 + (column**2 * precision).sum(-2)
+    score = (column * precision * residual).sum(-2)
+    log_det = torch.where(observed, -torch.log(variance), torch.zeros_like(variance)).sum(-2)
+    quadratic = (precision * residual**2).sum(-2) - score**2 / information
+    return 0.5 * (log_det - torch.log(information) - quadratic)
+
+
+@dataclass(frozen=True)
+class AgreementData:
+    """Groups of equal wrong answers per query, [Q] each, and the difficulty [Q, factors]."""
+
+    wrong: Any
+    largest: Any
+    ties: Any
+    difficulty: Any
+
+
+def agreement_model(data: AgreementData) -> None:
+    """Chance g that a wrong answer is the query's common one: Beta per query.
+
+    With m of n wrong answers in the largest group (k groups of that size), the likelihood is
+    k E[g^m (1 - g)^(n - m)], plus E[(1 - g)^n] where all differ and none may be the common one.
+    """
+    import pyro
+    import torch
+
+    shapes = agreement_shapes(data.difficulty.shape[1])
+    location, slope, concentration = agreement_parameters(
+        _standard_normals(shapes, data.wrong), torch
+    )
+    score = location[..., None] + slope @ data.difficulty.T
+    mean = 0.001 + 0.998 * torch.sigmoid(score)
+    alpha, beta = mean * concentration[..., None], (1 - mean) * concentration[..., None]
+
+    def log_moment(power: Any) -> Any:
+        return (
+            torch.lgamma(alpha + power)
+            - torch.lgamma(alpha)
+            + torch.lgamma(beta + data.wrong - power)
+            - torch.lgamma(beta)
+            - torch.lgamma(alpha + beta + data.wrong)
+            + torch.lgamma(alpha + beta)
+        )
+
+    one = torch.log(data.ties.clamp(min=1)) + log_moment(data.largest)
+    either = torch.logaddexp(one, log_moment(torch.zeros_like(data.wrong)))
+    likelihood = torch.where(data.largest > 1, one, either)
+    told = data.wrong > 1
+    pyro.factor("groups", torch.where(told, likelihood, torch.zeros_like(one)).sum(-1))
 
 
 def _standard_normals(shapes: Mapping[str, tuple[int, ...]], like: Any) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class SuccessPosterior:
         arms, kinds: [E] what each series is.
         right, trials: [E, Q] the counts fitted.
         sites: standard normal sites, [draws, ...].
-        nodes, weights: [Z, factors] and [Z] quadrature of the difficulty.
+        nodes: [Z, factors] of equal weight, standing for the difficulty.
     """
 
     arms: tuple[Arm, ...]
@@ -47,11 +47,10 @@ class SuccessPosterior:
     trials: Floats
     sites: Mapping[str, Floats]
     nodes: Floats
-    weights: Floats
 
     @property
     def draws(self) -> int:
-        return len(self.sites["log_scales"])
+        return len(self.sites["location"])
 
     def parameters(self, draw: Indices) -> tuple[Floats, Floats, Floats]:
         """Location [D, E], loading [D, E, factors] and concentration [D, E] of chosen draws."""
@@ -99,7 +98,7 @@ class SuccessPosterior:
         )
         index = index.reshape(right.shape)
         means = conditional_mean(location[:, None] + loading @ self.nodes.T)
-        log_weight = np.tile(np.log(self.weights), (len(queries), 1))
+        log_weight = np.zeros((len(queries), len(self.nodes)))
         for e in range(len(self.arms)):
             log_weight += log_beta_binomial(means[e], concentration[e], pairs)[index[e]]
         log_weight -= log_weight.max(axis=1, keepdims=True)

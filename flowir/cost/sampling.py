@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from flowir.calculus.scenarios import GivenRates
+from flowir.cost.lattice import shifted_lattice
 from flowir.cost.posterior import QuantityPosterior, SuccessPosterior, conditional_mean
 from flowir.cost.series import Arm
-from flowir.cost.special import normal_quantile
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -51,13 +51,9 @@ def stream(seed: int, *names: object) -> np.random.Generator:
 
 
 def fresh_queries(stored: int, factors: int, draws: int, queries: int, seed: int) -> QuerySample:
-    """Queries never seen: θ ~ N(0, I), a Latin hypercube within each draw (McKay et al. 1979)."""
+    """Queries never seen: θ ~ N(0, I), spread evenly within each draw."""
     rng = stream(seed, "fresh queries")
-    uniform = np.empty((draws, queries, factors))
-    for d in range(draws):
-        for f in range(factors):
-            uniform[d, :, f] = (rng.permutation(queries) + rng.random(queries)) / queries
-    difficulty = normal_quantile(uniform)
+    difficulty = np.stack([shifted_lattice(queries, factors, rng) for _ in range(draws)])
     return QuerySample(chosen_draws(stored, draws), None, difficulty, difficulty, seed)
 
 
@@ -201,3 +197,12 @@ def given_rates(
         given_rate(rates.right, rates.persistence, shape, stream(seed, "given right", name)),
         given_rate(rates.wrong, rates.persistence, shape, stream(seed, "given wrong", name)),
     )
+
+
+def rate_interval(posterior: SuccessPosterior, arm: Arm, kind: int) -> tuple[float, float]:
+    """Central 95 % interval of the population mean of one rate."""
+    draw = np.arange(posterior.draws)
+    location, loading, _ = posterior.parameters_of(arm, kind, draw, stream(0, "interval", arm))
+    means = conditional_mean(location[:, None] + loading @ posterior.nodes.T).mean(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(low), float(high)

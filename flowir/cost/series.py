@@ -26,7 +26,11 @@ KINDS = (SUCCESS, RECOVERY, ACCEPT_RIGHT, ACCEPT_WRONG)
 LATENCY = "latency"
 OUTPUT_TOKENS = "output tokens"
 INPUT_TOKENS = "input tokens"
-QUANTITIES = (LATENCY, OUTPUT_TOKENS, INPUT_TOKENS)
+MONEY = "cost"
+QUANTITIES = (LATENCY, OUTPUT_TOKENS, INPUT_TOKENS, MONEY)
+
+SMALLEST = {LATENCY: 1e-6, OUTPUT_TOKENS: 0.5, INPUT_TOKENS: 0.5, MONEY: 1e-9}
+"""Smaller values are taken as this one before the logarithm: zero tokens, calls free of charge."""
 
 GRADE_STEPS = 16
 """Sums of graded successes are rounded to this fraction of one success."""
@@ -125,17 +129,18 @@ def _events(observations: Observations) -> tuple[npt.NDArray[np.int64], Floats]:
 
 
 def log_table(observations: Observations, quantity: str) -> LogTable:
-    """The log series of one quantity; zero tokens count as half a token."""
+    """The log series of one quantity."""
     column = {
         LATENCY: observations.latency_s,
         OUTPUT_TOKENS: observations.output_tokens,
         INPUT_TOKENS: observations.input_tokens,
+        MONEY: observations.cost_usd,
     }[quantity]
     kept = ~np.isnan(column)
     arms, arm = arm_codes(observations)
     used = np.unique(arm[kept])
     row, query = np.searchsorted(used, arm[kept]), observations.query[kept]
-    values = np.log(np.maximum(column[kept], 0.5 if quantity != LATENCY else 1e-6))
+    values = np.log(np.maximum(column[kept], SMALLEST[quantity]))
     shape = (len(used), len(observations.queries))
     count, total, squares = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     np.add.at(count, (row, query), 1.0)

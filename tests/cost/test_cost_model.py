@@ -15,7 +15,7 @@ from flowir.errors import CostModelError, ProfileError
 from flowir.profile import Observation, Observations, observations_of
 
 STRONG, WEAK = Configuration("strong"), Configuration("weak")
-OPTIONS = FitOptions(points=7, draws=64)
+OPTIONS = FitOptions(points=34, draws=64)
 
 
 def truth(queries: int, samples: int, seed: int) -> list[Observation]:
