@@ -1,0 +1,183 @@
+"""Exploration: from a workflow and what is known of single calls to its Pareto front."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from flowir.calculus.scenarios import Scenarios
+from flowir.calculus.terms import Workflow
+from flowir.errors import SearchError
+from flowir.search.constraints import feasible, in_order
+from flowir.search.enumerate import enumerate_space
+from flowir.search.exchange import exchange, spread
+from flowir.search.front import Facts, Front
+from flowir.search.options import Options
+from flowir.search.posterior import Candidates
+from flowir.search.problem import OBJECTIVES, Array, Measure, Objective, Problem
+from flowir.search.space import MANY_STRUCTURES, UNREACHED, Points, Space
+
+Source = Callable[[int, int, int], Scenarios]
+"""(draws, queries, seed) -> scenarios of the workflow's decisions and checkers."""
+
+
+def explore(
+    workflow: Workflow,
+    source: Source,
+    options: Options | None = None,
+    *,
+    profile: str = "",
+    warnings: Sequence[str] = (),
+) -> Front:
+    """The Pareto front of a workflow.
+
+    The search sees `options.scenarios` (draw, query) pairs. What survives it, and the best of what
+    did not, is re-evaluated on `options.draws` draws of as many queries each; the front is what no
+    other point dominates in the posterior means, and today's configuration.
+
+    Args:
+        workflow: terms, alternatives still open.
+        source: scenarios of its decisions; the same seed gives the same.
+        profile: SHA-256 of the observations, kept as a fact.
+        warnings: kept as facts.
+
+    Raises:
+        SearchError: nothing left to compare, or limits that no point meets.
+        CalculusError: a workflow that the calculus cannot compose.
+        ProfileError: the source knows nothing of an agent or checker.
+    """
+    options = options or Options()
+    space = Space(workflow)
+    searched = source(*options.search_shape(), options.seed + 1)
+    known, missing = known_objectives(workflow, searched)
+    wanted = options.limits()
+    for limit in wanted:
+        if limit.objective in missing:
+            raise SearchError(f"{limit.option}: {missing[limit.objective]}")
+    objectives = tuple(x for x in options.objectives if x in known)
+    dropped = [missing[x] for x in options.objectives if x in missing]
+    if not objectives:
+        raise SearchError("; ".join(dropped))
+    compared = in_order([*objectives, *(limit.objective for limit in wanted)])
+    problem = Problem(space, searched, compared, options.measure(), options.seed + 1)
+    survivors = _search(problem, options)
+
+    points = Points.join([survivors.points, space.baseline]).distinct().ordered()
+    final = Problem(
+        space,
+        source(options.draws, options.scenarios, options.seed),
+        known,
+        options.measure(),
+        options.seed,
+    )
+    values = final.evaluate_per_draw(points)
+    found = Candidates(points, values, known, objectives, _row_of(points, space.baseline))
+    kept, shares = found.front(
+        feasible(values.mean(axis=-1), known, wanted), closed=_is_closed(space)
+    )
+    front_points = found.described(space, kept, shares, options.credible)
+    facts = Facts(
+        objectives=objectives,
+        latency=options.latency,
+        execution=options.execution,
+        model=options.model,
+        queries=options.queries,
+        method=survivors.method,
+        credible=options.credible,
+        draws=options.draws,
+        scenarios=options.scenarios,
+        seed=options.seed,
+        space=survivors.size,
+        evaluated=survivors.evaluated,
+        found=len(kept),
+        profile=profile,
+        assumptions=(*final.scenarios.assumptions, *_baseline_notes(space)),
+        warnings=(*warnings, *dropped),
+    )
+    return Front(workflow.name, workflow.decisions, workflow.structures, front_points, facts)
+
+
+@dataclass(frozen=True, eq=False)
+class _Survivors:
+    """What a search found, and how."""
+
+    points: Points
+    method: str
+    evaluated: int
+    size: int | None
+
+
+def _search(problem: Problem, options: Options) -> _Survivors:
+    """Enumerate what is small; else exchange, from the front of the mean-field model."""
+    size = problem.space.size(min(options.limit, MANY_STRUCTURES))
+    if size is not None and size <= options.limit:
+        points = enumerate_space(problem, options.survivors)
+        return _Survivors(points, "enumerated", size, size)
+    mean_field = replace(problem, measure=Measure(problem.measure.execution, "mean-field"))
+    start = exchange(mean_field, spread(mean_field), limit=options.limit)
+    if problem.measure.model == "mean-field":
+        found, spent = start, 0
+    else:
+        found = exchange(problem, start.points, limit=options.limit, at_least=options.survivors)
+        spent = start.evaluations
+    method = "exchange-closed" if found.closed else "partial"
+    return _Survivors(found.points, method, spent + found.evaluations, size)
+
+
+def known_objectives(
+    workflow: Workflow, scenarios: Scenarios
+) -> tuple[tuple[Objective, ...], dict[Objective, str]]:
+    """Objectives with numbers for every configuration; why each of the others has none."""
+    unpriced = _without(workflow, [call.cost for call in scenarios.calls])
+    untimed = _without(workflow, [call.log_latency for call in scenarios.calls])
+    missing: dict[Objective, str] = {}
+    if untimed:
+        missing["latency"] = (
+            f"latency is left out: none was observed for {', '.join(untimed)}; "
+            "add rows with latency_s"
+        )
+    if unpriced:
+        missing["cost"] = (
+            f"cost is left out: no price for {', '.join(unpriced)}; "
+            "give prices=FILE with a row for each"
+        )
+    return tuple(x for x in OBJECTIVES if x not in missing), missing
+
+
+def _without(workflow: Workflow, quantities: Sequence[Array]) -> list[str]:
+    """Models of configurations for which a quantity [C, S] is NaN anywhere, each once."""
+    return list(
+        dict.fromkeys(
+            decision.configurations[c].model
+            for decision, values in zip(workflow.decisions, quantities, strict=True)
+            for c in np.flatnonzero(np.isnan(values).any(axis=1))
+        )
+    )
+
+
+def _row_of(points: Points, one: Points) -> int:
+    return points.identities().index(one.identities()[0])
+
+
+def _is_closed(space: Space) -> bool:
+    """Whether today's configuration lies outside what may be chosen."""
+    return any(
+        choice != UNREACHED and choice not in decision.choices
+        for decision, choice in zip(
+            space.workflow.decisions, space.baseline.settings[0].tolist(), strict=True
+        )
+    )
+
+
+def _baseline_notes(space: Space) -> list[str]:
+    """Which decisions have no baseline of their own."""
+    return [
+        f"{decision} has no baseline: today's configuration is taken to be the first of its "
+        f"space, {decision.configurations[0]}"
+        for decision, choice in zip(
+            space.workflow.decisions, space.baseline.settings[0].tolist(), strict=True
+        )
+        if decision.baseline is None and choice != UNREACHED
+    ]

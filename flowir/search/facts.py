@@ -1,0 +1,54 @@
+"""How a front came about, as a dictionary of literals: what the IR and JSON hold."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from xdsl.dialects.builtin import DictionaryAttr
+
+from flowir.dialects.literals import literal, literal_value
+from flowir.errors import SearchError
+from flowir.search.front import Facts
+
+_LISTS = {"assumptions": "assumption", "warnings": "warning"}
+"""Facts of several sentences, and the stem of the numbered entries that hold them."""
+
+
+def facts_attribute(facts: Facts) -> DictionaryAttr:
+    """One entry per fact; sentences as `assumption_1`, …; what is not known is left out."""
+    entries: dict[str, int | float | str] = {}
+    for field in fields(facts):
+        value = getattr(facts, field.name)
+        if field.name in _LISTS:
+            stem = _LISTS[field.name]
+            entries |= {f"{stem}_{i}": sentence for i, sentence in enumerate(value, start=1)}
+        elif field.name == "objectives":
+            entries["objectives"] = ", ".join(value)
+        elif value is not None and value != "":
+            entries[field.name] = value
+    return DictionaryAttr({name: literal(value) for name, value in entries.items()})
+
+
+def facts_of(attribute: DictionaryAttr, where: str) -> Facts:
+    """The inverse of `facts_attribute`.
+
+    Raises:
+        SearchError: a fact is missing or unknown.
+    """
+    entries = {name: literal_value(value) for name, value in attribute.data.items()}  # type: ignore[arg-type]
+    values: dict[str, Any] = {"space": None}
+    for name, stem in _LISTS.items():
+        numbered = [key for key in entries if key.startswith(f"{stem}_")]
+        numbered.sort(key=lambda key: int(key.rpartition("_")[2]))
+        values[name] = tuple(entries.pop(key) for key in numbered)
+    if "objectives" in entries:
+        values["objectives"] = tuple(str(entries.pop("objectives")).split(", "))
+    values |= entries
+    try:
+        return Facts(**values)
+    except TypeError as error:
+        raise SearchError(
+            f"{where}: the facts of its front are not those this version writes ({error}); "
+            "run flow-dse again"
+        ) from None

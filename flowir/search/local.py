@@ -1,0 +1,39 @@
+"""What each place of a compiled workflow does by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flowir.calculus.scenarios import Scenarios
+from flowir.calculus.terms import Alternatives, Block, Join, Vote, Workflow, walk
+from flowir.search.front import Estimate, Facts
+from flowir.search.posterior import estimates
+from flowir.search.problem import Measure, Objective, Problem
+from flowir.search.space import Space
+
+
+def local_estimates(
+    workflow: Workflow, scenarios: Scenarios, facts: Facts, known: tuple[Objective, ...]
+) -> dict[str, Mapping[str, Estimate]]:
+    """By site, what one passage through it does, given that everything it reads is right.
+
+    A region counts with all it runs: a fallback's accuracy is that of what it returns, its latency
+    and cost include every tier and check as often as they are needed.
+
+    Args:
+        workflow: every alternatives and configuration chosen.
+        scenarios: of its decisions.
+        facts: how the front it comes from was measured.
+        known: what can be estimated.
+    """
+    measure = Measure(facts.execution, facts.model, facts.latency)
+    found: dict[str, Mapping[str, Estimate]] = {}
+    for term in walk(workflow.body):
+        if isinstance(term, Alternatives | Join | Vote):
+            continue
+        alone = Workflow(workflow.name, Block((term,), term.output), workflow.decisions)
+        space = Space(alone)
+        problem = Problem(space, scenarios, known, measure, facts.seed)
+        values = problem.evaluate_per_draw(space.baseline)
+        found[term.site] = estimates(values, known, facts.credible)[0]
+    return found

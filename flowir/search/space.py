@@ -1,0 +1,262 @@
+"""The design space of a workflow: its structures, the settings of its decisions, and the points.
+
+A point is one label index for every structural choice and one configuration index for every
+decision; −1 stands where the point does not reach the choice or decision. Two points are the same
+iff they compile to the same workflow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from itertools import islice
+from math import prod
+
+import numpy as np
+import numpy.typing as npt
+
+from flowir.calculus.terms import (
+    Alternatives,
+    Block,
+    Workflow,
+    blocks_of,
+    decisions_used,
+    walk,
+)
+
+Indices = npt.NDArray[np.int16]
+
+Labels = Sequence[int] | Indices
+"""A label index per structural choice."""
+
+UNREACHED = -1
+
+MANY_STRUCTURES = 20_000
+"""Structures beyond which the points of a space are not counted."""
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """B points of a space.
+
+    Attributes:
+        structure: [B, A] label index per structural choice, −1 where not reached.
+        settings: [B, D] configuration index per decision, −1 where not reached.
+    """
+
+    structure: Indices
+    settings: Indices
+
+    def __len__(self) -> int:
+        return len(self.settings)
+
+    def __getitem__(self, rows: slice | Sequence[int] | npt.NDArray[np.generic]) -> Points:
+        return Points(self.structure[rows], self.settings[rows])
+
+    @property
+    def rows(self) -> Indices:
+        """[B, A + D] structure, then settings."""
+        return np.hstack([self.structure, self.settings])
+
+    def identities(self) -> list[bytes]:
+        """One hashable key per point."""
+        return [row.tobytes() for row in np.ascontiguousarray(self.rows)]
+
+    def distinct(self) -> Points:
+        """Each point once, in order of first appearance."""
+        first = {key: number for number, key in reversed(list(enumerate(self.identities())))}
+        return self[np.array(sorted(first.values()), dtype=np.intp)]
+
+    def ordered(self) -> Points:
+        """In canonical order: by structure, then by setting, first decision slowest."""
+        return self[np.lexsort(self.rows.T[::-1])] if self.rows.shape[1] else self
+
+    @staticmethod
+    def join(parts: Sequence[Points]) -> Points:
+        """All points of several batches."""
+        return Points(
+            np.concatenate([part.structure for part in parts]),
+            np.concatenate([part.settings for part in parts]),
+        )
+
+
+class Space:
+    """What may be chosen for a workflow. Keeps the specialised workflows it has made.
+
+    Structures that compile to the same workflow are one structure: the first of them, in order of
+    labels, stands for all.
+
+    Args:
+        workflow: terms with alternatives still open.
+    """
+
+    def __init__(self, workflow: Workflow) -> None:
+        self.workflow = workflow
+        self._specialised: dict[tuple[int, ...], Workflow] = {}
+        self._used: dict[tuple[int, ...], tuple[int, ...]] = {}
+        self._first: dict[object, tuple[int, ...]] = {}
+        self._canonical: dict[tuple[int, ...], tuple[int, ...]] = {}
+        self.baseline = self._baseline()
+
+    @property
+    def decisions(self) -> int:
+        """D, the number of decisions."""
+        return len(self.workflow.decisions)
+
+    def specialised(self, structure: Labels) -> Workflow:
+        """The workflow of a structure, no alternatives left."""
+        row = tuple(int(label) for label in structure)
+        if row not in self._specialised:
+            choices = {
+                choice.name: choice.labels[label]
+                for choice, label in zip(self.workflow.structures, row, strict=True)
+                if label != UNREACHED
+            }
+            self._specialised[row] = self.workflow.specialise(choices)
+        return self._specialised[row]
+
+    def used(self, structure: Labels) -> tuple[int, ...]:
+        """Indices of the decisions a structure reaches, sorted."""
+        row = tuple(int(label) for label in structure)
+        if row not in self._used:
+            self._used[row] = decisions_used(self.specialised(row).body)
+        return self._used[row]
+
+    def canonical(self, structure: Labels) -> tuple[int, ...]:
+        """The structure that stands for a full assignment of labels."""
+        row = tuple(int(label) for label in structure)
+        if row not in self._canonical:
+            reached = self._reached(row)
+            own = tuple(x if i in reached else UNREACHED for i, x in enumerate(row))
+            self._canonical[row] = self._first.setdefault(_form(self.specialised(own)), own)
+        return self._canonical[row]
+
+    def structures(self) -> Iterator[tuple[int, ...]]:
+        """Every structure once, in order of labels."""
+        seen: set[tuple[int, ...]] = set()
+        for row in self._assignments((UNREACHED,) * len(self.workflow.structures)):
+            canonical = self.canonical(row)
+            if canonical not in seen:
+                seen.add(canonical)
+                yield canonical
+
+    def completions(self, labels: Mapping[int, int]) -> Iterator[tuple[int, ...]]:
+        """Every structure that the given labels (by number of the choice) lead to, once."""
+        start = [UNREACHED] * len(self.workflow.structures)
+        for choice, label in labels.items():
+            start[choice] = label
+        found = dict.fromkeys(self.canonical(row) for row in self._assignments(tuple(start)))
+        yield from found
+
+    def settings_of(self, structure: Labels) -> int:
+        """How many settings of its decisions a structure has."""
+        return prod(len(self.workflow.decisions[d].choices) for d in self.used(structure))
+
+    def size(self, many: int = MANY_STRUCTURES) -> int | None:
+        """How many points there are; None where there are more than `many` structures."""
+        found = list(islice(self.structures(), many + 1))
+        return None if len(found) > many else sum(map(self.settings_of, found))
+
+    def points(self, structure: Labels, start: int, stop: int) -> Points:
+        """Settings number `start` up to `stop` of a structure, first decision slowest."""
+        used = self.used(structure)
+        shape = tuple(len(self.workflow.decisions[d].choices) for d in used)
+        settings = np.full((stop - start, self.decisions), UNREACHED, dtype=np.int16)
+        if used:
+            settings[:, used] = np.column_stack(np.unravel_index(np.arange(start, stop), shape))
+        return Points(np.tile(np.array(structure, dtype=np.int16), (stop - start, 1)), settings)
+
+    def point(self, structure: Labels, settings: Sequence[int]) -> Points:
+        """One point, in canonical form, from any labels and settings (unreached ones ignored)."""
+        row = self.canonical(structure)
+        chosen = np.full((1, self.decisions), UNREACHED, dtype=np.int16)
+        used = list(self.used(row))
+        chosen[0, used] = np.asarray(settings, dtype=np.int16)[used]
+        return Points(np.array([row], dtype=np.int16), chosen)
+
+    def _baseline(self) -> Points:
+        """Today's workflow: first labels, and each decision's baseline or first configuration."""
+        settings = [decision.baseline or 0 for decision in self.workflow.decisions]
+        return self.point((0,) * len(self.workflow.structures), settings)
+
+    def _reached(self, row: tuple[int, ...]) -> set[int]:
+        """Which structural choices an assignment of labels reaches."""
+        number = {choice.name: i for i, choice in enumerate(self.workflow.structures)}
+        reached: set[int] = set()
+
+        def visit(block: Block) -> None:
+            for term in block.terms:
+                if isinstance(term, Alternatives):
+                    reached.add(number[term.name])
+                    visit(term.cases[row[number[term.name]]][1])
+                else:
+                    for inner in blocks_of(term):
+                        visit(inner)
+
+        visit(self.workflow.body)
+        return reached
+
+    def _assignments(self, row: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+        """Labels for every choice reached, the rest −1, in lexicographic order of the choices."""
+        number = {choice.name: i for i, choice in enumerate(self.workflow.structures)}
+
+        def first_open(block: Block) -> int | None:
+            for term in block.terms:
+                inner: Sequence[Block] = blocks_of(term)
+                if isinstance(term, Alternatives):
+                    place = number[term.name]
+                    if row[place] == UNREACHED:
+                        return place
+                    inner = (term.cases[row[place]][1],)
+                for each in inner:
+                    if (found := first_open(each)) is not None:
+                        return found
+            return None
+
+        place = first_open(self.workflow.body)
+        if place is None:
+            yield row
+            return
+        for label in range(len(self.workflow.structures[place].labels)):
+            yield from self._assignments((*row[:place], label, *row[place + 1 :]))
+
+
+_VALUES = frozenset({"inputs", "output", "candidates", "initial", "source", "result", "arguments"})
+"""Fields of terms that hold values."""
+
+
+def _form(workflow: Workflow) -> object:
+    """What is left of a specialised workflow when the names of sites and values are forgotten."""
+    made: set[int] = set()
+    for term in walk(workflow.body):
+        made.add(term.output)
+        for block in blocks_of(term):
+            made.update(block.arguments)
+    names: dict[int, int] = {}
+
+    def value(number: int) -> tuple[str, int]:
+        if number not in made:
+            return ("given", number)
+        return ("made", names.setdefault(number, len(names)))
+
+    def form(item: object, is_value: bool = False) -> object:
+        if is_value and isinstance(item, int):
+            return value(item)
+        if isinstance(item, tuple):
+            return tuple(form(part, is_value) for part in item)
+        if is_dataclass(item) and not isinstance(item, type):
+            kind = type(item).__name__
+            return (
+                kind,
+                *(
+                    form(getattr(item, f.name), f.name in _VALUES or (kind, f.name) == _LABEL)
+                    for f in fields(item)
+                    if f.name != "site"
+                ),
+            )
+        return item
+
+    return form(workflow.body)
+
+
+_LABEL = ("Branch", "label")
