@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from flowir.cost.cost_model import CostModel
 from flowir.cost.options import FitOptions
+from flowir.cost.predictive import predictive
+from flowir.cost.storage import fit_cached, load, save
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,4 +27,4 @@ def fit(
     return fitting.fit(observations, options=options or FitOptions(), progress=progress)
 
 
-__all__ = ["CostModel", "FitOptions", "fit"]
+__all__ = ["CostModel", "FitOptions", "fit", "fit_cached", "load", "predictive", "save"]

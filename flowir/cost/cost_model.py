@@ -11,8 +11,10 @@ import numpy.typing as npt
 from flowir.calculus.scenarios import GivenRates, Scenarios
 from flowir.calculus.terms import Workflow
 from flowir.cost.answers import AgreementPosterior, RoutingPosterior
+from flowir.cost.checks import Check
 from flowir.cost.posterior import QuantityPosterior, SuccessPosterior
 from flowir.cost.question import Question, Unknown
+from flowir.cost.report import Row, learned
 from flowir.profile.prices import Prices
 
 Floats = npt.NDArray[np.float64]
@@ -31,6 +33,7 @@ class CostModel:
         routing: the labels written, by agent whose answers are few.
         difficulty: [Q, factors] posterior mean difficulty of the observed queries.
         stored: how many posterior draws are kept.
+        checks: posterior predictive checks, all of them.
         warnings: what the fit or the observations warn of, one sentence each.
     """
 
@@ -42,6 +45,7 @@ class CostModel:
     stored: int
     agreement: Mapping[str, AgreementPosterior] = field(default_factory=dict)
     routing: Mapping[str, RoutingPosterior] = field(default_factory=dict)
+    checks: tuple[Check, ...] = ()
     warnings: tuple[str, ...] = ()
 
     def scenarios(
@@ -70,3 +74,7 @@ class CostModel:
         """
         question = Question(self, workflow, dict(given or {}), prices, unknown)
         return question.answer(draws, queries, population, seed)
+
+    def table(self, prices: Prices | None = None) -> tuple[Row, ...]:
+        """What was learned per agent, configuration and kind of event, for fresh queries."""
+        return learned(self, prices)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flowir.cost.answers import AgreementPosterior, WrongAnswers, routing, wrong_answers
+from flowir.cost.checks import Check, quantity_checks, success_checks
 from flowir.cost.cost_model import CostModel
 from flowir.cost.effects import agreement_parameters
 from flowir.cost.inference import Draws, infer
@@ -22,11 +23,15 @@ from flowir.cost.model import (
 )
 from flowir.cost.options import FitOptions
 from flowir.cost.posterior import QuantityPosterior, SuccessPosterior, cholesky_of
+from flowir.cost.report import remarks
 from flowir.cost.series import QUANTITIES, LogTable, binary_table, log_table
 from flowir.errors import CostModelError
 from flowir.profile.observations import Observations
 
 Floats = npt.NDArray[np.float64]
+ROUGH = 0.02
+"""Below this effective share of proposals a user is warned."""
+
 Progress = Callable[[str], None]
 
 
@@ -36,7 +41,7 @@ def fit(
     options: FitOptions,
     progress: Progress | None = None,
 ) -> CostModel:
-    """The posterior of the cost model.
+    """The posterior of the cost model, the same bytes for the same observations and options.
 
     progress: called with one line of text as each part begins.
 
@@ -49,7 +54,7 @@ def fit(
         raise CostModelError(
             "no usable observation: every row has an error set; add rows of calls that finished"
         )
-    warnings: list[str] = []
+    warnings = remarks(observations)
     success = _fit_success(kept, options, say, warnings)
     difficulty = _difficulty(success, len(kept.queries), options)
     quantities = {}
@@ -57,7 +62,10 @@ def fit(
         table = log_table(kept, quantity)
         if table.arms:
             say(f"fitting {quantity} of {len(table.arms)} configurations")
-            quantities[quantity] = _fit_quantity(table, difficulty, options, warnings)
+            quantities[quantity] = _fit_quantity(quantity, table, difficulty, options, warnings)
+    say("checking the fit against the observations")
+    checks = _checks(success, quantities, options)
+    warnings += [f"the model does not fit: {check}" for check in checks if check.failed]
     agreement = {
         agent: _fit_agreement(data, difficulty, options)
         for agent, data in wrong_answers(kept).items()
@@ -72,6 +80,7 @@ def fit(
         routing=routing(kept),
         difficulty=difficulty,
         stored=options.draws,
+        checks=tuple(checks),
         warnings=tuple(warnings),
     )
 
@@ -94,6 +103,7 @@ def _fit_success(
     draws = infer(
         success_model, data, method=options.method, draws=options.draws, seed=options.seed
     )
+    _warn_of_rough(draws, "success", warnings)
     return SuccessPosterior(table.arms, table.kinds, table.right, table.trials, draws.values, nodes)
 
 
@@ -112,7 +122,7 @@ def _difficulty(success: SuccessPosterior | None, queries: int, options: FitOpti
 
 
 def _fit_quantity(
-    table: LogTable, difficulty: Floats, options: FitOptions, warnings: list[str]
+    name: str, table: LogTable, difficulty: Floats, options: FitOptions, warnings: list[str]
 ) -> QuantityPosterior:
     import torch
 
@@ -131,9 +141,29 @@ def _fit_quantity(
     draws: Draws = infer(
         quantity_model, data, method="laplace", draws=options.draws, seed=options.seed + 1
     )
+    _warn_of_rough(draws, name, warnings)
     return QuantityPosterior(
         table.arms, table.count, table.mean, table.squares, draws.values, centre, spread
     )
+
+
+def _checks(
+    success: SuccessPosterior | None,
+    quantities: dict[str, QuantityPosterior],
+    options: FitOptions,
+) -> list[Check]:
+    checks = [] if success is None else success_checks(success, options.seed)
+    for name, part in quantities.items():
+        checks += quantity_checks(part, name, options.factors, options.draws, options.seed)
+    return checks
+
+
+def _warn_of_rough(draws: Draws, part: str, warnings: list[str]) -> None:
+    if draws.effective < ROUGH:
+        warnings.append(
+            f"the posterior of {part} is only roughly Gaussian (effective share of draws "
+            f"{draws.effective:.3f}): intervals may be too narrow; method nuts is slower and exact"
+        )
 
 
 def _fit_agreement(
