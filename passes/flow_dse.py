@@ -40,8 +40,9 @@ class FlowDse(ModulePass):
         prices: file of prices of the models.
         workflow: name of the workflow; may be left out where only one is not called by another.
         objectives, latency, execution, model, queries, credible, draws, scenarios, seed,
-        max_latency, min_accuracy, max_cost, limit: see `flowir.search.options.Options`.
-        max_points: points written at most, today's, extremes and knees first; 0 for all.
+        max_latency, min_accuracy, max_cost, limit, survivors: see `flowir.search.options.Options`.
+        max_points: points written at most, today's, extremes and knees first; 0 for all, followed
+            by the points that were estimated and are dominated.
     """
 
     name = "flow-dse"
@@ -62,6 +63,7 @@ class FlowDse(ModulePass):
     min_accuracy: int | float | None = None
     max_cost: int | float | None = None
     limit: int = Options.limit
+    survivors: int = Options.survivors
     max_points: int = 32
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
@@ -103,6 +105,7 @@ class FlowDse(ModulePass):
             min_accuracy=self.min_accuracy,
             max_cost=self.max_cost,
             limit=self.limit,
+            survivors=self.survivors,
         )
 
     def _written(self, front: Front) -> Front:

@@ -76,7 +76,7 @@ class FlowSelect(ModulePass):
             min_accuracy=self.min_accuracy,
             max_cost=self.max_cost,
         )
-        compile_to(workflow, front, front.points[number])
+        compile_to(workflow, front, front.every[number])
         if self.profile is not None:
             self._estimate_places(op, workflow, front)
 

@@ -53,12 +53,12 @@ def annotate(workflow: flow.WorkflowOp, front: Front) -> None:
     structures = {structure.name: i for i, structure in enumerate(front.structures)}
     for op in list(workflow.walk()):
         needs = [(structures[name], label) for name, label in requirements(op)]
-        reached = [all(point.choices[i] == x for i, x in needs) for point in front.points]
+        reached = [all(point.choices[i] == x for i, x in needs) for point in front.every]
         if isinstance(op, flow.AlternativesOp):
             choice = structures[op.choice.data]
             op.attributes[CHOICES] = _per_point(
                 StringAttr(label) if here and (label := point.choices[choice]) else UNUSED
-                for point, here in zip(front.points, reached, strict=True)
+                for point, here in zip(front.every, reached, strict=True)
             )
         elif (key := decision_key(op)) is not None:
             decision = decisions[key]
@@ -66,12 +66,12 @@ def annotate(workflow: flow.WorkflowOp, front: Front) -> None:
                 config_attribute(chosen)
                 if here and (chosen := point.configurations[decision])
                 else UNUSED
-                for point, here in zip(front.points, reached, strict=True)
+                for point, here in zip(front.every, reached, strict=True)
             )
     workflow.attributes[FRONT] = FrontAttr(
         StringAttr(workflow_hash(workflow)),
-        facts_attribute(front.facts),
-        ArrayAttr([_point_attribute(i, point) for i, point in enumerate(front.points)]),
+        facts_attribute(front.facts, len(front.points)),
+        ArrayAttr([_point_attribute(i, point) for i, point in enumerate(front.every)]),
     )
 
 
@@ -98,13 +98,13 @@ def front_from_ir(workflow: flow.WorkflowOp) -> Front:
         _point_of(point, chosen[number], labels[number])
         for number, point in enumerate(attribute.points)
     )
-    facts = facts_of(attribute.facts, describe(workflow))
-    if sum(point.baseline for point in points) != 1:
+    facts, kept = facts_of(attribute.facts, describe(workflow))
+    if sum(point.baseline for point in points[:kept]) != 1:
         raise SearchError(
             f"{describe(workflow)}: not exactly one point of its front is the baseline; "
             "run flow-dse again"
         )
-    return Front(terms.name, terms.decisions, terms.structures, points, facts)
+    return Front(terms.name, terms.decisions, terms.structures, points[:kept], facts, points[kept:])
 
 
 def annotated_workflow(module: ModuleOp, name: str | None) -> flow.WorkflowOp:

@@ -15,7 +15,7 @@ from flowir.search.enumerate import enumerate_space
 from flowir.search.exchange import exchange, spread
 from flowir.search.front import Facts, Front
 from flowir.search.options import Options
-from flowir.search.posterior import Candidates
+from flowir.search.posterior import Candidates, means
 from flowir.search.problem import OBJECTIVES, Array, Measure, Objective, Problem
 from flowir.search.space import MANY_STRUCTURES, UNREACHED, Points, Space
 
@@ -74,10 +74,10 @@ def explore(
     )
     values = final.evaluate_per_draw(points)
     found = Candidates(points, values, known, objectives, _row_of(points, space.baseline))
-    kept, shares = found.front(
-        feasible(values.mean(axis=-1), known, wanted), closed=_is_closed(space)
+    kept, beaten, shares = found.front(
+        feasible(means(values), known, wanted), closed=_is_closed(space)
     )
-    front_points = found.described(space, kept, shares, options.credible)
+    described = found.described(space, [*kept, *beaten], shares, options.credible)
     facts = Facts(
         objectives=objectives,
         latency=options.latency,
@@ -96,7 +96,14 @@ def explore(
         assumptions=(*final.scenarios.assumptions, *_baseline_notes(space)),
         warnings=(*warnings, *dropped),
     )
-    return Front(workflow.name, workflow.decisions, workflow.structures, front_points, facts)
+    return Front(
+        workflow.name,
+        workflow.decisions,
+        workflow.structures,
+        described[: len(kept)],
+        facts,
+        described[len(kept) :],
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,8 +15,12 @@ _LISTS = {"assumptions": "assumption", "warnings": "warning"}
 """Facts of several sentences, and the stem of the numbered entries that hold them."""
 
 
-def facts_attribute(facts: Facts) -> DictionaryAttr:
-    """One entry per fact; sentences as `assumption_1`, …; what is not known is left out."""
+def facts_attribute(facts: Facts, points: int) -> DictionaryAttr:
+    """One entry per fact; sentences as `assumption_1`, …; what is not known is left out.
+
+    Args:
+        points: how many points, the first ones, are the front; others are dominated.
+    """
     entries: dict[str, int | float | str] = {}
     for field in fields(facts):
         value = getattr(facts, field.name)
@@ -27,11 +31,12 @@ def facts_attribute(facts: Facts) -> DictionaryAttr:
             entries["objectives"] = ", ".join(value)
         elif value is not None and value != "":
             entries[field.name] = value
+    entries["points"] = points
     return DictionaryAttr({name: literal(value) for name, value in entries.items()})
 
 
-def facts_of(attribute: DictionaryAttr, where: str) -> Facts:
-    """The inverse of `facts_attribute`.
+def facts_of(attribute: DictionaryAttr, where: str) -> tuple[Facts, int]:
+    """The facts, and how many points are the front: the inverse of `facts_attribute`.
 
     Raises:
         SearchError: a fact is missing or unknown.
@@ -45,8 +50,9 @@ def facts_of(attribute: DictionaryAttr, where: str) -> Facts:
     if "objectives" in entries:
         values["objectives"] = tuple(str(entries.pop("objectives")).split(", "))
     values |= entries
+    points = values.pop("points", 0)
     try:
-        return Facts(**values)
+        return Facts(**values), int(points)
     except TypeError as error:
         raise SearchError(
             f"{where}: the facts of its front are not those this version writes ({error}); "

@@ -97,6 +97,9 @@ class Front:
     Attributes:
         workflow: its name.
         decisions, structures: what points choose, as in the workflow's terms.
+        points: what no other point dominates in the posterior means; and today's.
+        dominated: other points that were estimated and keep to the limits. They are numbered after
+            `points`.
     """
 
     workflow: str
@@ -104,6 +107,12 @@ class Front:
     structures: tuple[Structure, ...]
     points: tuple[FrontPoint, ...]
     facts: Facts
+    dominated: tuple[FrontPoint, ...] = ()
+
+    @property
+    def every(self) -> tuple[FrontPoint, ...]:
+        """All points by number, the dominated ones last."""
+        return (*self.points, *self.dominated)
 
     @property
     def baseline(self) -> int:
@@ -121,7 +130,7 @@ class Front:
     def thinned(self, at_most: int) -> Front:
         """At most `at_most` points: today's, the best of each objective, then the knees."""
         kept = thin(self.losses(), at_most, [self.baseline])
-        return replace(self, points=tuple(self.points[i] for i in kept))
+        return replace(self, points=tuple(self.points[i] for i in kept), dominated=())
 
 
 @dataclass(frozen=True)
@@ -176,7 +185,7 @@ def _points(value: float) -> str:
     text = text.removesuffix(".0")
     if float(text) == 0.0:
         return "same accuracy"
-    return f"{text} point" if text in ("+1", "-1") else f"{text} points"
+    return f"{text.replace('-', '−')} point{'' if text in ('+1', '-1') else 's'}"
 
 
 def words(front: Front, point: FrontPoint) -> str:

@@ -40,6 +40,7 @@ class ParetoJsonTarget(Target):
 def front_document(front: Front, workflow_hash: str) -> dict[str, Any]:
     """A front as what JSON can hold."""
     facts = asdict(front.facts)
+    points = [_point(front, i, point) for i, point in enumerate(front.every)]
     assumptions, warnings = facts.pop("assumptions"), facts.pop("warnings")
     return {
         "schema": SCHEMA,
@@ -61,7 +62,8 @@ def front_document(front: Front, workflow_hash: str) -> dict[str, Any]:
         ],
         "structures": [asdict(structure) for structure in front.structures],
         "baseline": front.baseline,
-        "points": [_point(front, i, point) for i, point in enumerate(front.points)],
+        "points": points[: len(front.points)],
+        "dominated": points[len(front.points) :],
     }
 
 

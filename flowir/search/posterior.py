@@ -31,14 +31,24 @@ def estimates(
     """
     tail = (1.0 - credible) / 2.0
     low, high = np.quantile(values, [tail, 1.0 - tail], axis=-1)
-    table = np.stack([values.mean(axis=-1), low, high], axis=-1)
+    table = np.stack([means(values), rounded(low), rounded(high)], axis=-1)
     return [
         {
-            QUANTITY[objective]: Estimate(*(float(f"{x:.{DIGITS}g}") for x in numbers))
+            QUANTITY[objective]: Estimate(*numbers)
             for objective, numbers in zip(known, row.tolist(), strict=True)
         }
         for row in table
     ]
+
+
+def means(values: Array) -> Array:
+    """[P, K] posterior means of values [P, K, draws], as they are reported and compared."""
+    return rounded(values.mean(axis=-1))
+
+
+def rounded(values: Array) -> Array:
+    """The values to `DIGITS` significant digits."""
+    return np.array([float(f"{x:.{DIGITS}g}") for x in values.flat]).reshape(values.shape)
 
 
 def share_non_dominated(by_draw: Array) -> Array:
@@ -70,8 +80,10 @@ class Candidates:
     objectives: tuple[Objective, ...]
     baseline: int
 
-    def front(self, allowed: Mask, *, closed: bool) -> tuple[list[int], Array]:
-        """Rows of the front and today's, in ascending order of latency; [P] P(non-dominated).
+    def front(self, allowed: Mask, *, closed: bool) -> tuple[list[int], list[int], Array]:
+        """Rows of the front and today's; rows of the other allowed points; [P] P(non-dominated).
+
+        Rows are in ascending order of latency.
 
         Args:
             allowed: [P] which points keep to the limits.
@@ -79,27 +91,27 @@ class Candidates:
         """
         compared = [self.known.index(objective) for objective in self.objectives]
         by_draw = losses(self.values[:, compared], self.objectives)
-        means = losses(self.values[:, compared].mean(axis=-1), self.objectives)
+        reported = losses(means(self.values[:, compared]), self.objectives)
         rivals = allowed.copy()
         if closed:
             rivals[self.baseline] = False
         rows = np.flatnonzero(rivals)
         shares = np.full(len(self.points), np.nan)
         shares[rows] = share_non_dominated(by_draw[rows])
-        front = rows[non_dominated(means[rows])]
+        front = rows[non_dominated(reported[rows])]
         if not rivals[self.baseline]:
             with_today = np.append(rows, self.baseline)
             shares[self.baseline] = share_non_dominated(by_draw[with_today])[-1]
         kept = sorted({*front.tolist(), self.baseline}, key=self._place)
-        return kept, shares
+        return kept, sorted(set(rows.tolist()) - set(kept), key=self._place), shares
 
     def _place(self, row: int) -> tuple[float, ...]:
         """Faster first, then more accurate, then cheaper, then by choices and settings."""
-        means = dict(zip(self.known, self.values[row].mean(axis=-1).tolist(), strict=True))
+        mean = dict(zip(self.known, self.values[row].mean(axis=-1).tolist(), strict=True))
         return (
-            means.get("latency", 0.0),
-            -means.get("accuracy", 0.0),
-            means.get("cost", 0.0),
+            mean.get("latency", 0.0),
+            -mean.get("accuracy", 0.0),
+            mean.get("cost", 0.0),
             float(row),
         )
 

@@ -63,9 +63,9 @@ def select(
 
 
 def _numbered(front: Front, point: int) -> int:
-    if 0 <= point < len(front.points):
+    if 0 <= point < len(front.every):
         return point
-    raise SelectionError(f"point={point}: the front has points 0 … {len(front.points) - 1}")
+    raise SelectionError(f"point={point}: there are points 0 … {len(front.every) - 1}")
 
 
 def _utility(values: Array, known: tuple[Objective, ...], prefer: float) -> Array:
