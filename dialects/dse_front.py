@@ -23,6 +23,7 @@ from flowir.dialects.literals import (
     literal,
     parse_float,
     parse_literal,
+    parse_text,
     print_literal,
     print_text,
     verify_finite,
@@ -155,9 +156,6 @@ class PointAttr(ParametrizedAttribute):
         where = f"dse.point {self.index.data}"
         verify_names(where, (*self.estimates.data, *self.worst.data))
         verify_finite(where, self.worst.data.values())
-        for name, estimate in self.estimates.data.items():
-            if not isinstance(estimate, EstimateAttr):
-                raise VerifyException(f'dse.point {self.index.data}: "{name}" is no estimate')
 
 
 @irdl_attr_definition
@@ -222,7 +220,7 @@ class FrontAttr(ParametrizedAttribute):
             facts[name] = parse_literal(parser)
 
         with parser.in_angle_brackets():
-            workflow_hash = StringAttr(parser.parse_str_literal(": hash of the workflow"))
+            workflow_hash = StringAttr(parse_text(parser, "hash of the workflow"))
             parser.parse_punctuation(",")
             parser.parse_comma_separated_list(AttrParser.Delimiter.BRACES, fact)
             parser.parse_punctuation(",")
@@ -252,8 +250,6 @@ class FrontAttr(ParametrizedAttribute):
         verify_names("dse.front", self.facts.data)
         verify_finite("dse.front", self.facts.data.values())
         for number, point in enumerate(self.points):
-            if not isinstance(point, PointAttr):
-                raise VerifyException(f"dse.front: entry {number} is no #dse.point")
             if point.index.data != number:
                 raise VerifyException(
                     f"dse.front: point {point.index.data} stands at place {number}; "

@@ -22,6 +22,7 @@ from flowir.dialects.literals import (
     literal,
     parse_fields,
     parse_literal,
+    parse_text,
     print_literal,
     print_text,
     verify_finite,
@@ -76,6 +77,12 @@ def _print_params(printer: Printer, params: DictionaryAttr) -> None:
         printer.print_list(sorted(params.data.items()), entry)
 
 
+def _verify_parameters(where: str, params: DictionaryAttr) -> None:
+    verify_names(where, params.data)
+    if "budget" in params.data:
+        raise VerifyException(f"{where}: `budget` is no sampling parameter; it has its own place")
+
+
 @irdl_attr_definition
 class ConfigAttr(ParametrizedAttribute):
     """One configuration of an agent: `<"gpt-4-0613", budget = 200, temperature = 0.7>`."""
@@ -112,7 +119,7 @@ class ConfigAttr(ParametrizedAttribute):
     @classmethod
     def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
         with parser.in_angle_brackets():
-            model = StringAttr(parser.parse_str_literal(": model name"))
+            model = StringAttr(parse_text(parser, "model name"))
             budget: Attribute = NoneAttr()
             params: dict[str, Attribute] = {}
             while parser.parse_optional_punctuation(","):
@@ -130,10 +137,8 @@ class ConfigAttr(ParametrizedAttribute):
     def verify(self) -> None:
         if not self.model.data:
             raise VerifyException("dse.config: the model name is empty; write the provider's name")
-        verify_names("dse.config", self.params.data)
+        _verify_parameters("dse.config", self.params)
         verify_finite("dse.config", self.params.data.values())
-        if "budget" in self.params.data:
-            raise VerifyException("dse.config: `budget` is no sampling parameter, it has its place")
 
 
 @irdl_attr_definition
@@ -183,7 +188,7 @@ class SpaceAttr(ParametrizedAttribute):
             return fields
 
         def option() -> tuple[StringAttr, dict[str, Attribute]]:
-            return StringAttr(parser.parse_str_literal(": model name")), own()
+            return StringAttr(parse_text(parser, "model name")), own()
 
         models: list[tuple[StringAttr, dict[str, Attribute]]] = []
 
@@ -253,7 +258,7 @@ class SpaceAttr(ParametrizedAttribute):
                     "put its budgets and parameters into one entry"
                 )
             seen.add(option.model.data)
-            verify_names("dse.space", option.params.data)
+            _verify_parameters("dse.space", option.params)
             lists = [("budgets", option.budgets), *sorted(option.params.data.items())]
             for name, values in lists:
                 assert isinstance(values, ArrayAttr)

@@ -40,7 +40,7 @@ from flowir.dialects.flow_types import (
     text,
 )
 from flowir.dialects.flow_workflow_checks import verify_workflow
-from flowir.dialects.literals import float_text, parse_float, print_text
+from flowir.dialects.literals import float_text, parse_float, parse_text, print_text
 
 
 @irdl_op_definition
@@ -78,14 +78,14 @@ class AgentOp(IRDLOperation):
         properties: syntax.Properties = {"sym_name": parser.parse_symbol_name()}
         for name in ("system", "prompt"):
             if parser.parse_optional_keyword(name):
-                properties[name] = StringAttr(parser.parse_str_literal(f": text after `{name}`"))
+                properties[name] = StringAttr(parse_text(parser, f"text after `{name}`"))
         if "prompt" not in properties:
             parser.raise_error('flow.agent: expected `prompt "…"`')
         if parser.parse_optional_punctuation("->"):
             properties["output"] = parser.parse_type()
         for name in ("parser", "metric"):
             if parser.parse_optional_keyword(name):
-                properties[name] = StringAttr(parser.parse_str_literal(f": name after `{name}`"))
+                properties[name] = StringAttr(parse_text(parser, f"name after `{name}`"))
         if parser.parse_optional_keyword("space"):
             properties["space"] = SpaceAttr.new(SpaceAttr.parse_parameters(parser))
         if parser.parse_optional_keyword("baseline"):
@@ -142,7 +142,7 @@ class ToolOp(IRDLOperation):
     def parse(cls, parser: Parser) -> ToolOp:
         properties: syntax.Properties = {"sym_name": parser.parse_symbol_name()}
         parser.parse_keyword("impl")
-        properties["impl"] = StringAttr(parser.parse_str_literal(": module:function after `impl`"))
+        properties["impl"] = StringAttr(parse_text(parser, "module:function after `impl`"))
         if parser.parse_optional_punctuation("->"):
             properties["output"] = parser.parse_type()
         if parser.parse_optional_keyword("effect"):

@@ -45,7 +45,13 @@ from flowir.dialects.flow_types import (
     ListType,
     text,
 )
-from flowir.dialects.literals import float_text, parse_float, print_text
+from flowir.dialects.literals import (
+    float_text,
+    parse_float,
+    parse_optional_text,
+    parse_text,
+    print_text,
+)
 
 
 @irdl_op_definition
@@ -80,6 +86,7 @@ class BranchOp(IRDLOperation):
 
     @classmethod
     def parse(cls, parser: Parser) -> BranchOp:
+        start = parser.pos
         operand = parser.parse_unresolved_operand()
         parser.parse_punctuation(":")
         on = parser.resolve_operand(operand, parser.parse_type())
@@ -98,13 +105,13 @@ class BranchOp(IRDLOperation):
                 weights.append(parse_float(parser))
             into.append(parser.parse_region())
 
-        while (name := parser.parse_optional_str_literal()) is not None:
+        while (name := parse_optional_text(parser)) is not None:
             labels.append(StringAttr(name))
             case(regions)
         if parser.parse_optional_keyword("else"):
             case(otherwise)
         if weights and len(weights) != len(regions) + len(otherwise):
-            parser.raise_error("flow.branch: give `weight` on every case or on none")
+            parser.raise_error("flow.branch: give `weight` on every case or on none", start)
         properties["labels"] = ArrayAttr(labels)
         if weights:
             properties["weights"] = ArrayAttr(weights)
@@ -381,13 +388,13 @@ class AlternativesOp(IRDLOperation):
 
     @classmethod
     def parse(cls, parser: Parser) -> AlternativesOp:
-        choice = StringAttr(parser.parse_str_literal(": name of the choice"))
+        choice = StringAttr(parse_text(parser, "name of the choice"))
         parser.parse_punctuation("->")
         result = parser.parse_type()
         attributes = syntax.parse_attributes(parser)
         labels: list[StringAttr] = []
         regions: list[Region] = []
-        while (name := parser.parse_optional_str_literal()) is not None:
+        while (name := parse_optional_text(parser)) is not None:
             labels.append(StringAttr(name))
             regions.append(parser.parse_region())
         return cls.build(

@@ -10,7 +10,7 @@ from xdsl.parser import Parser, UnresolvedOperand
 from xdsl.printer import Printer
 
 from flowir.dialects.dse import ConfigAttr, SpaceAttr
-from flowir.dialects.literals import print_text
+from flowir.dialects.literals import parse_text, print_text
 
 Properties = dict[str, Attribute]
 
@@ -28,9 +28,9 @@ def print_symbol(printer: Printer, symbol: SymbolRefAttr) -> None:
 def parse_clauses(parser: Parser, properties: Properties, *allowed: str) -> None:
     """`at "site"`, `as "group"`, `space <…>`, `config <…>`, in this order, each optional."""
     if "site" in allowed and parser.parse_optional_keyword("at"):
-        properties["site"] = StringAttr(parser.parse_str_literal(": site name after `at`"))
+        properties["site"] = StringAttr(parse_text(parser, "site name after `at`"))
     if "group" in allowed and parser.parse_optional_keyword("as"):
-        properties["group"] = StringAttr(parser.parse_str_literal(": decision group after `as`"))
+        properties["group"] = StringAttr(parse_text(parser, "decision group after `as`"))
     if "space" in allowed and parser.parse_optional_keyword("space"):
         properties["space"] = SpaceAttr.new(SpaceAttr.parse_parameters(parser))
     if "config" in allowed and parser.parse_optional_keyword("config"):

@@ -17,9 +17,31 @@ Literal = IntAttr | FloatData | StringAttr
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
+def parse_optional_text(parser: AttrParser) -> str | None:
+    r"""A string of any characters, or nothing.
+
+    xDSL takes a literal with both an escape, such as `\n`, and a letter outside ASCII for bytes.
+    """
+    start = parser.pos
+    if (text := parser.parse_optional_str_literal()) is not None:
+        return text
+    if (found := parser.parse_optional_bytes_literal()) is None:
+        return None
+    try:
+        return found.decode("utf-8")
+    except UnicodeDecodeError as error:
+        parser.raise_error(f"the string is not UTF-8 at its byte {error.start}", start)
+
+
+def parse_text(parser: AttrParser, what: str) -> str:
+    """A string of any characters; `what` says for the message what it is for."""
+    text = parse_optional_text(parser)
+    return parser.raise_error(f"string literal expected: {what}") if text is None else text
+
+
 def parse_literal(parser: AttrParser) -> Literal:
     """An integer, a float or a quoted string."""
-    if (text := parser.parse_optional_str_literal()) is not None:
+    if (text := parse_optional_text(parser)) is not None:
         return StringAttr(text)
     return literal(parser.parse_number())
 

@@ -6,6 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Two busy cores make any deadline a coin toss.
+settings.register_profile(
+    "flowir", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("flowir")
 
 ROOT = Path(__file__).resolve().parent.parent
 

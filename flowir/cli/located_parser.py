@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
+from contextlib import suppress
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import UNKNOWN_LOC, FileLineColLoc, IntAttr, StringAttr
 from xdsl.ir import Operation
 from xdsl.parser import Parser
+from xdsl.parser.generic_parser import ParserState
 from xdsl.utils.exceptions import ParseError, UnregisteredConstructException, VerifyException
+from xdsl.utils.lexer import Input, Position, Token
+from xdsl.utils.mlir_lexer import MLIRLexer, MLIRToken, MLIRTokenKind, StringLiteral
 
 from flowir.cli.diagnostics import nearest
+
+
+class TextLexer(MLIRLexer):
+    """Reads what xDSL itself prints: text in any letters, which it takes for bytes where there is
+    an escape too, and numbers such as `1e-06`, of which it reads the `1`."""
+
+    _fractional_suffix_regex = re.compile(r"\.[0-9]*([eE][+-]?[0-9]+)?|[eE][+-]?[0-9]+")
+
+    def _lex_string_literal(self, start_pos: Position) -> MLIRToken:
+        token = super()._lex_string_literal(start_pos)
+        if token.kind is MLIRTokenKind.BYTES_LIT:
+            literal = StringLiteral.from_span(token.span)
+            with suppress(UnicodeDecodeError):
+                literal.bytes_contents.decode("utf-8")
+                return Token(MLIRTokenKind.STRING_LIT, literal)
+        return token
 
 
 class LocatedParser(Parser):
@@ -22,6 +43,7 @@ class LocatedParser(Parser):
 
     def __init__(self, ctx: Context, text: str, name: str, first_line: int = 1) -> None:
         super().__init__(ctx, text, name)
+        self._parser_state = ParserState(TextLexer(Input(text, name)))
         self._file = StringAttr(name)
         self._first_line = first_line
         self._starts = [0] + [i + 1 for i, character in enumerate(text) if character == "\n"]

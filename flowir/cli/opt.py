@@ -182,14 +182,9 @@ class FlowirOpt(xDSLOptMain):
 
         self.available_frontends["mlir"] = parse_mlir
 
-    def prepare_input(self) -> tuple[list[tuple[IO[bytes], int]], str]:
-        try:
-            return super().prepare_input()
-        except ValueError:
-            raise UsageError(
-                f"{self._input_name}: the name does not end in .mlir; "
-                "if it is MLIR all the same, add -f mlir"
-            ) from None
+    def get_input_stream(self) -> tuple[IO[bytes], str]:
+        stream, extension = super().get_input_stream()
+        return stream, extension if extension in self.available_frontends else "mlir"
 
     def parse_chunk(
         self, chunk: IO[bytes], file_extension: str, start_offset: int = 0

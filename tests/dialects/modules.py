@@ -1,0 +1,302 @@
+"""Random modules of the `flow` dialect: verified, nested, with strings of any characters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import strategies as st
+from xdsl.dialects.builtin import (
+    ArrayAttr,
+    FloatData,
+    FunctionType,
+    IntAttr,
+    ModuleOp,
+    StringAttr,
+    SymbolRefAttr,
+)
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+
+from flowir.dialects.dse import ConfigAttr, SpaceAttr
+from flowir.dialects.dse_space import ModelOptionAttr
+from flowir.dialects.flow import (
+    AcceptsAttr,
+    AgentOp,
+    AlternativesOp,
+    BranchOp,
+    CallOp,
+    Effect,
+    EffectAttr,
+    FallbackOp,
+    JoinMode,
+    JoinModeAttr,
+    JoinOp,
+    ListType,
+    MapOp,
+    RefineOp,
+    ReturnOp,
+    ToolOp,
+    WorkflowOp,
+    YieldOp,
+)
+from flowir.dialects.flow_types import boolean, label, text
+from flowir.dialects.literals import literal
+
+TEXTS = ListType(text)
+LABELS = ("a", "b", "c")
+"""What a router may answer; branches have cases for some of them."""
+
+Draw = Callable[[st.SearchStrategy[Any]], Any]
+
+strings = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+numbers = st.one_of(
+    st.integers(-(2**40), 2**40), st.floats(allow_nan=False, allow_infinity=False), strings
+)
+names = st.from_regex(r"[a-z_][a-z0-9_]{0,5}", fullmatch=True).filter(lambda n: n != "budget")
+
+
+@st.composite
+def configurations(draw: Draw) -> ConfigAttr:
+    budget = draw(st.one_of(st.none(), st.integers(0, 10**9), strings))
+    params = draw(st.dictionaries(names, numbers, max_size=2))
+    return ConfigAttr.of(draw(strings.filter(bool)), budget, tuple(params.items()))
+
+
+@st.composite
+def spaces(draw: Draw) -> SpaceAttr:
+    def values() -> ArrayAttr[Attribute]:
+        return ArrayAttr(map(literal, draw(st.lists(numbers, min_size=1, max_size=2, unique=True))))
+
+    def option(model: str) -> ModelOptionAttr:
+        budgets = values() if draw(st.booleans()) else ArrayAttr[Attribute]([])
+        params = {name: values() for name in draw(st.sets(names, max_size=2))}
+        return ModelOptionAttr.new([StringAttr(model), budgets, _dictionary(params)])
+
+    models = draw(st.lists(strings.filter(bool), min_size=1, max_size=3, unique=True))
+    return SpaceAttr.new([ArrayAttr(map(option, models))])
+
+
+def _dictionary(entries: dict[str, Attribute]) -> Attribute:
+    from xdsl.dialects.builtin import DictionaryAttr
+
+    return DictionaryAttr(dict(sorted(entries.items())))
+
+
+@st.composite
+def modules(draw: Draw, workflows: int = 2, declared: bool = True) -> ModuleOp:
+    """A module that verifies. With `declared`, agents have random spaces and configurations."""
+    ops: list[Operation] = [
+        _agent(draw, "ask", ("x",), text, declared),
+        _agent(draw, "both", ("x", "y"), text, declared),
+        _agent(draw, "route", ("x",), label, declared),
+        _agent(draw, "judge", ("candidates",), text, declared),
+        _agent(draw, "critic", ("x",), boolean, declared),
+        _tool(draw, "pure", text, Effect.PURE),
+        _tool(draw, "look", text, Effect.READS),
+        _tool(draw, "note", text, Effect.WRITES),
+        _tool(draw, "check", boolean, draw(st.sampled_from(Effect))),
+    ]
+    callable_workflows: list[str] = []
+    for number in range(workflows):
+        name = f"w{number}"
+        ops.append(_Builder(draw, name, tuple(callable_workflows)).workflow())
+        callable_workflows.append(name)
+    return ModuleOp(ops)
+
+
+def _prompt(draw: Draw, variables: Sequence[str]) -> str:
+    parts = [draw(strings).replace("{", "{{").replace("}", "}}") for _ in range(len(variables) + 1)]
+    pieces = zip(parts, (f"{{{v}}}" for v in variables), strict=False)
+    return "".join(a + b for a, b in pieces) + parts[-1]
+
+
+def _agent(
+    draw: Draw, name: str, variables: Sequence[str], output: Attribute, declared: bool
+) -> AgentOp:
+    properties: dict[str, Attribute] = {
+        "sym_name": StringAttr(name),
+        "prompt": StringAttr(_prompt(draw, variables)),
+        "output": output,
+    }
+    if declared and draw(st.booleans()):
+        properties["system"] = StringAttr(_prompt(draw, ()))
+        properties["metric"] = StringAttr(draw(strings))
+        properties["space"] = draw(spaces())
+        properties["baseline"] = draw(configurations())
+    return AgentOp.create(properties=properties)
+
+
+def _tool(draw: Draw, name: str, output: Attribute, effect: Effect) -> ToolOp:
+    chance = st.floats(0, 1)
+    properties: dict[str, Attribute] = {
+        "sym_name": StringAttr(name),
+        "impl": StringAttr("package.module:function"),
+        "output": output,
+        "effect": EffectAttr(effect),
+        "latency": FloatData(draw(st.floats(0, 1e300))),
+    }
+    if output == boolean:
+        properties["accepts"] = AcceptsAttr(*(FloatData(draw(chance)) for _ in range(3)))
+    return ToolOp.create(properties=properties)
+
+
+@dataclass
+class _Builder:
+    """Builds one workflow; every call has a site, so that it can be told from its twins."""
+
+    draw: Draw
+    name: str
+    workflows: tuple[str, ...]
+    sites: int = 0
+    ties: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def workflow(self) -> WorkflowOp:
+        block = Block(arg_types=[text])
+        result = self.fill(block, [block.args[0]], text, depth=2)
+        block.add_op(ReturnOp.create(operands=[result]))
+        return WorkflowOp.create(
+            properties={
+                "sym_name": StringAttr(self.name),
+                "function_type": FunctionType.from_lists([text], [text]),
+            },
+            regions=[Region(block)],
+        )
+
+    def region(
+        self, outer: list[SSAValue], result: Attribute, depth: int, *args: Attribute
+    ) -> Region:
+        block = Block(arg_types=args)
+        value = self.fill(block, [*outer, *block.args], result, depth)
+        block.add_op(YieldOp(value))
+        return Region(block)
+
+    def fill(
+        self, block: Block, visible: list[SSAValue], result: Attribute, depth: int
+    ) -> SSAValue:
+        """Add ops to the block; the value it gives, which may well be one from outside."""
+        values = list(visible)
+        kinds = FLAT if depth == 0 else (*FLAT, *NESTED)
+        for _ in range(self.draw(st.integers(0, 3))):
+            op = self.draw(st.sampled_from(kinds))(self, values, depth)
+            block.add_op(op)
+            values += op.results
+        return self.pick(values, result)
+
+    def pick(self, values: list[SSAValue], kind: Attribute) -> SSAValue:
+        return self.draw(st.sampled_from([value for value in values if value.type == kind]))
+
+    def site(self) -> StringAttr:
+        self.sites += 1
+        return StringAttr(f"{self.sites} {self.draw(strings)}")
+
+    def agent_properties(self) -> dict[str, Attribute]:
+        if not self.draw(st.booleans()):
+            return {}
+        return {"group": StringAttr(self.draw(st.sampled_from(["", "g", 'odd "\n'])))}
+
+    def call(self, values: list[SSAValue], depth: int) -> Operation:
+        callees = ["ask", "both", "route", "pure", "look", "note", *self.workflows]
+        callee = self.draw(st.sampled_from(callees))
+        inputs = [self.pick(values, text) for _ in range(2 if callee == "both" else 1)]
+        properties: dict[str, Attribute] = {"callee": SymbolRefAttr(callee), "site": self.site()}
+        if callee in ("ask", "both", "route"):
+            properties |= self.agent_properties()
+        return CallOp.create(
+            operands=inputs,
+            result_types=[label if callee == "route" else text],
+            properties=properties,
+        )
+
+    def join(self, values: list[SSAValue], depth: int) -> Operation:
+        mode = self.draw(st.sampled_from(JoinMode))
+        inputs = [self.pick(values, text) for _ in range(self.draw(st.integers(1, 3)))]
+        properties: dict[str, Attribute] = {"mode": JoinModeAttr(mode)}
+        if mode is JoinMode.SELECT:
+            properties |= {"by": SymbolRefAttr("judge"), **self.agent_properties()}
+        if mode is JoinMode.VOTE and self.draw(st.booleans()):
+            properties["key"] = SymbolRefAttr(self.draw(st.sampled_from(["pure", "note"])))
+        return JoinOp.build(
+            operands=[inputs, []],
+            result_types=[TEXTS if mode in (JoinMode.ALL, JoinMode.ANY) else text],
+            properties=properties,
+        )
+
+    def branch(self, values: list[SSAValue], depth: int) -> Operation:
+        known = [value for value in values if value.type == label]
+        if not known:
+            return self.call(values, depth)
+        labels = self.draw(
+            st.lists(st.sampled_from([*LABELS, 'odd "\t\x00"']), max_size=3, unique=True)
+        )
+        weight = 1 / (len(labels) + 1)
+        properties: dict[str, Attribute] = {"labels": ArrayAttr(map(StringAttr, labels))}
+        if self.draw(st.booleans()):
+            properties["weights"] = ArrayAttr([FloatData(weight)] * (len(labels) + 1))
+        return BranchOp.build(
+            operands=[self.draw(st.sampled_from(known))],
+            result_types=[text],
+            properties=properties,
+            regions=[
+                [self.region(values, text, depth - 1) for _ in labels],
+                [self.region(values, text, depth - 1)],
+            ],
+        )
+
+    def checker(self) -> dict[str, Attribute]:
+        until = self.draw(st.sampled_from(["check", "critic"]))
+        group = self.agent_properties() if until == "critic" else {}
+        return {"until": SymbolRefAttr(until), **group}
+
+    def fallback(self, values: list[SSAValue], depth: int) -> Operation:
+        bound = self.draw(st.integers(1, 3))
+        tiers = self.draw(st.integers(1, 3 if bound == 1 else 2))
+        return FallbackOp.build(
+            operands=[[]],
+            result_types=[text],
+            properties={"bound": IntAttr(bound), **self.checker()},
+            regions=[[self.region(values, text, depth - 1) for _ in range(tiers)]],
+        )
+
+    def refine(self, values: list[SSAValue], depth: int) -> Operation:
+        return RefineOp.build(
+            operands=[self.pick(values, text), []],
+            result_types=[text],
+            properties={"bound": IntAttr(self.draw(st.integers(1, 3))), **self.checker()},
+            regions=[self.region(values, text, depth - 1, text, text)],
+        )
+
+    def map(self, values: list[SSAValue], depth: int) -> Operation:
+        lists = [value for value in values if value.type == TEXTS]
+        if not lists:
+            return self.join(values, depth)
+        return MapOp.build(
+            operands=[self.draw(st.sampled_from(lists))],
+            result_types=[TEXTS],
+            properties={"bound": IntAttr(4), "width": IntAttr(self.draw(st.integers(1, 4)))},
+            regions=[self.region(values, text, depth - 1, text)],
+        )
+
+    def alternatives(self, values: list[SSAValue], depth: int) -> Operation:
+        choice = self.draw(st.sampled_from(["s", "t", 'odd "\\']))
+        drawn = self.draw(st.lists(strings, min_size=1, max_size=3, unique=True))
+        labels = self.ties.setdefault(choice, tuple(drawn))
+        return AlternativesOp.build(
+            operands=[],
+            result_types=[text],
+            properties={
+                "choice": StringAttr(choice),
+                "labels": ArrayAttr(map(StringAttr, labels)),
+            },
+            regions=[[self.region(values, text, depth - 1) for _ in labels]],
+        )
+
+
+FLAT = (_Builder.call, _Builder.call, _Builder.join)
+NESTED = (
+    _Builder.branch,
+    _Builder.fallback,
+    _Builder.refine,
+    _Builder.map,
+    _Builder.alternatives,
+)
