@@ -9,7 +9,8 @@ sampler.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,7 +103,7 @@ def infer(model: Model, data: Any, *, method: Method, draws: int, seed: int) -> 
     import pyro
     import torch
 
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), _one_thread():
         pyro.set_rng_seed(seed)
         if method == "nuts":
             return _nuts(model, data, draws)
@@ -113,6 +114,19 @@ def infer(model: Model, data: Any, *, method: Method, draws: int, seed: int) -> 
         if method == "svi":
             centre, root = _full_rank(target, mode, root)
         return _resampled(target, centre, root, draws)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sums over several threads depend on their number; these tensors are too small to gain."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _mode(target: Target) -> Any:
@@ -126,7 +140,7 @@ def _mode(target: Target) -> Any:
         history_size=40,
         line_search_fn="strong_wolfe",
         tolerance_grad=1e-4,
-        tolerance_change=1e-7,
+        tolerance_change=1e-5,
     )
 
     def closure() -> Any:

@@ -12,6 +12,7 @@ from flowir.calculus.scenarios import GivenRates
 from flowir.cost.lattice import shifted_lattice
 from flowir.cost.posterior import QuantityPosterior, SuccessPosterior, conditional_mean
 from flowir.cost.series import Arm
+from flowir.cost.special import normal_quantile
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -106,12 +107,42 @@ def success(
     alpha, beta = mean * total, (1 - mean) * total
     series = list(zip(posterior.arms, posterior.kinds, strict=True))
     known = (arm, kind) in series
-    if known and sample.observed is not None:
+    if sample.observed is None:
+        return balanced_beta(alpha, beta, rng), known
+    if known:
         index = series.index((arm, kind))
         right = posterior.right[index][sample.observed]
         alpha = alpha + right
         beta = beta + posterior.trials[index][sample.observed] - right
     return rng.beta(alpha, beta), known
+
+
+def balanced_beta(alpha: Floats, beta: Floats, rng: np.random.Generator) -> Floats:
+    """[D, Q] Beta variables whose mean over the queries of a draw is close to its expectation.
+
+    In the order of their means, each variable is the smaller of two candidates where the sum so far
+    is above its expectation and the larger one elsewhere. Minimum and maximum of two are mixed
+    evenly in the long run, which is the Beta distribution again; sums no longer wander, so that
+    intervals over draws show what is not known rather than which queries were drawn.
+    """
+    first, second = rng.beta(alpha, beta), rng.beta(alpha, beta)
+    smaller, larger = np.minimum(first, second), np.maximum(first, second)
+    expected = alpha / (alpha + beta)
+    order = np.argsort(expected, axis=1)
+    excess = expected.mean(axis=1) * (rng.random(len(alpha)) - 0.5)
+    rows = np.arange(len(alpha))
+    chosen = np.empty_like(expected)
+    for column in order.T:
+        value = np.where(excess > 0, smaller[rows, column], larger[rows, column])
+        chosen[rows, column] = value
+        excess += value - expected[rows, column]
+    return chosen
+
+
+def balanced_normal(shape: tuple[int, int], rng: np.random.Generator) -> Floats:
+    """[D, Q] standard normal variables, one from each of Q equally likely strata per draw."""
+    strata = np.argsort(rng.random(shape), axis=1)
+    return normal_quantile((strata + rng.random(shape)) / shape[1])
 
 
 def log_quantity(
@@ -127,12 +158,12 @@ def log_quantity(
     slope = np.einsum("dqf,df->dq", sample.expected, own["slope"])
     base = own["location"][:, None] + slope
     shared_rng = sample.rng(name, "shared")
-    shape = sample.difficulty.shape[:2]
+    shape = (sample.difficulty.shape[0], sample.difficulty.shape[1])
     nu, noise = own["nu"][:, None], own["noise"][:, None]
     if sample.observed is None:
-        shared = shared_rng.standard_normal(shape)
+        shared = balanced_normal(shape, shared_rng)
         variance = nu * noise**2 / rng.chisquare(np.broadcast_to(nu, shape))
-        specific = own["specific"][:, None] * rng.standard_normal(shape)
+        specific = own["specific"][:, None] * balanced_normal(shape, rng)
     else:
         shared = _observed_shared(posterior, sample, shared_rng)
         count, mean, squares = np.zeros(shape), np.zeros(shape), np.zeros(shape)
