@@ -120,7 +120,9 @@ def _search(problem: Problem, options: Options) -> _Survivors:
     """Enumerate what is small; else exchange, from the front of the mean-field model."""
     size = problem.space.size(min(options.limit, MANY_STRUCTURES))
     if size is not None and size <= options.limit:
-        points = enumerate_space(problem, options.survivors)
+        # A space not much larger than what survives is estimated whole.
+        whole = size <= 2 * options.survivors
+        points = enumerate_space(problem, size if whole else options.survivors)
         return _Survivors(points, "enumerated", size, size)
     mean_field = replace(problem, measure=Measure(problem.measure.execution, "mean-field"))
     start = exchange(mean_field, spread(mean_field), limit=options.limit)

@@ -36,7 +36,8 @@ class Options:
         seed: of everything random.
         max_latency, min_accuracy, max_cost: limits on the posterior means.
         limit: evaluations the search may spend; smaller spaces are enumerated.
-        survivors: points re-evaluated under all draws, at least, where there are as many.
+        survivors: points re-evaluated under all draws, at least; the whole of a space that has
+            at most twice as many.
 
     Raises:
         SearchError: a value that means nothing.

@@ -1,0 +1,233 @@
+"""`flow-dse` on a small profile: what it writes, what it asks for, what it refuses."""
+
+from __future__ import annotations
+
+import math
+import random
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from xdsl.context import Context
+from xdsl.dialects.builtin import Builtin, ModuleOp
+from xdsl.parser import Parser
+from xdsl.passes import PassPipeline
+
+from flowir.calculus.from_ir import find_workflow
+from flowir.dialects import flow
+from flowir.dialects.dse import CONFIGS, Dse
+from flowir.dialects.flow import Flow
+from flowir.errors import FlowirError, ProfileError, SearchError
+from flowir.passes.flow_dse import FlowDse
+from flowir.search.annotate import front_from_ir
+from flowir.search.front import Front
+
+TEXT = """
+flow.agent @coder prompt "{task}" space <models = ["small", "large"]> baseline <"large">
+flow.tool @tests impl "a.b:tests" -> !flow.bool accepts <right = 0.99, wrong = 0.2>
+
+flow.workflow @attempt(%task: !flow.text) -> !flow.text {
+  %draft = flow.call @coder(%task) : (!flow.text) -> !flow.text
+  flow.return %draft : !flow.text
+}
+
+flow.workflow @w(%task: !flow.text) -> !flow.text {
+  %answer = flow.alternatives "strategy" -> !flow.text
+    "once" {
+      %one = flow.call @attempt(%task) : (!flow.text) -> !flow.text
+      flow.yield %one : !flow.text
+    }
+    "retry" {
+      %kept = flow.fallback until @tests(%task : !flow.text) max 3 -> !flow.text {
+        %try = flow.call @attempt(%task) : (!flow.text) -> !flow.text
+        flow.yield %try : !flow.text
+      }
+      flow.yield %kept : !flow.text
+    }
+  flow.return %answer : !flow.text
+}
+"""
+SHARES = {"small": 0.3, "large": 1.3}
+
+
+@pytest.fixture(scope="module")
+def profile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two models, thirty queries, two samples of each."""
+    own = random.Random(1)
+    lines = ["sub_agent,model,query_id,sample,correct,latency_s,input_tokens,output_tokens"]
+    for query in range(30):
+        difficulty = own.gauss(0, 1)
+        for model, quality in SHARES.items():
+            for sample in range(2):
+                right = own.random() < 1 / (1 + math.exp(difficulty - quality))
+                latency = (1 + 2 * quality) * math.exp(own.gauss(0, 0.3))
+                lines.append(f"coder,{model},q{query},{sample},{int(right)},{latency:.3f},100,50")
+    path = tmp_path_factory.mktemp("profile") / "my calls.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def prices(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("prices") / "prices.csv"
+    path.write_text("model,input_per_mtok,output_per_mtok\nsmall,1,2\nlarge,10,30\n")
+    return path
+
+
+def parse(text: str) -> ModuleOp:
+    context = Context()
+    for dialect in (Builtin, Flow, Dse):
+        context.load_dialect(dialect)
+    module = Parser(context, text).parse_module()
+    module.verify()
+    return module
+
+
+@pytest.fixture
+def explored(profile: Path, prices: Path) -> Callable[..., tuple[ModuleOp, Front]]:
+    """The module and its front for options of the pass."""
+
+    def explored(text: str = TEXT, **options: object) -> tuple[ModuleOp, Front]:
+        given: dict[str, object] = {
+            "profile": str(profile),
+            "prices": str(prices),
+            "execution": "sequential",
+            "draws": 50,
+            "scenarios": 64,
+        }
+        module = parse(text)
+        FlowDse(**given | options).apply(Context(), module)  # type: ignore[arg-type]
+        module.verify()
+        return module, front_from_ir(find_workflow(module))
+
+    return explored
+
+
+Explored = Callable[..., tuple[ModuleOp, Front]]
+
+
+def test_workflows_are_inlined_and_every_call_is_annotated(explored: Explored) -> None:
+    module, front = explored()
+    assert [op.sym_name.data for op in module.walk() if isinstance(op, flow.WorkflowOp)] == ["w"]
+    calls = [op for op in module.walk() if isinstance(op, flow.CallOp)]
+    assert {op.site.data for op in calls if op.site} == {"one.draft", "try.draft"}
+    assert all(CONFIGS in op.attributes for op in calls)
+    assert front.facts.objectives == ("accuracy", "latency", "cost")
+    assert front.facts.space == 4
+    assert len(front.facts.profile) == 64
+
+
+def test_single_calls_are_what_was_observed(explored: Explored, profile: Path) -> None:
+    """The posterior of an observed rate lies by the observed rate."""
+    _, front = explored(max_points=0)
+    rows = [line.split(",") for line in profile.read_text().splitlines()[1:]]
+    for point in front.every:
+        if point.choices != ("once",):
+            continue
+        chosen = point.configurations[0]
+        assert chosen is not None
+        mine = [row for row in rows if row[1] == chosen.model]
+        rate = np.mean([float(row[4]) for row in mine])
+        latency = np.mean([float(row[5]) for row in mine])
+        estimate = point.estimates["accuracy"]
+        assert estimate.low < rate < estimate.high
+        assert point.estimates["latency_s"].mean == pytest.approx(latency, rel=0.15)
+        dollars = {"small": 100e-6 + 100e-6, "large": 1000e-6 + 1500e-6}[chosen.model]
+        assert point.estimates["cost_usd"].mean == pytest.approx(dollars, rel=0.05)
+
+
+def test_the_same_bytes_every_time(explored: Explored) -> None:
+    first, _ = explored()
+    again, _ = explored()
+    assert str(again) == str(first)
+
+
+def test_exploring_what_is_explored_changes_nothing(explored: Explored) -> None:
+    module, _ = explored()
+    again, _ = explored(str(module))
+    assert str(again) == str(module)
+
+
+def test_without_prices_one_warning_and_two_objectives(explored: Explored) -> None:
+    with pytest.warns(UserWarning, match="cost is left out: no price for small, large") as caught:
+        _, front = explored(prices=None)
+    assert len(caught) == 1
+    assert front.facts.objectives == ("accuracy", "latency")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        explored(prices=None, objectives=("accuracy", "latency"))
+
+
+def test_max_points_thins_and_zero_keeps_all(explored: Explored) -> None:
+    _, thinned = explored(max_points=2)
+    assert len(thinned.every) == 2
+    assert any(point.baseline for point in thinned.points)
+    _, every = explored(max_points=0)
+    assert len(every.every) == 4
+
+
+def test_options_as_written_on_the_command_line(profile: Path) -> None:
+    pipeline = PassPipeline.parse_spec(
+        {"flow-dse": lambda: FlowDse},
+        f'flow-dse{{profile="{profile}" objectives=accuracy,latency execution=sequential '
+        "max-latency=100 min-accuracy=0.1 draws=20 scenarios=16 model=mean-field max-points=0}",
+    )
+    module = parse(TEXT)
+    pipeline.apply(Context(), module)
+    facts = front_from_ir(find_workflow(module)).facts
+    assert (facts.draws, facts.scenarios, facts.model) == (20, 16, "mean-field")
+
+
+def test_mean_field_is_more_hopeful_about_retries(explored: Explored) -> None:
+    """Independence across calls on one query: what the proxy believes and does not happen."""
+
+    def retried(model: str) -> float:
+        _, front = explored(model=model, max_points=0, draws=50)
+        points = [
+            point
+            for point in front.every
+            if point.choices == ("retry",) and point.configurations[0].model == "small"  # type: ignore[union-attr]
+        ]
+        return points[0].estimates["accuracy"].mean
+
+    assert retried("mean-field") > retried("scenario") + 0.03
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"profile": None}, SearchError, "give profile=FILE"),
+        ({"profile": "/nowhere.csv"}, ProfileError, r"/nowhere\.csv"),
+        ({"prices": "/nowhere.csv"}, ProfileError, r"/nowhere\.csv"),
+        ({"workflow": "other"}, FlowirError, "no workflow @other"),
+        ({"max_points": -1}, SearchError, "max-points=-1"),
+        ({"objectives": ("speed",)}, SearchError, "objectives=speed"),
+        ({"min_accuracy": 0.999}, SearchError, "min-accuracy=0.999: the highest accuracy found"),
+        ({"max_cost": 1e-9}, SearchError, r"max-cost=1e-09: the lowest cost found is 0\.0002"),
+    ],
+)
+def test_mistakes(
+    explored: Explored, options: dict[str, object], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        explored(**options)
+
+
+def test_an_agent_without_observations(explored: Explored) -> None:
+    with pytest.raises(ProfileError, match="writer"):
+        explored(TEXT.replace("@coder", "@writer"))
+
+
+def test_a_checker_without_rates_or_observations(explored: Explored) -> None:
+    with pytest.raises(ProfileError, match=r'@tests has neither .* "accepts <right'):
+        explored(TEXT.replace(" accepts <right = 0.99, wrong = 0.2>", ""))
+
+
+def test_a_space_of_one_point(explored: Explored) -> None:
+    text = TEXT.replace('["small", "large"]', '["large"]')
+    once = text[: text.index('    "retry"')] + text[text.index("  flow.return %answer") :]
+    _, front = explored(once)
+    assert front.facts.space == len(front.every) == 1
+    assert front.points[0].baseline
