@@ -3,6 +3,7 @@
 from flowir.profile.observations import VERDICTS, Observation, Observations, merge, observations_of
 from flowir.profile.prices import Price, Prices, read_prices
 from flowir.profile.read import read_observations
+from flowir.profile.store import store_observations
 
 __all__ = [
     "VERDICTS",
@@ -14,4 +15,5 @@ __all__ = [
     "observations_of",
     "read_observations",
     "read_prices",
+    "store_observations",
 ]

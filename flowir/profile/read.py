@@ -12,10 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from flowir.configuration import Budget, Configuration, Parameter
+from flowir.configuration import Configuration
 from flowir.errors import ProfileError
+from flowir.profile.cells import NUMBERS, number_of, parse_budget, parse_params, text_of, truth_of
+from flowir.profile.documents import document_rows, is_document
 from flowir.profile.observations import Observations, from_columns
 from flowir.profile.problems import Problems, check_columns, open_text
+from flowir.profile.store import stored_rows
 
 COLUMNS = (
     "sub_agent",
@@ -41,7 +44,9 @@ _FALSE = frozenset({"", "0", "false", "no", "none", "null"})
 
 
 def read_observations(path: str | Path) -> Observations:
-    """Observations of a `.csv`, `.jsonl` or `.ndjson` file.
+    """Observations of a file: `.csv`, `.jsonl`, `.parquet`, a store (`.sqlite`, `.db`), or traces.
+
+    Traces are `.json` (or `.jsonl`) in any of the forms of :mod:`flowir.profile.documents`.
 
     Raises:
         ProfileError: the file is missing, empty or of an unknown kind, its columns are wrong, or
@@ -113,10 +118,58 @@ def _json_rows(path: Path, problems: Problems) -> Iterator[tuple[int, Mapping[st
             raise ProfileError(f"{path}: not UTF-8 text; save the file as UTF-8") from None
 
 
+def _line_rows(path: Path, problems: Problems) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Observations or traces, as the first line says."""
+    with open_text(path) as file:
+        first = next((line for line in file if line.strip()), "")
+    try:
+        start = json.loads(first)
+    except ValueError:
+        start = None
+    if isinstance(start, dict) and is_document(start):
+        return document_rows(path)
+    return _json_rows(path, problems)
+
+
+def _document_rows(path: Path, _: Problems) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    return document_rows(path)
+
+
+def _stored_rows(path: Path, _: Problems) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    return stored_rows(path)
+
+
+def _parquet_rows(path: Path, _: Problems) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    try:
+        from pyarrow import ArrowInvalid, parquet
+    except ImportError:
+        raise ProfileError(
+            f"{path}: Parquet needs pyarrow; install it, or export the observations to CSV"
+        ) from None
+    if not path.exists():
+        raise ProfileError(f"{path}: there is no such file; check the path")
+    try:
+        file = parquet.ParquetFile(path)
+    except (ArrowInvalid, OSError) as error:
+        raise ProfileError(f"{path}: not a Parquet file ({error})") from None
+    names = list(file.schema_arrow.names)
+    check_columns(path, names, COLUMNS, required=REQUIRED)
+    _check_measured(path, names)
+    number = 0
+    for batch in file.iter_batches():
+        for row in batch.to_pylist():
+            number += 1
+            yield number, row
+
+
 _READERS: dict[str, Callable[[Path, Problems], Iterator[tuple[int, Mapping[str, Any]]]]] = {
     ".csv": _csv_rows,
-    ".jsonl": _json_rows,
-    ".ndjson": _json_rows,
+    ".jsonl": _line_rows,
+    ".ndjson": _line_rows,
+    ".json": _document_rows,
+    ".sqlite": _stored_rows,
+    ".db": _stored_rows,
+    ".parquet": _parquet_rows,
 }
 
 
@@ -137,7 +190,7 @@ class Rows:
             name: {} for name in ("agent", "configuration", "query", "sample", "answer")
         }
         self._codes = {name: array("i") for name in self._tables}
-        self._values = {name: array("d") for name in _NUMBERS}
+        self._values = {name: array("d") for name in NUMBERS}
         self._flags = {"input_correct": array("b"), "error": array("b")}
         self._configurations: dict[tuple[str, str, str], Configuration] = {}
         self._seen: dict[tuple[int, int, int, int, int], int] = {}
@@ -151,13 +204,13 @@ class Rows:
             self.problems.add(line, str(error))
 
     def _take(self, line: int, row: Mapping[str, Any]) -> None:
-        agent, model, query = (_text(row, name, required=True) for name in REQUIRED)
+        agent, model, query = (text_of(row, name, required=True) for name in REQUIRED)
         configuration = self._configuration(model, row.get("budget"), row.get("params"))
-        sample = _text(row, "sample")
-        answer = _text(row, "answer")
-        error = _text(row, "error").lower() not in _FALSE
-        values = {name: _number(row, name, check) for name, check in _NUMBERS.items()}
-        input_correct = _truth(row, "input_correct")
+        sample = text_of(row, "sample")
+        answer = text_of(row, "answer")
+        error = text_of(row, "error").lower() not in _FALSE
+        values = {name: number_of(row, name, check) for name, check in NUMBERS.items()}
+        input_correct = truth_of(row, "input_correct")
         measured = answer or not (math.isnan(values["correct"]) and math.isnan(values["latency_s"]))
         if not (error or measured):
             raise ValueError("nothing is measured; give correct, latency_s or answer")
@@ -237,129 +290,3 @@ class Rows:
             answers=tuple(self._tables["answer"]),
             **columns,
         )
-
-
-def parse_budget(cell: Any) -> Budget:
-    """A token count, an effort label, or None for an empty cell.
-
-    Raises:
-        ValueError: a negative or fractional number of tokens.
-    """
-    if cell is None:
-        return None
-    if isinstance(cell, bool):
-        raise ValueError(f"budget is {cell}; give a token count or an effort label")
-    text = str(cell).strip()
-    if not text:
-        return None
-    try:
-        tokens = float(text)
-    except ValueError:
-        return text
-    if not tokens.is_integer() or tokens < 0:
-        raise ValueError(f'budget is "{text}"; give a whole number of tokens or an effort label')
-    return int(tokens)
-
-
-def parse_params(cell: Any) -> tuple[tuple[str, Parameter], ...]:
-    """Sampling parameters from `temperature=0.7;top_p=0.9`, a JSON object, or nothing.
-
-    Raises:
-        ValueError: a part without `=`, a name given twice, a value that is not a scalar.
-    """
-    if cell is None or cell == "":
-        return ()
-    if isinstance(cell, str) and cell.strip().startswith("{"):
-        cell = json.loads(cell)
-    if isinstance(cell, Mapping):
-        pairs = list(cell.items())
-    else:
-        parts = [part.strip() for part in str(cell).replace(",", ";").split(";") if part.strip()]
-        pairs = []
-        for part in parts:
-            name, sign, value = part.partition("=")
-            if not sign or not name.strip():
-                raise ValueError(f'params has "{part}"; write name=value, separated by ";"')
-            pairs.append((name.strip(), _scalar(value.strip())))
-    if len(dict(pairs)) != len(pairs):
-        raise ValueError(f"params names a parameter twice: {cell}")
-    for name, value in pairs:
-        if not isinstance(value, (int, float, str, bool)):
-            raise ValueError(f"params: {name} is not a number, text or truth value")
-    return tuple(sorted(pairs))
-
-
-def _scalar(text: str) -> Parameter:
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
-
-
-def _text(row: Mapping[str, Any], name: str, *, required: bool = False) -> str:
-    cell = row.get(name)
-    if cell is not None and not isinstance(cell, (str, int, float, bool)):
-        raise ValueError(f"{name} is not a text or a number")
-    text = "" if cell is None else str(cell).strip()
-    if required and not text:
-        raise ValueError(f"{name} is empty")
-    return text
-
-
-def _truth(row: Mapping[str, Any], name: str) -> bool:
-    """Empty means yes."""
-    text = _text(row, name).lower()
-    if text in ("", "1", "1.0", "true", "yes"):
-        return True
-    if text in ("0", "0.0", "false", "no"):
-        return False
-    raise ValueError(f'{name} is "{text}"; give 1, 0 or nothing (which means 1)')
-
-
-def _number(row: Mapping[str, Any], name: str, wrong: Callable[[float], str]) -> float:
-    """The cell as a number, NaN where empty."""
-    cell = row.get(name)
-    if cell is None or cell == "":
-        return math.nan
-    if name == "correct" and isinstance(cell, (bool, str)):
-        cell = _TRUTHS.get(str(cell).strip().lower(), cell)
-    try:
-        value = float(cell)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        if not str(cell).strip():
-            return math.nan
-        raise ValueError(f'{name} is "{cell}", not a number') from None
-    if not math.isfinite(value):
-        raise ValueError(f'{name} is "{cell}"; leave it empty where nothing was measured')
-    reason = wrong(value)
-    if reason:
-        raise ValueError(f"{name} is {value:g}; {reason}")
-    return value
-
-
-_TRUTHS = {"true": 1.0, "false": 0.0}
-
-
-def _outside_unit(value: float) -> str:
-    return "" if 0 <= value <= 1 else "it must lie between 0 and 1"
-
-
-def _not_positive(value: float) -> str:
-    return "" if value > 0 else "it must be above 0 seconds; leave it empty if it was not measured"
-
-
-def _negative(value: float) -> str:
-    return "" if value >= 0 else "it must not be negative"
-
-
-_NUMBERS: dict[str, Callable[[float], str]] = {
-    "correct": _outside_unit,
-    "latency_s": _not_positive,
-    "input_tokens": _negative,
-    "output_tokens": _negative,
-    "cost_usd": _negative,
-}
