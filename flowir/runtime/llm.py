@@ -55,8 +55,9 @@ class CompletionLike(Protocol):
 class LLM(Protocol):
     """A model client: one request per call, no retries of its own, cancellation ends the request.
 
-    `node` is the site of the call in the workflow, for traces and simulations; `params` are
-    sampling parameters in the provider's own words.
+    `node` is the site of the call in the workflow, for traces and simulations; `params` are the
+    reasoning budget as `budget`, if there is one, and the sampling parameters in the provider's own
+    words.
 
     Raises:
         Exception: the request failed. Retry exactly where the exception's attribute `transient` is

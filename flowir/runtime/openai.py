@@ -24,8 +24,10 @@ _TRANSIENT = {408, 409, 425, 429}
 class OpenAIModels:
     """A model client (see :class:`flowir.runtime.llm.LLM`) for one endpoint.
 
-    Use it as an async context manager, or call `aclose` when done. Sampling parameters are passed
-    to `chat.completions.create` as they are.
+    Use it as an async context manager, or call `aclose` when done. A `budget` that is a label is
+    sent as `reasoning_effort`; one in tokens as `thinking`, the form of Anthropic and LiteLLM
+    (OpenAI's own endpoint refuses it). Sampling parameters go to `chat.completions.create` as they
+    are.
 
     Args:
         base_url: the endpoint, with its version path; `OPENAI_BASE_URL` or OpenAI's own if None.
@@ -85,7 +87,7 @@ class OpenAIModels:
         self, node: str, messages: list[Message], *, model: str, **params: Any
     ) -> Completion:
         """One request; `node` only names the call in errors."""
-        request = {"model": model, "messages": messages, **params}
+        request = {"model": model, "messages": messages, **_translated(params)}
         try:
             if self._stream:
                 return await self._streamed(node, request)
@@ -183,6 +185,17 @@ class OpenAIModels:
             retry_after_s=_retry_after(error.response.headers),
             status=status,
         )
+
+
+def _translated(params: dict[str, Any]) -> dict[str, Any]:
+    """The parameters with the reasoning budget as it goes over the wire."""
+    budget = params.pop("budget", None)
+    if isinstance(budget, str):
+        params["reasoning_effort"] = budget
+    elif budget is not None:
+        thinking = {"type": "enabled", "budget_tokens": budget}
+        params["extra_body"] = {**(params.get("extra_body") or {}), "thinking": thinking}
+    return params
 
 
 def _words(error: Exception) -> str:

@@ -270,17 +270,18 @@ class SimulatedTools(Mapping[str, Tool]):
 def _check_call(
     node: str, simulation: Simulation, decision: int, model: str, params: Mapping[str, Any]
 ) -> None:
-    """The model and the sampling parameters are those of the configuration in force."""
+    """The model, budget and sampling parameters are those of the configuration in force."""
     wanted = simulation.configuration(decision)
     if model != wanted.model:
         raise SimulationError(
             f"site {node!r}: the code asks for {model}, the settings say {wanted}; simulate the "
             "point that the code runs"
         )
-    for name, value in wanted.params:
-        if params.get(name, value) != value:
+    asked = {"budget": wanted.budget} if wanted.budget is not None or "budget" in params else {}
+    for name, value in (*asked.items(), *wanted.params):
+        if params.get(name) != value:
             raise SimulationError(
-                f"site {node!r}: the code asks for {name} {params[name]}, the settings say "
+                f"site {node!r}: the code asks for {name} {params.get(name)}, the settings say "
                 f"{wanted}; simulate the point that the code runs"
             )
 

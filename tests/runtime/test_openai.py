@@ -121,6 +121,22 @@ def test_an_answer_and_what_was_asked() -> None:
     assert server.requests == [{"model": "m", "messages": _MESSAGES, "temperature": 0.7}]
 
 
+@pytest.mark.parametrize(
+    ("budget", "sent"),
+    [
+        ("high", {"reasoning_effort": "high"}),
+        (2048, {"thinking": {"type": "enabled", "budget_tokens": 2048}}),
+        (None, {}),
+    ],
+)
+def test_a_budget_is_sent_as_endpoints_read_it(budget: Any, sent: dict[str, Any]) -> None:
+    async def ask(llm: OpenAIModels, _: Server) -> Completion:
+        return await llm("draft", _MESSAGES, model="m", budget=budget)
+
+    _, server = _serve(_response(_completion("hello")), ask)
+    assert server.requests == [{"model": "m", "messages": _MESSAGES, **sent}]
+
+
 def test_an_answer_without_text_is_an_empty_answer_not_a_failure() -> None:
     assert _serve(_response(_completion(None)), _ask)[0].text == ""
     assert _serve(_response(_completion(None, refusal="I won't")), _ask)[0].text == "I won't"

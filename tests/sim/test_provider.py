@@ -42,6 +42,7 @@ from flowir.sim.marks import Mark, find, find_all, right_answer, wrong_answer
 from flowir.sim.provider import SimulatedProvider, Simulation
 from flowir.sim.reading import Reading, Readings
 
+PARAMS = {"temperature": 0.7}
 RIGHT = right_answer(0)
 WRONG = wrong_answer(0, "ab12")
 
@@ -79,7 +80,7 @@ def _ask(
 ) -> Completion:
     provider = simulation if isinstance(simulation, SimulatedProvider) else simulation.provider(0)
     messages = [{"role": "user", "content": text} for text in shown]
-    return run(provider.llm(site, messages, model=model, **params))
+    return run(provider.llm(site, messages, model=model, **(PARAMS | params)))
 
 
 def _use(simulation: Simulation, tool: str, *arguments: object) -> object:
@@ -190,7 +191,7 @@ def test_latency_money_and_tokens_are_the_scenarios() -> None:
 
     async def main() -> tuple[Completion, float]:
         message = {"role": "user", "content": "x" * 41}
-        completion = await provider.llm("draft", [message], model="m")
+        completion = await provider.llm("draft", [message], model="m", **PARAMS)
         return completion, asyncio.get_running_loop().time()
 
     completion, seconds = run(main())
@@ -331,13 +332,28 @@ def test_a_site_the_workflow_lacks() -> None:
         _ask(_simulation(_workflow(DRAFT)), "drafts", "x")
 
 
-def test_another_configuration_than_the_settings_say() -> None:
-    simulation = _simulation(_workflow(DRAFT))
-    assert _ask(simulation, "draft", "x", temperature=0.7).text == RIGHT
-    with pytest.raises(SimulationError, match=r"asks for n, the settings say m, temperature 0\.7"):
-        _ask(simulation, "draft", "x", model="n")
-    with pytest.raises(SimulationError, match=r"asks for temperature 0\.1, the settings say m"):
-        _ask(simulation, "draft", "x", temperature=0.1)
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"model": "n"}, r"asks for n, the settings say m, budget high, temperature 0\.7"),
+        ({"temperature": 0.1}, r"asks for temperature 0\.1, the settings say m"),
+        ({"temperature": None}, "asks for temperature None"),
+        ({"budget": "low"}, "asks for budget low"),
+        ({"budget": None}, "asks for budget None"),
+    ],
+)
+def test_another_configuration_than_the_settings_say(asked: dict[str, Any], message: str) -> None:
+    chosen = Configuration("m", "high", (("temperature", 0.7),))
+    decision = Decision("w", "agent0", "", (chosen,))
+    simulation = _simulation(Workflow("w", Block((DRAFT,), 1, (0,)), (decision,)))
+    assert _ask(simulation, "draft", "x", budget="high", top_p=0.9).text == RIGHT
+    with pytest.raises(SimulationError, match=message):
+        _ask(simulation, "draft", "x", **({"budget": "high"} | asked))
+
+
+def test_a_budget_that_was_not_chosen() -> None:
+    with pytest.raises(SimulationError, match="asks for budget 512"):
+        _ask(_simulation(_workflow(DRAFT)), "draft", "x", budget=512)
 
 
 def test_a_prompt_that_lost_an_operand() -> None:

@@ -1,0 +1,313 @@
+"""Random workflows, run on the simulated provider, do on average what the calculus expects.
+
+The programs are run by a small interpreter of terms, one call after another, so that money, calls
+and time add up and the calculus is exact. Simulation and calculus share no code that composes
+anything: one passes texts around and counts, the other multiplies probabilities.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from flowir.calculus.expectation import expect
+from flowir.calculus.scenarios import CallModel, CheckerModel, Scenarios
+from flowir.calculus.terms import (
+    Block,
+    Branch,
+    Call,
+    Case,
+    Checker,
+    Decision,
+    Fallback,
+    Join,
+    Map,
+    Refine,
+    Select,
+    Term,
+    ToolCall,
+    Value,
+    Vote,
+    Workflow,
+    walk,
+)
+from flowir.configuration import Configuration
+from flowir.runtime.llm import LLM, Tools
+from flowir.sim.simulate import simulate
+
+S = 24
+RUNS = 480
+SIGMAS = 4.5
+ANSWERING, SELECTOR, ROUTER = (0, 1, 2), 3, 4
+LABELS = ("easy", "hard")
+
+
+# An interpreter of terms
+
+
+@dataclass
+class Interpreter:
+    """Runs a specialised workflow in order, on any model client and tools."""
+
+    workflow: Workflow
+    llm: LLM
+    tools: Tools
+
+    async def run(self) -> object:
+        body = self.workflow.body
+        return await self.block(body, {}, *["a task"] * len(body.arguments))
+
+    async def block(self, block: Block, values: dict[Value, Any], *arguments: object) -> object:
+        values = {**values, **dict(zip(block.arguments, arguments, strict=True))}
+        for term in block.terms:
+            values[term.output] = await INTERPRET[type(term)](self, term, values)
+        return values[block.result]
+
+    async def ask(self, site: str, decision: int, *shown: object) -> str:
+        model = self.workflow.decisions[decision].configurations[0].model
+        prompt = "\n".join(map(str, shown))
+        return (await self.llm(site, [{"role": "user", "content": prompt}], model=model)).text
+
+    async def accepts(self, checker: Checker, value: object) -> bool:
+        if checker.decision is None:
+            return bool(await self.tools[checker.name]("a task", value))
+        return await self.ask(checker.site, checker.decision, value) == "ACCEPT"
+
+    async def call(self, term: Call, values: Mapping[Value, Any]) -> object:
+        text = await self.ask(term.site, term.decision, *(values[v] for v in term.inputs))
+        sources = {t.source for t in walk(self.workflow.body) if isinstance(t, Map)}
+        return text.splitlines() if term.output in sources else text
+
+    async def tool(self, term: ToolCall, values: Mapping[Value, Any]) -> object:
+        return await self.tools[term.tool](*(values[v] for v in term.inputs))
+
+    async def join(self, term: Join, values: Mapping[Value, Any]) -> object:
+        listed = [values[v] for v in term.inputs]
+        return "\n".join(map(str, listed)) if term.kind == "concat" else listed
+
+    async def vote(self, term: Vote, values: Mapping[Value, Any]) -> object:
+        texts = [values[v] for v in term.inputs]
+        return Counter(texts).most_common(1)[0][0]
+
+    async def select(self, term: Select, values: Mapping[Value, Any]) -> object:
+        listed = [values[v] for v in term.candidates]
+        shown = [*(values[v] for v in term.inputs), *listed]
+        return listed[int(await self.ask(term.site, term.decision, *shown)) - 1]
+
+    async def branch(self, term: Branch, values: dict[Value, Any]) -> object:
+        cases = {case.label: case.block for case in term.cases}
+        return await self.block(cases.get(values[term.label], cases[None]), values)
+
+    async def fallback(self, term: Fallback, values: dict[Value, Any]) -> object:
+        for tier in term.tiers[:-1]:
+            value = await self.block(tier, values)
+            if await self.accepts(term.checker, value):
+                return value
+        return await self.block(term.tiers[-1], values)
+
+    async def refine(self, term: Refine, values: dict[Value, Any]) -> object:
+        value = values[term.initial]
+        for _ in range(term.bound):
+            if await self.accepts(term.checker, value):
+                break
+            value = await self.block(term.body, values, value, "feedback")
+        return value
+
+    async def map(self, term: Map, values: dict[Value, Any]) -> object:
+        return [await self.block(term.body, values, item) for item in values[term.source]]
+
+
+INTERPRET: dict[type, Callable[..., Coroutine[Any, Any, object]]] = {
+    Call: Interpreter.call,
+    ToolCall: Interpreter.tool,
+    Join: Interpreter.join,
+    Vote: Interpreter.vote,
+    Select: Interpreter.select,
+    Branch: Interpreter.branch,
+    Fallback: Interpreter.fallback,
+    Refine: Interpreter.refine,
+    Map: Interpreter.map,
+}
+
+
+# Random workflows whose values are texts, as a type checker would have them
+
+
+@dataclass
+class Builder:
+    """Numbers values and sites.
+
+    `votes` chooses between votes and `any` lists: an answer that is in both can be told from its
+    rivals by structure, but not by text.
+    """
+
+    draw: st.DrawFn
+    votes: bool
+    values: int = 1
+    names: Counter[str] = field(default_factory=Counter)
+
+    def value(self) -> Value:
+        self.values += 1
+        return self.values - 1
+
+    def site(self, stem: str) -> str:
+        self.names[stem] += 1
+        return f"{stem}_{self.names[stem]}"
+
+    def pick(self, options: Sequence[Any]) -> Any:
+        return self.draw(st.sampled_from(list(options)))
+
+    def some(self, options: Sequence[Value], low: int, high: int) -> tuple[Value, ...]:
+        picks = st.lists(st.sampled_from(list(options)), min_size=low, max_size=high, unique=True)
+        return tuple(self.draw(picks))
+
+    def call(self, inputs: tuple[Value, ...]) -> Call:
+        fresh = self.draw(st.booleans())
+        return Call(self.site("call"), self.pick(ANSWERING), inputs, self.value(), fresh)
+
+    def checker(self, site: str) -> Checker:
+        if self.draw(st.booleans()):
+            return Checker("tests", f"{site}.check", latency_s=0.25)
+        decision = self.pick(ANSWERING)
+        return Checker(f"agent_{decision}", f"{site}.check", decision)
+
+    def block(
+        self, shown: Sequence[Value], texts: Sequence[Value], depth: int, *arguments: Value
+    ) -> Block:
+        """Terms that read from `shown`; among these, `texts` are single answers."""
+        shown, texts = [*shown, *arguments], list(texts)
+        first = self.call(self.some(shown, 1, 2))
+        terms: list[Term] = [first]
+        shown.append(first.output)
+        texts.append(first.output)
+        kinds = ["call", "tool", "list", "vote" if self.votes else "call", "select"]
+        kinds += ["branch", "fallback", "refine", "map"] * (2 if depth else 0)
+        for _ in range(self.draw(st.integers(0, 2))):
+            found = getattr(self, f"_{self.pick(kinds)}")(shown, texts, depth - 1)
+            terms += found
+            # A router's label is for its branch only, a map's source for its map.
+            shown.append(found[-1].output)
+            if not isinstance(found[-1], Join | Map):
+                texts.append(found[-1].output)
+        return Block(tuple(terms), texts[-1], arguments)
+
+    def _call(self, shown: list[Value], texts: list[Value], depth: int) -> list[Term]:
+        return [self.call(self.some(shown, 1, 3))]
+
+    def _tool(self, shown: list[Value], texts: list[Value], depth: int) -> list[Term]:
+        return [ToolCall(self.site("tool"), "tidy", self.some(texts, 1, 1), self.value(), 0.5)]
+
+    def _list(self, shown: list[Value], texts: list[Value], depth: int) -> list[Term]:
+        kinds = ["all", "concat"] if self.votes else ["any", "any", "all"]
+        return [Join(self.pick(kinds), self.some(texts, 1, 3), self.value())]
+
+    def _vote(self, shown: list[Value], texts: list[Value], depth: int) -> list[Term]:
+        more = [self.call((0,)) for _ in range(2)]
+        inputs = self.some([*texts, *(call.output for call in more)], 2, 4)
+        return [*more, Vote(inputs, self.value())]
+
+    def _select(self, shown: list[Value], texts: list[Value], depth: int) -> list[Term]:
+        candidates = self.some(texts, 1, 3)
+        return [Select(self.site("select"), SELECTOR, (0,), candidates, self.value())]
+
+    def _branch(self, shown: list[Value], texts: list[Value], depth: int) -> list[Term]:
+        router = Call(self.site("router"), ROUTER, (0,), self.value())
+        labels = (*LABELS[: self.draw(st.integers(1, 2))], None)
+        cases = tuple(Case(label, self.block(shown, texts, depth)) for label in labels)
+        site = self.site("branch")
+        return [router, Branch(site, router.output, cases, self.value(), ROUTER)]
+
+    def _fallback(self, shown: list[Value], texts: list[Value], depth: int) -> list[Term]:
+        tiers = [self.block(shown, texts, depth) for _ in range(2)]
+        order = self.pick([(0, 0), (0, 1), (0, 0, 1)])
+        site = self.site("fallback")
+        return [Fallback(site, self.checker(site), tuple(tiers[i] for i in order), self.value())]
+
+    def _refine(self, shown: list[Value], texts: list[Value], depth: int) -> list[Term]:
+        value, feedback, site = self.value(), self.value(), self.site("refine")
+        inside = self.block([*shown, value], [*texts, value], depth)
+        body = Block(inside.terms, inside.result, (value, feedback))
+        initial, bound = self.pick(texts), self.draw(st.integers(1, 2))
+        return [Refine(site, self.checker(site), initial, body, bound, self.value())]
+
+    def _map(self, shown: list[Value], texts: list[Value], depth: int) -> list[Term]:
+        source = self.call(self.some(shown, 1, 1))
+        item, width = self.value(), self.draw(st.integers(1, 3))
+        inside = self.block([*shown, item], texts, depth)
+        body = Block(inside.terms, inside.result, (item,))
+        site = self.site("map")
+        return [source, Map(site, source.output, body, width, width, self.value())]
+
+
+@st.composite
+def workflows(draw: st.DrawFn) -> Workflow:
+    builder = Builder(draw, draw(st.booleans()))
+    body = builder.block([0], [], 2)
+    last = body.terms[-1].output
+    return Workflow("random", Block(body.terms, last, (0,)), DECISIONS)
+
+
+DECISIONS = tuple(
+    Decision("random", f"agent_{d}", "", (Configuration(f"model_{d}"),)) for d in range(5)
+)
+
+
+def _scenarios(seed: int) -> Scenarios:
+    rng = np.random.default_rng(seed)
+
+    def model(decision: int) -> CallModel:
+        def p(low: float = 0.0, high: float = 1.0) -> np.ndarray:
+            return rng.uniform(low, high, size=(1, S))
+
+        written = rng.dirichlet(np.ones(len(LABELS) + 1), (1, S))
+        return CallModel(
+            # A selector among candidates that are all right is right, which `s · P(any)` is not.
+            success=np.ones((1, S)) if decision == SELECTOR else p(0.3, 1.0),
+            log_latency=rng.normal(0.0, 0.5, (1, S)),
+            latency_scale=np.full((1, S), 0.3),
+            cost=p(0.5, 1.5),
+            recovery=p(0.0, 0.6) if decision == 2 else None,
+            output_tokens=p(10, 20),
+            input_price=np.array([0.01]),
+            accept_right=p(0.6, 1.0),
+            accept_wrong=p(0.0, 0.5),
+            labels={label: written[..., i] for i, label in enumerate(LABELS)},
+        )
+
+    tests = CheckerModel(rng.uniform(0.7, 1.0, S), rng.uniform(0.0, 0.4, S))
+    return Scenarios(4, S // 4, tuple(map(model, range(5))), {"tests": tests})
+
+
+@settings(
+    max_examples=30,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(workflows(), st.integers(0, 2**16))
+def test_random_workflows_do_on_average_what_the_calculus_expects(
+    workflow: Workflow, seed: int
+) -> None:
+    scenarios = _scenarios(seed)
+
+    async def run_one(inputs: Mapping[str, object], llm: LLM, tools: Tools) -> object:
+        return await Interpreter(workflow, llm, tools).run()
+
+    found = simulate(run_one, workflow, [0] * 5, scenarios, samples=RUNS, seed=seed)
+    expected = expect(workflow, [[0] * 5], scenarios, "sequential")
+    pairs = {
+        "success": (found.right, expected.success),
+        "calls": (found.calls, expected.calls),
+        "cost": (found.cost_usd, expected.cost),
+        "latency": (found.latency_s, expected.latency),
+    }
+    for name, (simulated, predicted) in pairs.items():
+        rest = simulated - predicted[0][found.scenario]
+        error = max(float(rest.std(ddof=1)) / len(rest) ** 0.5, 1e-9)
+        assert abs(rest.mean()) < SIGMAS * error, f"{name}: {rest.mean() / error:.1f} sigmas"
