@@ -92,6 +92,7 @@ def explore(
         space=survivors.size,
         evaluated=survivors.evaluated,
         found=len(kept),
+        limits=tuple(limit.option for limit in wanted),
         profile=profile,
         assumptions=(*final.scenarios.assumptions, *_baseline_notes(space)),
         warnings=(*warnings, *dropped),

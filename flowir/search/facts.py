@@ -15,6 +15,10 @@ _LISTS = {"assumptions": "assumption", "warnings": "warning"}
 """Facts of several sentences, and the stem of the numbered entries that hold them."""
 
 
+_WORDS = ("objectives", "limits")
+"""Facts of several words, in one entry."""
+
+
 def facts_attribute(facts: Facts, points: int) -> DictionaryAttr:
     """One entry per fact; sentences as `assumption_1`, …; what is not known is left out.
 
@@ -27,8 +31,9 @@ def facts_attribute(facts: Facts, points: int) -> DictionaryAttr:
         if field.name in _LISTS:
             stem = _LISTS[field.name]
             entries |= {f"{stem}_{i}": sentence for i, sentence in enumerate(value, start=1)}
-        elif field.name == "objectives":
-            entries["objectives"] = ", ".join(value)
+        elif field.name in _WORDS:
+            if value:
+                entries[field.name] = ", ".join(value)
         elif value is not None and value != "":
             entries[field.name] = value
     entries["points"] = points
@@ -47,8 +52,9 @@ def facts_of(attribute: DictionaryAttr, where: str) -> tuple[Facts, int]:
         numbered = [key for key in entries if key.startswith(f"{stem}_")]
         numbered.sort(key=lambda key: int(key.rpartition("_")[2]))
         values[name] = tuple(entries.pop(key) for key in numbered)
-    if "objectives" in entries:
-        values["objectives"] = tuple(str(entries.pop("objectives")).split(", "))
+    for name in _WORDS:
+        if name in entries:
+            values[name] = tuple(str(entries.pop(name)).split(", "))
     values |= entries
     points = values.pop("points", 0)
     try:

@@ -67,7 +67,8 @@ class Facts:
         seed: of everything random.
         space: number of points in the space; None where there are too many structures to count.
         evaluated: points evaluated during the search.
-        found: points on the front, before it was thinned.
+        found: points on the front and today's, before it was thinned.
+        limits: what points keep to, as `max-latency=5`.
         profile: SHA-256 of the observations, empty where none is known.
         assumptions, warnings: one sentence each.
     """
@@ -85,6 +86,7 @@ class Facts:
     space: int | None
     evaluated: int
     found: int
+    limits: tuple[str, ...] = ()
     profile: str = ""
     assumptions: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -177,6 +177,7 @@ def test_options_as_written_on_the_command_line(profile: Path) -> None:
     module = parse(TEXT)
     pipeline.apply(Context(), module)
     facts = front_from_ir(find_workflow(module)).facts
+    assert facts.limits == ("min-accuracy=0.1", "max-latency=100")
     assert (facts.draws, facts.scenarios, facts.model) == (20, 16, "mean-field")
 
 
