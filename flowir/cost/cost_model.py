@@ -12,9 +12,11 @@ from flowir.calculus.scenarios import GivenRates, Scenarios
 from flowir.calculus.terms import Workflow
 from flowir.cost.answers import AgreementPosterior, RoutingPosterior
 from flowir.cost.checks import Check
+from flowir.cost.latency import Decoding
 from flowir.cost.posterior import QuantityPosterior, SuccessPosterior
 from flowir.cost.question import Question, Unknown
 from flowir.cost.report import Row, learned
+from flowir.cost.series import Arm
 from flowir.profile.prices import Prices
 
 Floats = npt.NDArray[np.float64]
@@ -28,7 +30,8 @@ class CostModel:
         agents: the agents observed.
         queries: the queries observed.
         success: rates of being right and of accepting; None where no outcome was observed.
-        quantities: latency, tokens and money, by quantity, those that were observed.
+        quantities: latency, pace, tokens and money, by quantity, those that were observed.
+        decoding: prefill and decoding speed of the arms whose tokens were counted.
         agreement: how wrong answers agree, by agent, where answers tell.
         routing: the labels written, by agent whose answers are few.
         difficulty: [Q, factors] posterior mean difficulty of the observed queries.
@@ -43,6 +46,7 @@ class CostModel:
     quantities: Mapping[str, QuantityPosterior]
     difficulty: Floats
     stored: int
+    decoding: Mapping[Arm, Decoding] = field(default_factory=dict)
     agreement: Mapping[str, AgreementPosterior] = field(default_factory=dict)
     routing: Mapping[str, RoutingPosterior] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ from flowir.cost.checks import Check, quantity_checks, success_checks
 from flowir.cost.cost_model import CostModel
 from flowir.cost.effects import agreement_parameters
 from flowir.cost.inference import Draws, infer
+from flowir.cost.latency import Decoding, decodings, with_pace
 from flowir.cost.lattice import normal_lattice
 from flowir.cost.model import (
     AgreementData,
@@ -24,7 +25,17 @@ from flowir.cost.model import (
 from flowir.cost.options import FitOptions
 from flowir.cost.posterior import QuantityPosterior, SuccessPosterior, cholesky_of
 from flowir.cost.report import remarks
-from flowir.cost.series import QUANTITIES, LogTable, binary_table, log_table
+from flowir.cost.series import (
+    INPUT_TOKENS,
+    LATENCY,
+    MONEY,
+    OUTPUT_TOKENS,
+    PACE,
+    Arm,
+    LogTable,
+    binary_table,
+    log_table,
+)
 from flowir.errors import CostModelError
 from flowir.profile.observations import Observations
 
@@ -58,8 +69,9 @@ def fit(
     success = _fit_success(kept, options, say, warnings)
     difficulty = _difficulty(success, len(kept.queries), options)
     quantities = {}
-    for quantity in QUANTITIES:
-        table = log_table(kept, quantity)
+    decoding = decodings(kept)
+    for quantity, column in _columns(kept, decoding).items():
+        table = log_table(kept, quantity, column)
         if table.arms:
             say(f"fitting {quantity} of {len(table.arms)} configurations")
             quantities[quantity] = _fit_quantity(quantity, table, difficulty, options, warnings)
@@ -76,6 +88,7 @@ def fit(
         queries=kept.queries,
         success=success,
         quantities=quantities,
+        decoding=decoding,
         agreement=agreement,
         routing=routing(kept),
         difficulty=difficulty,
@@ -145,6 +158,18 @@ def _fit_quantity(
     return QuantityPosterior(
         table.arms, table.count, table.mean, table.squares, draws.values, centre, spread
     )
+
+
+def _columns(observations: Observations, decoding: Mapping[Arm, Decoding]) -> dict[str, Floats]:
+    """[N] values of every quantity; latency only of arms whose tokens do not explain it."""
+    pace = with_pace(observations, decoding)
+    return {
+        PACE: pace,
+        LATENCY: np.where(np.isnan(pace), observations.latency_s, np.nan),
+        OUTPUT_TOKENS: observations.output_tokens,
+        INPUT_TOKENS: observations.input_tokens,
+        MONEY: observations.cost_usd,
+    }
 
 
 def _checks(

@@ -25,13 +25,13 @@ from flowir.calculus.terms import (
 )
 from flowir.configuration import Configuration
 from flowir.cost import sampling
+from flowir.cost.latency import log_latency
 from flowir.cost.sampling import QuerySample
 from flowir.cost.series import (
     ACCEPT_RIGHT,
     ACCEPT_WRONG,
     INPUT_TOKENS,
     KINDS,
-    LATENCY,
     MONEY,
     OUTPUT_TOKENS,
     RECOVERY,
@@ -113,7 +113,7 @@ class Question:
     def _single(self, arm: Arm, sample: QuerySample) -> CallModel:
         success = self._success(arm, sample)
         recovers = self._observed(RECOVERY, arm.agent)
-        location, scale = self._quantity(arm, LATENCY, sample)
+        location, scale = self._latency(arm, sample)
         written = _mean(*self._quantity(arm, OUTPUT_TOKENS, sample))
         cost, price_in = self._money(arm, written, sample)
         return CallModel(
@@ -144,12 +144,21 @@ class Question:
             self._assume(f"{arm} was never observed: its neighbours say what it does, widely")
         return rate
 
+    def _latency(self, arm: Arm, sample: QuerySample) -> tuple[Floats, Floats]:
+        found = log_latency(self.model.quantities, self.model.decoding, sample, arm)
+        if found is None:
+            self._assume("no latency was observed: latency is unknown")
+            missing = np.full(sample.difficulty.shape[:2], np.nan)
+            return missing, missing
+        location, scale, known = found
+        if not known and arm.agent in self.model.agents:
+            self._assume(f"{arm} was never timed: its model and neighbours say how long it takes")
+        return location, scale
+
     def _quantity(self, arm: Arm, quantity: str, sample: QuerySample) -> tuple[Floats, Floats]:
         posterior = self.model.quantities.get(quantity)
         if posterior is None:
             missing = np.full(sample.difficulty.shape[:2], np.nan)
-            if quantity == LATENCY:
-                self._assume("no latency was observed: latency is unknown")
             return missing, missing
         location, scale, known = sampling.log_quantity(posterior, sample, arm, quantity)
         if not known:

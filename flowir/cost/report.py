@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from flowir.configuration import Configuration
 from flowir.cost import sampling
+from flowir.cost.latency import log_latency
 from flowir.cost.series import (
     INPUT_TOKENS,
     KINDS,
-    LATENCY,
     MONEY,
     OUTPUT_TOKENS,
     SUCCESS,
@@ -108,10 +108,18 @@ def _row(
         int(counts.sum()),
         int((counts > 0).sum()),
         rate,
-        _estimate(means.get(LATENCY)),
+        _estimate(_seconds(model, arm, sample)),
         _estimate(written),
         _estimate(cost),
     )
+
+
+def _seconds(model: CostModel, arm: Arm, sample: sampling.QuerySample) -> Floats | None:
+    """[draws] mean latency over queries, None where the arm was not timed."""
+    found = log_latency(model.quantities, model.decoding, sample, arm)
+    if found is None or not found[2]:
+        return None
+    return np.asarray(np.exp(found[0] + 0.5 * found[1] ** 2).mean(axis=-1))
 
 
 def _means(

@@ -27,9 +27,10 @@ LATENCY = "latency"
 OUTPUT_TOKENS = "output tokens"
 INPUT_TOKENS = "input tokens"
 MONEY = "cost"
-QUANTITIES = (LATENCY, OUTPUT_TOKENS, INPUT_TOKENS, MONEY)
+PACE = "pace"
+"""Latency over what its tokens take; see :mod:`flowir.cost.latency`."""
 
-SMALLEST = {LATENCY: 1e-6, OUTPUT_TOKENS: 0.5, INPUT_TOKENS: 0.5, MONEY: 1e-9}
+SMALLEST = {LATENCY: 1e-6, OUTPUT_TOKENS: 0.5, INPUT_TOKENS: 0.5, MONEY: 1e-9, PACE: 1e-6}
 """Smaller values are taken as this one before the logarithm: zero tokens, calls free of charge."""
 
 GRADE_STEPS = 16
@@ -128,14 +129,8 @@ def _events(observations: Observations) -> tuple[npt.NDArray[np.int64], Floats]:
     return kind.astype(np.int64), np.where(judge[observations.agent] & ~is_verdict, np.nan, value)
 
 
-def log_table(observations: Observations, quantity: str) -> LogTable:
-    """The log series of one quantity."""
-    column = {
-        LATENCY: observations.latency_s,
-        OUTPUT_TOKENS: observations.output_tokens,
-        INPUT_TOKENS: observations.input_tokens,
-        MONEY: observations.cost_usd,
-    }[quantity]
+def log_table(observations: Observations, quantity: str, column: Floats) -> LogTable:
+    """The log series of one quantity whose values are `column` [N], NaN where not measured."""
     kept = ~np.isnan(column)
     arms, arm = arm_codes(observations)
     used = np.unique(arm[kept])

@@ -18,6 +18,7 @@ from flowir.configuration import Configuration
 from flowir.cost.answers import AgreementPosterior, RoutingPosterior, WrongAnswers
 from flowir.cost.checks import Check
 from flowir.cost.cost_model import CostModel
+from flowir.cost.latency import Decoding
 from flowir.cost.options import FitOptions
 from flowir.cost.posterior import QuantityPosterior, SuccessPosterior
 from flowir.cost.series import Arm
@@ -128,6 +129,10 @@ def _write(model: CostModel, file: BinaryIO) -> None:
         "checks": [astuple(check) for check in model.checks],
         "success": None,
         "quantities": {},
+        "decoding": [
+            [*_arms((arm,)), decoding.prefill_s, decoding.per_token_s]
+            for arm, decoding in model.decoding.items()
+        ],
         "agreement": list(model.agreement),
         "routing": {},
     }
@@ -201,6 +206,10 @@ def _read(header: Mapping[str, Any], arrays: Mapping[str, Any]) -> CostModel:
         quantities=quantities,
         difficulty=arrays["difficulty"],
         stored=header["stored"],
+        decoding={
+            _read_arms([arm])[0]: Decoding(prefill, per_token)
+            for arm, prefill, per_token in header["decoding"]
+        },
         agreement=agreement,
         routing=routing,
         checks=tuple(Check(*values) for values in header["checks"]),
