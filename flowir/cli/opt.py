@@ -47,6 +47,8 @@ from flowir.passes.pipelines import PIPELINES
 from flowir.universe import PASSES, TARGETS
 
 DSE = "flow-dse"
+READ_FILES = (DSE, "flow-select")
+"""Passes that look at observations and prices."""
 
 _Made = TypeVar("_Made", bound=ArgSpecConvertible)
 
@@ -125,7 +127,7 @@ class FlowirOpt(xDSLOptMain):
         specs = [part for spec in parse_pipeline(self.args.passes) for part in _expanded(spec)]
         if self.args.dse is not None:
             specs.append(_dse_spec(self.args.dse))
-        specs = _with_files(specs, self.args)
+        specs = _with_all_points(_with_files(specs, self.args), target.name)
         self.pipeline = PassPipeline(tuple(map(self._make_pass, specs)), self._between)
 
     def _make_pass(self, spec: ArgSpec) -> ModulePass:
@@ -285,17 +287,29 @@ def _dse_spec(options: str) -> ArgSpec:
 def _with_files(specs: Sequence[ArgSpec], args: Namespace) -> list[ArgSpec]:
     """The specs with `--profile` and `--prices` filled in: their paths are never parsed."""
     files = {name: value for name in ("profile", "prices") if (value := getattr(args, name))}
-    if files and not any(spec.name == DSE for spec in specs):
-        raise UsageError(f"--{next(iter(files))} is for {DSE}; add --dse")
+    if files and not any(spec.name in READ_FILES for spec in specs):
+        raise UsageError(f"--{next(iter(files))} is for {' and '.join(READ_FILES)}; add --dse")
     filled: list[ArgSpec] = []
     for spec in specs:
-        if spec.name == DSE:
+        if spec.name in READ_FILES:
             for name in files:
                 if name in spec.parameters:
                     raise UsageError(f"`{name}` is given twice, as --{name} and as an option")
             spec = replace(spec, parameters=spec.parameters | {n: (v,) for n, v in files.items()})
         filled.append(spec)
     return filled
+
+
+def _with_all_points(specs: Sequence[ArgSpec], target: str) -> list[ArgSpec]:
+    """For JSON, exploration leaves no point out unless it is told to."""
+    if target != "pareto-json":
+        return list(specs)
+    return [
+        replace(spec, parameters=spec.parameters | {"max-points": (0,)})
+        if spec.name == DSE and not {"max-points", "max_points"} & spec.parameters.keys()
+        else spec
+        for spec in specs
+    ]
 
 
 def _complain(message: str) -> int:

@@ -38,7 +38,7 @@ def tables(draw: st.DrawFn, most_rows: int = 40, most_columns: int = 5) -> np.nd
 
 
 @given(tables())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_non_dominated_equals_the_definition(losses: np.ndarray) -> None:
     expected = brute_force(losses)
     assert pareto.non_dominated(losses, duplicates=True).tolist() == expected.tolist()
