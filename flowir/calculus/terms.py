@@ -265,6 +265,8 @@ def decisions_used(block: Block) -> tuple[int, ...]:
             used.add(term.decision)
         if isinstance(term, Fallback | Refine) and term.checker.decision is not None:
             used.add(term.checker.decision)
+        if isinstance(term, Branch) and term.router is not None:
+            used.add(term.router)
     return tuple(sorted(used))
 
 

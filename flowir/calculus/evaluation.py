@@ -1,0 +1,288 @@
+"""Terms evaluated to expectations, one method per construct."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from typing import Any
+
+from flowir.calculus import rows
+from flowir.calculus.diagrams import Batch, Diagram
+from flowir.calculus.frames import Environment, Frame
+from flowir.calculus.rows import Quantity
+from flowir.calculus.scopes import Analysis, Definition, Scope, Step
+from flowir.calculus.sheets import CallSheets, Verdict
+from flowir.calculus.terms import (
+    Branch,
+    Call,
+    Fallback,
+    Join,
+    Map,
+    Refine,
+    Select,
+    Term,
+    ToolCall,
+    Value,
+    Vote,
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a term or scope gives, conditioned on the events open around it."""
+
+    right: Diagram
+    calls: Diagram = 0.0
+    cost: Diagram = 0.0
+    latency: Diagram = 0.0
+
+
+class Evaluation:
+    """One evaluation of a workflow, for one batch in one window of scenarios."""
+
+    def __init__(
+        self, analysis: Analysis, batch: Batch, sheets: CallSheets, sequential: bool
+    ) -> None:
+        self._analysis = analysis
+        self._batch = batch
+        self._sheets = sheets
+        self._sequential = sequential
+        self._orders = count()
+
+    def workflow(self) -> Outcome:
+        """The whole workflow, whose arguments are right."""
+        scope = self._analysis.scope
+        return self._scope(scope, {}, [1.0] * len(scope.arguments))
+
+    def _scope(self, scope: Scope, outer: Environment, arguments: Iterable[Diagram]) -> Outcome:
+        """One run of a scope."""
+        frame = Frame(self._batch, outer, self._orders)
+        for argument, right in zip(scope.arguments, arguments, strict=False):
+            frame.alias(argument.value, right)
+            self._open_events(frame, argument, right)
+        calls: list[Diagram] = []
+        cost: list[Diagram] = []
+        latency: list[Diagram] = []
+        finish: dict[Value, Diagram] = {}
+        for i, step in enumerate(scope.steps):
+            outcome = TERMS[type(step.term)](self, step, step.term, frame.values)
+            calls.append(frame.expectation(outcome.calls))
+            cost.append(frame.expectation(outcome.cost))
+            if self._sequential:
+                latency.append(frame.expectation(outcome.latency))
+            elif step.critical:
+                start = self._latest(finish[value] for value in step.waits_for)
+                own = frame.expectation(outcome.latency)
+                finish[step.defines.value] = self._sum([start, own])
+            frame.define(step.defines, outcome.right)
+            self._open_events(frame, step.defines, outcome.right)
+            frame.close(i)
+        return Outcome(
+            frame.expectation(frame.values["right", scope.result]),
+            self._sum(calls),
+            self._sum(cost),
+            self._sum(latency) if self._sequential else finish.get(scope.result, 0.0),
+        )
+
+    def _open_events(self, frame: Frame, defined: Definition, right: Diagram) -> None:
+        """Share what several votes or branches read of a value besides its rightness."""
+        if "agrees" in defined.shared and right != 1.0:
+            agreement = self._agreement(defined.value)
+            if not isinstance(agreement, float):
+                name = f"the wrong answer of {defined.name}"
+                frame.share("agrees", defined, name, (agreement,))
+        if "label" in defined.shared:
+            states = self._sheets.labels(self._analysis.labels[defined.value])
+            if len(states) > 1:
+                frame.share("label", defined, f"the label of {defined.name}", states)
+
+    def _call(self, step: Step, term: Call, values: Environment) -> Outcome:
+        right: Diagram = 0.0
+        if step.defines.needed:
+            right = self._answer(term.decision, term.inputs, term.fresh, values)
+        sheets = self._sheets
+        return Outcome(right, 1.0, sheets.cost(term.decision), sheets.latency(term.decision))
+
+    def _tool(self, step: Step, term: ToolCall, values: Environment) -> Outcome:
+        return Outcome(self._all(term.inputs, values), latency=float(term.latency_s))
+
+    def _join(self, step: Step, term: Join, values: Environment) -> Outcome:
+        if term.kind == "any":
+            return Outcome(self._any(term.inputs, values))
+        return Outcome(self._all(term.inputs, values))
+
+    def _vote(self, step: Step, term: Vote, values: Environment) -> Outcome:
+        candidates = tuple(dict.fromkeys(term.inputs))
+        votes = tuple(term.inputs.count(value) for value in candidates)
+        n = len(candidates)
+        return Outcome(
+            self._batch.apply(
+                lambda *leaves: rows.vote(leaves[:n], leaves[n:], votes),
+                *(values["right", value] for value in candidates),
+                *(values.get(("agrees", value), self._agreement(value)) for value in candidates),
+            )
+        )
+
+    def _select(self, step: Step, term: Select, values: Environment) -> Outcome:
+        """Each candidate whose writer is known adds its output tokens to the selector's input."""
+        sheets = self._sheets
+        picks = self._answer(term.decision, term.inputs, False, values)
+        right = self._batch.apply(rows.select, self._any(term.candidates, values), picks)
+        tokens = self._sum(
+            [sheets.output_tokens(self._analysis.writers.get(v)) for v in term.candidates]
+        )
+        shown = self._product(sheets.input_price(term.decision), tokens)
+        cost = self._sum([sheets.cost(term.decision), shown])
+        return Outcome(right, 1.0, cost, sheets.latency(term.decision))
+
+    def _branch(self, step: Step, term: Branch, values: Environment) -> Outcome:
+        cases = [self._scope(scope, values, ()) for scope in step.inner]
+        event = self._analysis.labels[term.label]
+        taken = event.cases(term)
+        drawn = values.get(("label", term.label))
+        if drawn is not None:
+            return self._combine(
+                cases,
+                lambda parts: self._batch.apply(
+                    lambda state, *leaves: leaves[taken[int(state)]], drawn, *parts
+                ),
+            )
+        states = self._sheets.labels(event)
+        weights = [
+            self._sum([p for p, case in zip(states, taken, strict=True) if case == i])
+            for i in range(len(cases))
+        ]
+        return self._combine(cases, lambda parts: self._weighted(weights, parts))
+
+    def _fallback(self, step: Step, term: Fallback, values: Environment) -> Outcome:
+        distinct = list(dict.fromkeys(map(id, step.inner)))
+        order = [distinct.index(id(scope)) for scope in step.inner]
+        tiers = [self._scope(step.inner[order.index(i)], values, ()) for i in range(len(distinct))]
+        if len(order) == 1:
+            return tiers[0]
+        verdict = self._sheets.verdict(term.checker)
+
+        def row(*leaves: Quantity) -> tuple[Quantity, ...]:
+            """Success, expected runs of each distinct tier, expected checks."""
+            *right, accept_right, accept_wrong = leaves
+            result = rows.fallback([right[i] for i in order], accept_right, accept_wrong)
+            runs: list[Quantity] = [0.0] * len(distinct)
+            for i, run in zip(order, result.runs, strict=True):
+                runs[i] = rows.total(runs[i], run)
+            checks: Quantity = 0.0
+            for run in result.runs[:-1]:
+                checks = rows.total(checks, run)
+            return (result.success, *runs, checks)
+
+        success, *times = self._batch.apply_many(
+            row, *(tier.right for tier in tiers), verdict.accept_right, verdict.accept_wrong
+        )
+        return self._repeated(success, times, [*tiers, _judged(verdict)])
+
+    def _refine(self, step: Step, term: Refine, values: Environment) -> Outcome:
+        initial = values["right", term.initial]
+        if term.bound == 0:
+            return Outcome(initial)
+        (body,) = step.inner
+        on_right = self._scope(body, values, (1.0, 1.0))
+        on_wrong = self._scope(body, values, (0.0, 1.0))
+        verdict = self._sheets.verdict(term.checker)
+        success, *times = self._batch.apply_many(
+            partial(rows.refine, bound=term.bound),
+            initial,
+            on_right.right,
+            on_wrong.right,
+            verdict.accept_right,
+            verdict.accept_wrong,
+        )
+        return self._repeated(success, times, [_judged(verdict), on_right, on_wrong])
+
+    def _map(self, step: Step, term: Map, values: Environment) -> Outcome:
+        (body,) = step.inner
+        item = self._scope(body, values, (values.get(("right", term.source), 1.0),))
+        width = float(term.width)
+        return Outcome(
+            self._batch.apply(lambda p: rows.map(p, term.width, term.mean), item.right),
+            self._product(width, item.calls),
+            self._product(width, item.cost),
+            self._product(width, item.latency) if self._sequential else item.latency,
+        )
+
+    def _answer(
+        self, decision: int, inputs: Iterable[Value], fresh: bool, values: Environment
+    ) -> Diagram:
+        success = self._sheets.success(decision)
+        recovery = self._sheets.recovery(decision, fresh)
+        if recovery is success:
+            return success
+        return self._batch.apply(rows.call, self._all(inputs, values), success, recovery)
+
+    def _agreement(self, value: Value) -> Diagram:
+        return self._sheets.agreement(self._analysis.writers.get(value))
+
+    def _all(self, inputs: Iterable[Value], values: Environment) -> Diagram:
+        right = [values["right", value] for value in dict.fromkeys(inputs)]
+        return self._batch.fold(rows.product, right, 1.0)
+
+    def _any(self, inputs: Iterable[Value], values: Environment) -> Diagram:
+        wrong = [
+            self._batch.apply(_complement, values["right", value])
+            for value in dict.fromkeys(inputs)
+        ]
+        return self._batch.apply(_complement, self._batch.fold(rows.product, wrong, 1.0))
+
+    def _sum(self, parts: Sequence[Diagram]) -> Diagram:
+        return self._batch.fold(rows.total, parts, 0.0)
+
+    def _latest(self, finishes: Iterable[Diagram]) -> Diagram:
+        return self._batch.fold(rows.latest, list(finishes), 0.0)
+
+    def _product(self, left: Diagram, right: Diagram) -> Diagram:
+        return self._batch.apply(rows.product, left, right)
+
+    def _weighted(self, weights: Sequence[Diagram], parts: Sequence[Diagram]) -> Diagram:
+        """Σ w_i·x_i."""
+        return self._sum([self._product(w, x) for w, x in zip(weights, parts, strict=True)])
+
+    def _repeated(
+        self, success: Diagram, times: Sequence[Diagram], parts: Sequence[Outcome]
+    ) -> Outcome:
+        """What parts take that run one after another, each an expected number of times."""
+        return Outcome(
+            success,
+            self._weighted(times, [part.calls for part in parts]),
+            self._weighted(times, [part.cost for part in parts]),
+            self._weighted(times, [part.latency for part in parts]),
+        )
+
+    @staticmethod
+    def _combine(parts: Sequence[Outcome], combine: Callable[[list[Diagram]], Diagram]) -> Outcome:
+        return Outcome(
+            combine([part.right for part in parts]),
+            combine([part.calls for part in parts]),
+            combine([part.cost for part in parts]),
+            combine([part.latency for part in parts]),
+        )
+
+
+def _complement(right: Quantity) -> Quantity:
+    return 1.0 - right
+
+
+def _judged(verdict: Verdict) -> Outcome:
+    return Outcome(0.0, verdict.calls, verdict.cost, verdict.latency)
+
+
+TERMS: Mapping[type[Term], Callable[[Evaluation, Step, Any, Environment], Outcome]] = {
+    Call: Evaluation._call,
+    ToolCall: Evaluation._tool,
+    Join: Evaluation._join,
+    Vote: Evaluation._vote,
+    Select: Evaluation._select,
+    Branch: Evaluation._branch,
+    Fallback: Evaluation._fallback,
+    Refine: Evaluation._refine,
+    Map: Evaluation._map,
+}

@@ -1,0 +1,89 @@
+"""Exact conditional expectations of success, calls, money and latency, per scenario."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from flowir.calculus.diagrams import Batch
+from flowir.calculus.evaluation import Evaluation
+from flowir.calculus.lookup import checked_settings
+from flowir.calculus.rows import Array
+from flowir.calculus.scenarios import Scenarios
+from flowir.calculus.scopes import analyse
+from flowir.calculus.sheets import CallSheets
+from flowir.calculus.terms import Workflow
+
+Execution = Literal["sequential", "asyncio"]
+"""How independent calls run: one after another, or each as soon as its inputs are there."""
+
+BATCH_ROWS = 65_536
+WINDOW_CELLS = 131_072
+"""Work is done this many rows, and this many rows × scenarios, at a time: what caches hold."""
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What one run of a workflow gives on average, for B settings in S scenarios.
+
+    Attributes:
+        success: [B, S] P(the result is right); the share of right items of a `mean` map.
+        calls: [B, S] calls of agents, those that select and judge included.
+        cost: [B, S] US dollars; NaN where a price is unknown.
+        latency: [B, S] seconds.
+    """
+
+    success: Array
+    calls: Array
+    cost: Array
+    latency: Array
+
+
+def expect(
+    workflow: Workflow,
+    settings: npt.ArrayLike,
+    scenarios: Scenarios,
+    execution: Execution = "asyncio",
+) -> Expectation:
+    """Expected success, calls, money and latency of every setting in every scenario.
+
+    Success, calls, money and sequential latency are exact: a value read several times is one
+    event, conditioned on until its last reader is done. Asyncio latency is compositional, as the
+    published proxies define it: a construct starts when everything it reads, inside its regions
+    too, has finished; it takes its expected time; and a block ends with its result. What the
+    result does not depend on is paid for but not waited for.
+
+    Args:
+        workflow: specialised, so without alternatives.
+        settings: [B, D] index of the configuration chosen for each decision; the columns of
+            decisions that the workflow does not depend on are ignored.
+        scenarios: single calls, in S scenarios.
+        execution: how independent calls run.
+
+    Raises:
+        CalculusError: alternatives are left, a checker's rates are unknown, a share of right items
+            is read as an event, or too many values are shared at once.
+        ValueError: settings that do not fit the decisions.
+    """
+    if execution not in get_args(Execution):
+        raise ValueError(f"execution {execution!r}: one of {get_args(Execution)} is meant")
+    analysis = analyse(workflow)
+    chosen = checked_settings(workflow, analysis.decisions, settings, scenarios)
+    shape = (len(chosen), scenarios.size)
+    result = Expectation(*(np.empty(shape) for _ in range(4)))
+    for first in range(0, len(chosen), BATCH_ROWS):
+        some = slice(first, first + BATCH_ROWS)
+        batch = Batch(chosen[some], analysis.decisions)
+        width = max(1, WINDOW_CELLS // max(1, batch.size))
+        for start in range(0, scenarios.size, width):
+            window = slice(start, start + width)
+            sheets = CallSheets(workflow, scenarios, batch, window)
+            found = Evaluation(analysis, batch, sheets, execution == "sequential").workflow()
+            result.success[some, window] = batch.rows_of(found.right)
+            result.calls[some, window] = batch.rows_of(found.calls)
+            result.cost[some, window] = batch.rows_of(found.cost)
+            result.latency[some, window] = batch.rows_of(found.latency)
+    return result
