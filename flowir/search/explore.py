@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,11 +12,12 @@ from flowir.calculus.terms import Workflow
 from flowir.errors import SearchError
 from flowir.search.constraints import feasible, in_order
 from flowir.search.enumerate import enumerate_space
+from flowir.search.exact import exact_front
 from flowir.search.exchange import exchange, spread
 from flowir.search.front import Facts, Front
 from flowir.search.options import Options
 from flowir.search.posterior import Candidates, means
-from flowir.search.problem import OBJECTIVES, Array, Measure, Objective, Problem
+from flowir.search.problem import OBJECTIVES, Array, Objective, Problem
 from flowir.search.space import MANY_STRUCTURES, UNREACHED, Points, Space
 
 Source = Callable[[int, int, int], Scenarios]
@@ -118,22 +119,46 @@ class _Survivors:
 
 
 def _search(problem: Problem, options: Options) -> _Survivors:
-    """Enumerate what is small; else exchange, from the front of the mean-field model."""
-    size = problem.space.size(min(options.limit, MANY_STRUCTURES))
+    """Enumerate what is small; else exchange, from the exact front of the mean-field model."""
+    space = problem.space
+    size = space.size(min(options.limit, MANY_STRUCTURES))
     if size is not None and size <= options.limit:
         # A space not much larger than what survives is estimated whole.
         whole = size <= 2 * options.survivors
         points = enumerate_space(problem, size if whole else options.survivors)
         return _Survivors(points, "enumerated", size, size)
-    mean_field = replace(problem, measure=Measure(problem.measure.execution, "mean-field"))
-    start = exchange(mean_field, spread(mean_field), limit=options.limit)
-    if problem.measure.model == "mean-field":
-        found, spent = start, 0
-    else:
-        found = exchange(problem, start.points, limit=options.limit, at_least=options.survivors)
-        spent = start.evaluations
+    mean_field = problem.measure.model == "mean-field"
+    start = mean_field_front(problem)
+    if mean_field and len(problem.objectives) <= 2 and start is not None:
+        return _Survivors(start, "exact", 0, size)
+    begin = [spread(problem)] if start is None else [spread(problem), start]
+    found = exchange(problem, Points.join(begin), limit=options.limit, at_least=options.survivors)
     method = "exchange-closed" if found.closed else "partial"
-    return _Survivors(found.points, method, spent + found.evaluations, size)
+    return _Survivors(found.points, method, found.evaluations, size)
+
+
+def mean_field_front(problem: Problem) -> Points | None:
+    """The exact front of the mean-field model, of the mean of latency.
+
+    With three objectives, the fronts of accuracy with latency and of accuracy with cost: theirs
+    together would be too large. None where exact search gives up: too much is shared at once.
+    """
+    pairs = [problem.objectives]
+    if len(problem.objectives) > 2:
+        pairs = [("accuracy", "latency"), ("accuracy", "cost")]
+    found = []
+    try:
+        for objectives in pairs:
+            front = exact_front(
+                problem.space.workflow,
+                problem.scenarios,
+                objectives,
+                problem.measure.execution,
+            )
+            found.append(problem.space.standing_for(front.structure, front.settings))
+    except SearchError:
+        return None
+    return Points.join(found).distinct()
 
 
 def known_objectives(

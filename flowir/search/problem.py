@@ -13,8 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from flowir.calculus.expectation import Execution, expect
+from flowir.calculus.realised import realise
 from flowir.calculus.scenarios import Scenarios
+from flowir.calculus.terms import Workflow
 from flowir.errors import SearchError
+from flowir.search.serial import waits_for_one
 from flowir.search.space import Points, Space
 
 Array = npt.NDArray[np.float64]
@@ -63,11 +66,12 @@ class Measure:
                 "latency; use model=scenario, or latency=mean"
             )
 
-    @property
-    def realised(self) -> bool:
+    def realises(self, workflow: Workflow) -> bool:
         """Whether latency has to be drawn per call: no expectation gives a maximum or quantile."""
-        exact = self.execution == "sequential" and self.latency == "mean"
-        return self.model == "scenario" and not exact
+        if self.model == "mean-field":
+            return False
+        sums = self.execution == "sequential" or waits_for_one(workflow)
+        return not (sums and self.latency == "mean")
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,9 +140,7 @@ class Problem:
             columns["cost"] = scenarios.per_draw(expected.cost).mean(axis=-1)
         if "latency" in self.objectives:
             latency = expected.latency
-            if measure.realised:
-                from flowir.calculus.realised import realise
-
+            if measure.realises(workflow):
                 drawn = realise(workflow, chosen, scenarios, measure.execution, self.seed)
                 latency = drawn.latency
             columns["latency"] = _statistic(scenarios.per_draw(latency), measure.latency)

@@ -174,6 +174,15 @@ class Space:
         chosen[0, used] = np.asarray(settings, dtype=np.int16)[used]
         return Points(np.array([row], dtype=np.int16), chosen)
 
+    def standing_for(self, structure: npt.ArrayLike, settings: npt.ArrayLike) -> Points:
+        """The points of this space that equal points [B, A], [B, D] found elsewhere."""
+        labels = np.asarray(structure, dtype=np.int16)
+        distinct, group = np.unique(labels, axis=0, return_inverse=True)
+        rows = np.array([self.canonical(row) for row in distinct], dtype=np.int16)
+        return Points(
+            rows.reshape(distinct.shape)[group.reshape(-1)], np.asarray(settings, dtype=np.int16)
+        ).distinct()
+
     def _baseline(self) -> Points:
         """Today's workflow: first labels, and each decision's baseline or first configuration."""
         settings = [decision.baseline or 0 for decision in self.workflow.decisions]
