@@ -53,3 +53,9 @@ def find_all(value: object) -> list[Mark]:
     if isinstance(value, str):
         return find(value)
     return [mark for text in texts(value) for mark in find(text)]
+
+
+def as_items(answer: str, count: int) -> list[str]:
+    """The lines of an answer that has so many, else so many items that all say the same."""
+    lines = [line for line in answer.splitlines() if line.strip()]
+    return lines if len(lines) == count else [f"{answer} item {i + 1}" for i in range(count)]

@@ -14,9 +14,11 @@ import numpy.typing as npt
 
 from flowir.calculus.scenarios import Array, Scenarios
 from flowir.calculus.terms import Workflow
+from flowir.errors import SimulationError
 from flowir.runtime.llm import LLM, Tools
 from flowir.sim import clock
-from flowir.sim.provider import Simulation
+from flowir.sim.provider import SimulatedProvider
+from flowir.sim.simulation import Simulation
 
 RunOne = Callable[[Mapping[str, object], LLM, Tools], Awaitable[object]]
 """(inputs, llm, tools) -> the workflow's value, such as the `value` of an emitted `run`."""
@@ -102,12 +104,14 @@ def simulate(
         workflow: what it was emitted from, specialised to the structures it uses.
         settings: for each decision, the index of the configuration it uses.
         inputs: given to every run. They count as right; text needs no mark.
-        parsers: see :class:`flowir.sim.provider.Simulation`.
+        parsers: see :class:`flowir.sim.simulation.Simulation`.
 
     Raises:
-        SimulationError: settings, scenarios or calls that do not fit the workflow.
+        SimulationError: settings, scenarios or calls that do not fit the workflow; no samples.
         DeadlockError: the program waits for something that cannot happen.
     """
+    if samples < 1:
+        raise SimulationError(f"{samples} samples: at least one run is needed")
     simulation = Simulation(workflow, settings, scenarios, seed, parsers or {})
     order = _scenarios(scenarios.size, samples, seed)
     calls: Counter[str] = Counter()
@@ -127,7 +131,7 @@ async def _runs(
     loop = asyncio.get_running_loop()
     rows = []
     for sample, scenario in enumerate(order):
-        provider = simulation.provider(int(scenario), sample)
+        provider = SimulatedProvider(simulation, int(scenario), sample)
         start = loop.time()
         try:
             value = await run_one(inputs, provider.llm, provider.tools)

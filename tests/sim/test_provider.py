@@ -39,8 +39,9 @@ from flowir.runtime.llm import Completion
 from flowir.sim.clock import run
 from flowir.sim.draws import Draw, Draws
 from flowir.sim.marks import Mark, find, find_all, right_answer, wrong_answer
-from flowir.sim.provider import SimulatedProvider, Simulation
+from flowir.sim.provider import SimulatedProvider
 from flowir.sim.reading import Reading, Readings
+from flowir.sim.simulation import Simulation
 
 PARAMS = {"temperature": 0.7}
 RIGHT = right_answer(0)
@@ -71,6 +72,10 @@ def _simulation(
     return Simulation(workflow, settings or [0] * count, scenarios, **options)
 
 
+def _provider(simulation: Simulation) -> SimulatedProvider:
+    return SimulatedProvider(simulation, 0)
+
+
 def _ask(
     simulation: Simulation | SimulatedProvider,
     site: str,
@@ -78,14 +83,14 @@ def _ask(
     model: str = "m",
     **params: Any,
 ) -> Completion:
-    provider = simulation if isinstance(simulation, SimulatedProvider) else simulation.provider(0)
+    provider = simulation if isinstance(simulation, SimulatedProvider) else _provider(simulation)
     messages = [{"role": "user", "content": text} for text in shown]
     return run(provider.llm(site, messages, model=model, **(PARAMS | params)))
 
 
 def _use(simulation: Simulation, tool: str, *arguments: object) -> object:
     async def main() -> object:
-        return await simulation.provider(0).tools[tool](*arguments)
+        return await _provider(simulation).tools[tool](*arguments)
 
     return run(main())
 
@@ -187,7 +192,7 @@ def test_an_answer_that_must_be_there_is_missed(
 
 def test_latency_money_and_tokens_are_the_scenarios() -> None:
     model = _model(log_latency=np.full((1, 1), math.log(2.5)), output_tokens=np.full((1, 1), 41.7))
-    provider = _simulation(_workflow(DRAFT), [model]).provider(0)
+    provider = SimulatedProvider(_simulation(_workflow(DRAFT), [model]), 0)
 
     async def main() -> tuple[Completion, float]:
         message = {"role": "user", "content": "x" * 41}
@@ -208,7 +213,7 @@ def test_wrong_answers_agree_or_differ(agreement: float | None) -> None:
         success=np.zeros((1, 1)),
         wrong_agreement=None if agreement is None else np.full((1, 1), agreement),
     )
-    provider = _simulation(_workflow(DRAFT), [model]).provider(0)
+    provider = SimulatedProvider(_simulation(_workflow(DRAFT), [model]), 0)
     answers = {_ask(provider, "draft", "same").text for _ in range(20)}
     assert len(answers) == (20 if agreement == 0.0 else 1)
     assert not any(mark.right for mark in find(" ".join(answers)))
@@ -226,9 +231,9 @@ def test_a_selector_answers_with_a_number_of_the_right_kind() -> None:
     shown = [wrong_answer(0, "1"), right_answer(1), wrong_answer(2)]
     for success, expected in ((1.0, {"2"}), (0.0, {"1", "3"})):
         models = [_model(), _model(success=np.full((1, 1), success))]
-        provider = _simulation(_workflow(*terms, decisions=2), models).provider(0)
+        provider = SimulatedProvider(_simulation(_workflow(*terms, decisions=2), models), 0)
         assert {_ask(provider, "pick", *shown).text for _ in range(40)} == expected
-    provider = _simulation(_workflow(*terms, decisions=2)).provider(0)
+    provider = SimulatedProvider(_simulation(_workflow(*terms, decisions=2)), 0)
     nothing_right = [wrong_answer(topic) for topic in range(3)]
     assert {_ask(provider, "pick", *nothing_right).text for _ in range(60)} == {"1", "2", "3"}
 
@@ -276,7 +281,7 @@ def test_verdicts_on_the_same_text_are_drawn_anew() -> None:
     simulation = _simulation(_workflow(fallback), checkers={"ok": half})
 
     async def main() -> list[object]:
-        tools = simulation.provider(0).tools
+        tools = _provider(simulation).tools
         return [await tools["ok"](RIGHT) for _ in range(200)]
 
     accepted = run(main()).count(True)
@@ -285,7 +290,7 @@ def test_verdicts_on_the_same_text_are_drawn_anew() -> None:
 
 def test_other_tools_pass_the_answers_on() -> None:
     simulation = _simulation(_workflow(DRAFT, ToolCall("tidy", "tidy", (0, 1), 2, 3.0)))
-    assert list(simulation.provider(0).tools) == ["tidy"]
+    assert list(_provider(simulation).tools) == ["tidy"]
     assert _use(simulation, "tidy", "the task", RIGHT) == RIGHT
     assert _use(simulation, "tidy", RIGHT, "the task") == RIGHT
     assert _use(simulation, "tidy", "one", "two") == "two"
@@ -389,7 +394,7 @@ def test_what_is_not_known() -> None:
     fallback = Fallback("kept", Checker("ok", "kept.check"), (Block((DRAFT,), 1),) * 2, 2)
     with pytest.raises(CalculusError, match="checker @ok"):
         _simulation(_workflow(fallback))
-    unpriced = _simulation(_workflow(DRAFT), [_model(cost=unknown)]).provider(0)
+    unpriced = SimulatedProvider(_simulation(_workflow(DRAFT), [_model(cost=unknown)]), 0)
     _ask(unpriced, "draft", "x")
     assert math.isnan(unpriced.cost_usd)
 
@@ -420,7 +425,7 @@ def test_one_name_for_two_things() -> None:
 
 def test_a_scenario_that_is_not_there() -> None:
     with pytest.raises(SimulationError, match="scenario 1: there are 1, counted from 0"):
-        _simulation(_workflow(DRAFT)).provider(1)
+        SimulatedProvider(_simulation(_workflow(DRAFT)), 1)
 
 
 # Draws
