@@ -50,6 +50,11 @@ class Check:
         """Whether the observed value is in the central 90 % of the replicates."""
         return self.low <= self.observed <= self.high
 
+    @property
+    def warning(self) -> str:
+        """What a user should know where the check failed."""
+        return f"{self}: predictions of {CONSEQUENCES[self.figure]}"
+
     def __str__(self) -> str:
         return (
             f"{self.subject}: {self.figure} is {self.observed:.3g} in the observations, "
@@ -62,6 +67,15 @@ ALL = "share of queries on which all repeats succeed"
 NONE = "share of queries on which no repeat succeeds"
 BOTH = "share of pairs of calls on one query that both succeed"
 SLOW = "95th percentile over median of the query means"
+
+CONSEQUENCES = {
+    MEAN: "its accuracy may be off",
+    ALL: "retries and votes may be off",
+    NONE: "retries and votes may be off",
+    BOTH: "cascades and votes over both may be off",
+    SLOW: "the slowest and costliest queries may be off",
+}
+"""What to doubt in predictions where a check fails."""
 
 
 def success_checks(posterior: SuccessPosterior, seed: int) -> list[Check]:

@@ -77,7 +77,7 @@ def fit(
             quantities[quantity] = _fit_quantity(quantity, table, difficulty, options, warnings)
     say("checking the fit against the observations")
     checks = _checks(success, quantities, options)
-    warnings += [f"the model does not fit: {check}" for check in checks if check.failed]
+    warnings += [check.warning for check in checks if check.failed]
     agreement = {
         agent: _fit_agreement(data, difficulty, options)
         for agent, data in wrong_answers(kept).items()

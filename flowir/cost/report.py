@@ -171,16 +171,11 @@ def remarks(observations: Observations) -> list[str]:
 
 def _identical(observations: Observations, rows: npt.NDArray[np.bool_], arm: Arm) -> list[str]:
     """A remark where repeats of an arm at temperature 0 on a query are all equal."""
-    answered = observations.answer >= 0
-    outcome = np.where(answered, observations.answer, -2.0 - observations.correct)
-    repeats, same = 0, 0
-    queries = observations.query[rows]
-    for query in np.unique(queries):
-        values = outcome[rows & (observations.query == query)]
-        if len(values) > 1:
-            repeats += 1
-            same += bool((values == values[0]).all())
-    if not repeats or same < repeats:
+    answer, correct = observations.answer[rows], observations.correct[rows]
+    outcome = np.where(answer >= 0, answer, -2.0 - np.nan_to_num(correct, nan=2.0))
+    queries, repeats = np.unique(observations.query[rows], return_counts=True)
+    distinct = np.unique(np.stack([observations.query[rows], outcome]), axis=1).shape[1]
+    if not (repeats > 1).any() or distinct > len(queries):
         return []
     return [
         f"all repeats of {arm} at temperature 0 are identical: they say little about retries "
