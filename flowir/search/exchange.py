@@ -136,7 +136,7 @@ def _default(space: Space, decision: int) -> int:
     return today if today is not None and today in space.workflow.decisions[decision].choices else 0
 
 
-def spread(problem: Problem, *, ranks: int = 5, structures: int = 1000) -> Points:
+def spread(problem: Problem, *, ranks: int = 5, structures: int = 200) -> Points:
     """Points all over the space, to start from.
 
     In each of the first `structures` structures, every decision takes the configuration at one

@@ -131,8 +131,8 @@ def _search(problem: Problem, options: Options) -> _Survivors:
     start = mean_field_front(problem)
     if mean_field and len(problem.objectives) <= 2 and start is not None:
         return _Survivors(start, "exact", 0, size)
-    begin = [spread(problem)] if start is None else [spread(problem), start]
-    found = exchange(problem, Points.join(begin), limit=options.limit, at_least=options.survivors)
+    begin = spread(problem) if start is None else Points.join([space.baseline, start])
+    found = exchange(problem, begin, limit=options.limit, at_least=options.survivors)
     method = "exchange-closed" if found.closed else "partial"
     return _Survivors(found.points, method, found.evaluations, size)
 

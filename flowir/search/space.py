@@ -31,7 +31,7 @@ Labels = Sequence[int] | Indices
 
 UNREACHED = -1
 
-MANY_STRUCTURES = 20_000
+MANY_STRUCTURES = 4096
 """Structures beyond which the points of a space are not counted."""
 
 
@@ -94,7 +94,8 @@ class Space:
         self.workflow = workflow
         self._specialised: dict[tuple[int, ...], Workflow] = {}
         self._used: dict[tuple[int, ...], tuple[int, ...]] = {}
-        self._first: dict[object, tuple[int, ...]] = {}
+        self._alike: dict[object, list[tuple[int, ...]]] = {}
+        self._forms: dict[tuple[int, ...], object] = {}
         self._canonical: dict[tuple[int, ...], tuple[int, ...]] = {}
         self.baseline = self._baseline()
 
@@ -128,7 +129,7 @@ class Space:
         if row not in self._canonical:
             reached = self._reached(row)
             own = tuple(x if i in reached else UNREACHED for i, x in enumerate(row))
-            self._canonical[row] = self._first.setdefault(_form(self.specialised(own)), own)
+            self._canonical[row] = self._first_equal(own)
         return self._canonical[row]
 
     def structures(self) -> Iterator[tuple[int, ...]]:
@@ -173,6 +174,20 @@ class Space:
         used = list(self.used(row))
         chosen[0, used] = np.asarray(settings, dtype=np.int16)[used]
         return Points(np.array([row], dtype=np.int16), chosen)
+
+    def _first_equal(self, row: tuple[int, ...]) -> tuple[int, ...]:
+        """The first structure asked for that compiles to the same workflow."""
+        alike = self._alike.setdefault(_outline(self.specialised(row)), [])
+        found = next((other for other in alike if self._form(other) == self._form(row)), None)
+        if found is None:
+            alike.append(row)
+            return row
+        return found
+
+    def _form(self, row: tuple[int, ...]) -> object:
+        if row not in self._forms:
+            self._forms[row] = _form(self.specialised(row))
+        return self._forms[row]
 
     def standing_for(self, structure: npt.ArrayLike, settings: npt.ArrayLike) -> Points:
         """The points of this space that equal points [B, A], [B, D] found elsewhere."""
@@ -228,6 +243,11 @@ class Space:
             return
         for label in range(len(self.workflow.structures[place].labels)):
             yield from self._assignments((*row[:place], label, *row[place + 1 :]))
+
+
+def _outline(workflow: Workflow) -> tuple[object, ...]:
+    """Equal for equal workflows, and quickly made: the terms in order, with what they decide."""
+    return tuple((type(term), getattr(term, "decision", None)) for term in walk(workflow.body))
 
 
 _VALUES = frozenset({"inputs", "output", "candidates", "initial", "source", "result", "arguments"})

@@ -13,13 +13,14 @@ from flowir.calculus.terms import Decision, Workflow
 from flowir.configuration import Configuration
 from flowir.errors import SearchError, SelectionError
 from flowir.search.constraints import feasible, limits
-from flowir.search.explore import Source, explore
+from flowir.search.explore import Source, explore, mean_field_front
 from flowir.search.front import Difference, Front, difference, words
 from flowir.search.options import Options
+from flowir.search.pareto import non_dominated
 from flowir.search.posterior import estimates, share_non_dominated
-from flowir.search.problem import Problem
+from flowir.search.problem import Measure, Problem
 from flowir.search.selection import select
-from flowir.search.space import Space
+from flowir.search.space import Points, Space
 from flowir.search.table import rows
 
 SMALL = Options(execution="sequential", draws=12, scenarios=16, survivors=20)
@@ -129,6 +130,43 @@ def test_large_spaces_are_searched_by_exchange(workflow: Workflow, source_of: So
     assert len(known & mine) >= 0.9 * len(known)
     cut = explore(workflow, source_of(workflow), replace(SMALL, limit=40))
     assert cut.facts.method == "partial"
+
+
+def test_mean_field_is_exact_without_enumerating(workflow: Workflow, source_of: SourceOf) -> None:
+    options = replace(
+        SMALL, model="mean-field", objectives=("accuracy", "latency"), survivors=1, draws=1
+    )
+    every = explore(workflow, source_of(workflow), options)
+    found = explore(workflow, source_of(workflow), replace(options, limit=1))
+    assert (every.facts.method, found.facts.method) == ("enumerated", "exact")
+    assert found.points == every.points
+
+
+def test_local_search_starts_from_points_that_are_known_to_be_good(
+    workflow: Workflow, source_of: SourceOf
+) -> None:
+    """The front of the proxy, in the space's own numbering, each point once."""
+    problem = Problem(
+        Space(workflow),
+        source_of(workflow)(4, 4, 1),
+        ("accuracy", "latency", "cost"),
+        SMALL.measure(),
+    )
+    start = mean_field_front(problem)
+    assert start is not None
+    whole = Points.join(
+        [
+            problem.space.points(s, 0, problem.space.settings_of(s))
+            for s in problem.space.structures()
+        ]
+    )
+    assert set(start.identities()) <= set(whole.identities())
+    assert len(set(start.identities())) == len(start)
+    for objectives in (("accuracy", "latency"), ("accuracy", "cost")):
+        proxy = replace(problem, objectives=objectives, measure=Measure("sequential", "mean-field"))
+        best = whole[non_dominated(proxy.losses(whole))]
+        front = {tuple(row) for row in proxy.losses(best).tolist()}
+        assert front <= {tuple(row) for row in proxy.losses(start).tolist()}
 
 
 def without_prices(source: Source, decision: int) -> Source:
