@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -95,14 +96,6 @@ def restrict(diagram: Diagram, axis: Axis, outcome: int) -> Diagram:
     return given(diagram.axis, tuple(restrict(o, axis, outcome) for o in diagram.outcomes))
 
 
-def _step(parts: tuple[Diagram, ...], axis: Axis, outcome: int) -> tuple[Diagram, ...]:
-    """The parts where the first event any of them asks for had this outcome."""
-    return tuple(
-        part.outcomes[outcome] if isinstance(part, Given) and part.axis is axis else part
-        for part in parts
-    )
-
-
 def _same(left: Diagram, right: Diagram) -> bool:
     return left is right or (isinstance(left, float) and isinstance(right, float) and left == right)
 
@@ -146,20 +139,18 @@ class Batch:
         """
         if not any(isinstance(operand, Given) for operand in operands):
             return self._on_leaves(function, operands)  # type: ignore[arg-type]
-        known: dict[tuple[int | float, ...], tuple[Diagram, ...]] = {}
+        _require_narrow(operands)
+        known: dict[_Key, tuple[Diagram, ...]] = {}
 
         def split(parts: tuple[Diagram, ...]) -> tuple[Diagram, ...]:
-            key = tuple(part if isinstance(part, float) else id(part) for part in parts)
+            key = _key(parts)
             if key not in known:
-                axes = [part.axis for part in parts if isinstance(part, Given)]
-                if not axes:
+                axis = _first_axis(parts)
+                if axis is None:
                     known[key] = self._on_leaves(function, parts)  # type: ignore[arg-type]
                 else:
-                    axis = min(axes, key=lambda a: a.order)
                     found = [split(_step(parts, axis, k)) for k in range(axis.states)]
                     known[key] = tuple(given(axis, o) for o in zip(*found, strict=True))
-                if len(known) > 2 * MAX_LEAVES:
-                    raise _too_wide(operands)
             return known[key]
 
         return split(operands)
@@ -273,10 +264,47 @@ class Batch:
         return first, inverse.reshape(-1)
 
 
-def _too_wide(operands: Sequence[Diagram]) -> CalculusError:
+def _require_narrow(operands: tuple[Diagram, ...]) -> None:
+    """Raise if the operands ask for more joint outcomes than an operation is worked out for."""
     axes = sorted(frozenset().union(*map(axes_of, operands)), key=lambda a: a.order)
-    names = ", ".join(axis.name for axis in axes)
-    return CalculusError(
-        f"more than {MAX_LEAVES} joint outcomes of shared values must be told apart at once; "
-        f"open are {names}; let fewer constructs read these values, or join them earlier"
+    if prod(axis.states for axis in axes) <= MAX_LEAVES:
+        return
+    pending, seen, leaves = [operands], {_key(operands)}, 0
+    while pending:
+        parts = pending.pop()
+        axis = _first_axis(parts)
+        if axis is None:
+            leaves += 1
+            continue
+        for k in range(axis.states):
+            below = _step(parts, axis, k)
+            if _key(below) not in seen:
+                seen.add(_key(below))
+                pending.append(below)
+        if leaves > MAX_LEAVES:
+            names = ", ".join(axis.name for axis in axes)
+            raise CalculusError(
+                f"more than {MAX_LEAVES} joint outcomes of shared values must be told apart at "
+                f"once; open are {names}; let fewer constructs read these values, or join them "
+                "earlier"
+            )
+
+
+_Key = tuple[int | float, ...]
+
+
+def _key(parts: tuple[Diagram, ...]) -> _Key:
+    return tuple(part if isinstance(part, float) else id(part) for part in parts)
+
+
+def _first_axis(parts: tuple[Diagram, ...]) -> Axis | None:
+    axes = [part.axis for part in parts if isinstance(part, Given)]
+    return min(axes, key=lambda a: a.order) if axes else None
+
+
+def _step(parts: tuple[Diagram, ...], axis: Axis, outcome: int) -> tuple[Diagram, ...]:
+    """The parts where the first event any of them asks for had this outcome."""
+    return tuple(
+        part.outcomes[outcome] if isinstance(part, Given) and part.axis is axis else part
+        for part in parts
     )

@@ -7,7 +7,8 @@ are like. `cases()` draws both with a batch of settings.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
@@ -46,9 +47,9 @@ class Builder:
     draw: st.DrawFn
     events: int
     depth: int
+    length: int
     values: int = 0
     sites: int = 0
-    written: list[Value] = field(default_factory=list)
 
     def value(self) -> Value:
         self.values += 1
@@ -67,7 +68,7 @@ class Builder:
     def integer(self, low: int, high: int) -> int:
         return self.draw(st.integers(low, high))
 
-    def one_of(self, options: list) -> object:
+    def one_of(self, options: list) -> Any:
         return self.draw(st.sampled_from(options))
 
     def some(self, visible: list[Value], low: int, high: int) -> tuple[Value, ...]:
@@ -94,10 +95,13 @@ class Builder:
         """A block that will run `times` times."""
         seen = [*visible, *arguments]
         terms: list[Term] = []
-        for _ in range(self.integer(1, 4 if depth == self.depth else 2)):
+        for _ in range(self.integer(1, self.length if depth == self.depth else 2)):
             term = self.term(seen, times, depth)
             terms.append(term)
             seen.append(term.output)
+        if depth == self.depth and self.draw(st.booleans()):
+            gather = self.one_of([self._vote, self._join, self._select])
+            terms.append(gather(seen, times, depth) or self._join(seen, times, depth))
         if self.integer(0, 4):
             return Block(tuple(terms), terms[-1].output, arguments)
         return Block(tuple(terms), self.one_of(seen[::-1]), arguments)
@@ -112,7 +116,7 @@ class Builder:
     def _call(self, visible: list[Value], times: int, depth: int) -> Term | None:
         if not self.spend(times, 1):
             return None
-        inputs = self.some(visible, 0, 2)
+        inputs = self.some(visible, 1 if self.integer(0, 3) else 0, 2)
         return Call(
             self.site("call"), self.decision(), inputs, self.value(), self.draw(st.booleans())
         )
@@ -189,8 +193,12 @@ class Builder:
 
 @st.composite
 def workflows(draw: st.DrawFn, events: int = 11, depth: int = 2) -> Workflow:
-    """A workflow whose runs have few enough random events to enumerate."""
-    builder = Builder(draw, events, depth)
+    """A workflow whose runs have few enough random events to enumerate.
+
+    Regions are nested at most `depth` deep; flat ones are longer, and share more.
+    """
+    depth = draw(st.integers(0, depth))
+    builder = Builder(draw, events, depth, length=4 if depth else 8)
     arguments = tuple(builder.value() for _ in range(builder.integer(1, 2)))
     body = builder.block(list(arguments), 1, depth)
     if builder.integer(0, 7) == 0:
