@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 import warnings
@@ -16,8 +17,9 @@ from xdsl.parser import Parser
 from xdsl.passes import PassPipeline
 
 from flowir.calculus.from_ir import find_workflow
+from flowir.cli.opt import main
 from flowir.dialects import flow
-from flowir.dialects.dse import CONFIGS, Dse
+from flowir.dialects.dse import CONFIGS, ESTIMATE, Dse
 from flowir.dialects.flow import Flow
 from flowir.errors import FlowirError, ProfileError, SearchError
 from flowir.passes.flow_dse import FlowDse
@@ -232,3 +234,42 @@ def test_a_space_of_one_point(explored: Explored) -> None:
     _, front = explored(once)
     assert front.facts.space == len(front.every) == 1
     assert front.points[0].baseline
+
+
+def test_json_from_the_command_line_leaves_no_point_out(
+    profile: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Four points in the space, and room in the IR for two."""
+    source = tmp_path / "w.mlir"
+    source.write_text(TEXT)
+
+    def points(options: str) -> tuple[int, int]:
+        code = main(
+            [
+                str(source),
+                f"--dse=objectives=accuracy,latency execution=sequential draws=20 {options}",
+                "--profile",
+                str(profile),
+                "-t",
+                "pareto-json",
+            ]
+        )
+        document = json.loads(capsys.readouterr().out)
+        assert code == 0
+        return len(document["points"]), len(document["dominated"])
+
+    assert sum(points("")) == 4
+    assert points("max-points=2") == (2, 0)
+
+
+def test_one_profile_for_exploring_and_selecting(
+    profile: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "w.mlir"
+    source.write_text(TEXT)
+    pipeline = "flow-dse{execution=sequential objectives=accuracy,latency},flow-select{point=0}"
+    assert main([str(source), "-p", pipeline, "--profile", str(profile)]) == 0
+    module = parse(capsys.readouterr().out)
+    calls = [op for op in module.walk() if isinstance(op, flow.CallOp)]
+    assert calls
+    assert all(op.config is not None and ESTIMATE in op.attributes for op in calls)
