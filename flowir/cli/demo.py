@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 import time
 from collections.abc import Mapping
 from importlib.resources import as_file, files
@@ -10,6 +11,7 @@ from io import StringIO
 from pathlib import Path
 from types import ModuleType
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from xdsl.context import Context
@@ -30,20 +32,27 @@ from flowir.sim.simulate import RunOne, Simulated, simulate, standard_error
 from flowir.universe import FLOWIR_UNIVERSE
 
 EXAMPLE = "code_repair"
+MAX_POINTS = 12
+WIDTH = 118
+"""Columns of the tables where the terminal has fewer, or there is none."""
 
 
 def run(out: str, runs: int, seed: int) -> None:
     """Compile the example into `out`, print its front, and simulate three of its points."""
     console = Console()
+    console = Console(width=max(console.width, WIDTH))
     started = time.perf_counter()
     with as_file(files("flowir.examples") / EXAMPLE) as folder:
         module = _parse(folder / f"{EXAMPLE}.mlir")
         profile, prices = folder / "observations.synthetic.csv", folder / "prices.csv"
         with console.status("fitting the cost model and exploring"):
-            FlowDse(profile=str(profile), prices=str(prices), seed=seed).apply(_context(), module)
+            FlowDse(
+                profile=str(profile), prices=str(prices), seed=seed, max_points=MAX_POINTS
+            ).apply(_context(), module)
         observed = read_observed(str(profile), str(prices), seed)
     front = front_from_ir(find_workflow(module))
     console.print(_front_table(front))
+    console.print(_choices_table(front))
     console.print(
         f"{front.facts.space} configurations, {front.facts.method}; intervals of "
         f"{front.facts.credible:.0%} for a population of queries; synthetic observations.\n"
@@ -93,14 +102,25 @@ def _parse(path: Path) -> ModuleOp:
 
 
 def _front_table(front: Front) -> Table:
-    table = Table(title=f"Pareto front of {front.workflow}", title_justify="left")
+    """What to expect of each point, today's in bold."""
+    table = Table(title=f"Pareto front of {front.workflow}", title_justify="left", box=SIMPLE_HEAD)
     head = header(front)
-    columns = ("point", "accuracy", "latency", "cost", "certainty", "difference", "configuration")
+    columns = ("point", "accuracy", "latency", "cost", "certainty", "difference")
     for column in columns:
-        table.add_column(getattr(head, column), overflow="fold")
+        table.add_column(getattr(head, column), no_wrap=True)
     for row in rows(front):
         style = "bold" if row.baseline else None
         table.add_row(*(getattr(row, column) for column in columns), style=style)
+    return table
+
+
+def _choices_table(front: Front) -> Table:
+    """What each point chooses, in words."""
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("point")
+    table.add_column("configuration", overflow="fold")
+    for row in rows(front):
+        table.add_row(row.point, row.configuration, style="bold" if row.baseline else None)
     return table
 
 
@@ -110,6 +130,7 @@ def _load(path: Path) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
 
@@ -146,6 +167,7 @@ def _comparison(front: Front, simulated: list[Simulated], runs: int) -> Table:
     table = Table(
         title=f"Predicted beside simulated: the emitted file, {runs} runs per point",
         title_justify="left",
+        box=SIMPLE_HEAD,
     )
     for name in ("point", "quantity", "predicted", "simulated (± standard error)"):
         table.add_column(name)
