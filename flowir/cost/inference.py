@@ -26,6 +26,8 @@ Model = Callable[[Any], None]
 PARTICLES = 8
 PROPOSALS = 4
 """Draws proposed for every draw kept."""
+WIDTH = 1.1
+"""Proposals are wider than the Gaussian by this: tails that are never proposed never count."""
 BATCH = 32
 STEPS = 400
 LEARNING_RATE = 0.02
@@ -210,7 +212,7 @@ def _resampled(target: Target, centre: Any, root: Any, draws: int) -> Draws:
 
     with torch.no_grad():
         noise = torch.randn(PROPOSALS * draws, target.size, dtype=target.dtype)
-        flat = centre + noise @ root.T
+        flat = centre + WIDTH * noise @ root.T
         density = torch.cat([target.log_density(part) for part in flat.split(BATCH)])
         log_weight = density + 0.5 * (noise**2).sum(-1)
         weight = torch.exp(log_weight - log_weight.max())

@@ -13,7 +13,8 @@ class FitOptions:
     """How to fit.
 
     Attributes:
-        factors: dimensions of the shared difficulty.
+        factors: dimensions of the shared difficulty. Two: by four-fold cross-validation within the
+            measured profiles they gain 24 to 53 nats over one, and a third is within 7 of them.
         points: nodes that stand for the distribution of difficulty; a Fibonacci number is best.
         draws: posterior draws kept.
         method: `laplace`, `svi`, or `nuts` (slower, exact in the limit).
