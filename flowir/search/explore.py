@@ -12,7 +12,6 @@ from flowir.calculus.terms import Workflow
 from flowir.errors import SearchError
 from flowir.search.constraints import feasible, in_order
 from flowir.search.enumerate import enumerate_space
-from flowir.search.exact import exact_front
 from flowir.search.exchange import exchange, spread
 from flowir.search.front import Facts, Front
 from flowir.search.options import Options
@@ -143,6 +142,8 @@ def mean_field_front(problem: Problem) -> Points | None:
     With three objectives, the fronts of accuracy with latency and of accuracy with cost: theirs
     together would be too large. None where exact search gives up: too much is shared at once.
     """
+    from flowir.search.exact import exact_front
+
     pairs = [problem.objectives]
     if len(problem.objectives) > 2:
         pairs = [("accuracy", "latency"), ("accuracy", "cost")]
