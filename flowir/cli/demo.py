@@ -105,7 +105,7 @@ def _front_table(front: Front) -> Table:
     """What to expect of each point, today's in bold."""
     table = Table(title=f"Pareto front of {front.workflow}", title_justify="left", box=SIMPLE_HEAD)
     head = header(front)
-    columns = ("point", "accuracy", "latency", "cost", "certainty", "difference")
+    columns = ("point", "accuracy", "latency", "cost", "certainty")
     for column in columns:
         table.add_column(getattr(head, column), no_wrap=True)
     for row in rows(front):
@@ -115,12 +115,15 @@ def _front_table(front: Front) -> Table:
 
 
 def _choices_table(front: Front) -> Table:
-    """What each point chooses, in words."""
+    """How each point compares with today's, and what it chooses, in words."""
     table = Table(box=SIMPLE_HEAD)
-    table.add_column("point")
-    table.add_column("configuration", overflow="fold")
+    head = header(front)
+    table.add_column(head.point, no_wrap=True)
+    table.add_column(head.difference, no_wrap=True)
+    table.add_column(head.configuration)
     for row in rows(front):
-        table.add_row(row.point, row.configuration, style="bold" if row.baseline else None)
+        style = "bold" if row.baseline else None
+        table.add_row(row.point, row.difference, row.configuration, style=style)
     return table
 
 
