@@ -20,7 +20,7 @@ from flowir.calculus.expectation import Execution
 from flowir.calculus.labels import LabelEvent
 from flowir.calculus.lookup import acceptance, checked_settings
 from flowir.calculus.rows import Array
-from flowir.calculus.scenarios import Scenarios
+from flowir.calculus.scenarios import CallModel, Scenarios
 from flowir.calculus.scopes import Analysis, Scope, Step, analyse
 from flowir.calculus.terms import (
     Branch,
@@ -110,6 +110,7 @@ class Noise:
         self._seed = seed
         self._size = size
         self._drawn: dict[tuple[str, str, Path], Array] = {}
+        self._seconds: dict[tuple[int, str, Path], tuple[Array, Truths]] = {}
 
     def uniform(self, what: str, site: str, path: Path) -> Array:
         """[S] uniform on [0, 1)."""
@@ -118,6 +119,26 @@ class Noise:
     def normal(self, what: str, site: str, path: Path) -> Array:
         """[S] standard normal."""
         return self._draw(what, site, path, lambda generator: generator.standard_normal(self._size))
+
+    def latency(
+        self, decision: int, site: str, path: Path, call: CallModel, settings: Integers
+    ) -> Array:
+        """[C, S] log-normal seconds of one call instance, of the configurations in `settings`.
+
+        A configuration's latency is worked out once for all the rows that choose it.
+        """
+        key = (decision, site, path)
+        if key not in self._seconds:
+            known = np.zeros(len(call.success), dtype=bool)
+            self._seconds[key] = (np.empty_like(call.log_latency), known)
+        seconds, known = self._seconds[key]
+        wanted = np.unique(settings)
+        new = wanted[~known[wanted]]
+        if len(new):
+            drawn = self.normal("latency", site, path)
+            seconds[new] = np.exp(call.log_latency[new] + call.latency_scale[new] * drawn)
+            known[new] = True
+        return seconds
 
     def _draw(
         self, what: str, site: str, path: Path, draw: Callable[[np.random.Generator], Array]
@@ -206,9 +227,8 @@ class _Run:
         call = self._scenarios.calls[decision]
         self.calls += active
         self._bill(self._pick(decision, call.cost), active)
-        drawn = self._noise.normal("latency", site, path)
-        scale = self._pick(decision, call.latency_scale)
-        return np.exp(self._pick(decision, call.log_latency) + scale * drawn)
+        seconds = self._noise.latency(decision, site, path, call, self._settings[:, decision])
+        return self._pick(decision, seconds)
 
     def _bill(self, dollars: Array, active: Truths) -> None:
         self.cost += np.where(active, dollars, 0.0)
