@@ -12,10 +12,11 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from flowir.calculus.expectation import expect
@@ -46,8 +47,10 @@ from flowir.runtime.llm import LLM, Tools
 from flowir.sim.simulate import Simulated, simulate, standard_error
 
 S = 24
-RUNS = 480
+RUNS = 360
 SIGMAS = 4.5
+CALLS = 12
+"""Larger workflows are left out: they take long."""
 ANSWERING, SELECTOR, ROUTER = (0, 1, 2), 3, 4
 LABELS = ("easy", "hard")
 
@@ -105,8 +108,7 @@ class Interpreter:
 
     async def call(self, term: Call, values: Mapping[Value, Any]) -> object:
         text = await self.ask(term.site, term.decision, *(values[v] for v in term.inputs))
-        sources = {t.source for t in walk(self.workflow.body) if isinstance(t, Map)}
-        return text.splitlines() if term.output in sources else text
+        return text.splitlines() if term.output in sources(self.workflow) else text
 
     async def tool(self, term: ToolCall, values: Mapping[Value, Any]) -> object:
         return await self.tools[term.tool](*(values[v] for v in term.inputs))
@@ -163,6 +165,13 @@ INTERPRET: dict[type, Callable[..., Coroutine[Any, Any, object]]] = {
 }
 
 
+@lru_cache
+def sources(workflow: Workflow) -> set[Value]:
+    """Values that a map goes through."""
+    return {term.source for term in walk(workflow.body) if isinstance(term, Map)}
+
+
+@lru_cache
 def reads(term: Term) -> set[Value]:
     """Values that a term, or anything inside it, reads."""
     names = ("inputs", "candidates", "label", "initial", "source")
@@ -343,7 +352,11 @@ quick = settings(
     derandomize=True,
     phases=(Phase.explicit, Phase.generate),
     deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    suppress_health_check=[
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+        HealthCheck.filter_too_much,
+    ],
 )
 
 
@@ -353,8 +366,9 @@ def test_runs_in_sequence_do_on_average_what_the_calculus_expects(
     workflow: Workflow, seed: int
 ) -> None:
     scenarios = _scenarios(seed)
-    found = _run(workflow, scenarios, seed, concurrent=False)
     expected = expect(workflow, [[0] * 5], scenarios, "sequential")
+    assume(expected.calls.mean() < CALLS)
+    found = _run(workflow, scenarios, seed, concurrent=False)
     assert _sigmas(found.right - expected.success[0][found.scenario]) < SIGMAS
     assert _sigmas(found.calls - expected.calls[0][found.scenario]) < SIGMAS
     assert _sigmas(found.cost_usd - expected.cost[0][found.scenario]) < SIGMAS
@@ -367,8 +381,9 @@ def test_concurrent_runs_take_the_time_that_the_realised_track_draws(
     workflow: Workflow, seed: int
 ) -> None:
     scenarios = _scenarios(seed)
-    found = _run(workflow, scenarios, seed, concurrent=True)
     drawn = [realise(workflow, [[0] * 5], scenarios, seed=repeat) for repeat in range(20)]
+    assume(drawn[0].calls.mean() < CALLS)
+    found = _run(workflow, scenarios, seed, concurrent=True)
     latency = np.concatenate([run.latency[0] for run in drawn])
     right = np.concatenate([run.right[0] for run in drawn])
     # Exceeded with probability 7e-6; less, since both have equally many runs in every scenario.

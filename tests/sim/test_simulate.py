@@ -41,7 +41,7 @@ from flowir.sim.simulate import Simulated, simulate, standard_error
 
 Array = npt.NDArray[np.float64]
 S = 400
-RUNS = 2000
+RUNS = 1200
 SIGMAS = 4.0
 
 rng = np.random.default_rng(20240607)
