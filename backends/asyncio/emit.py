@@ -1,0 +1,197 @@
+"""Puts an emitted file together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from xdsl.dialects.builtin import ModuleOp
+
+from flowir.backends.asyncio import extract, points
+from flowir.backends.asyncio.agents import AgentWriter
+from flowir.backends.asyncio.body import RETURN, BodyWriter, Scope
+from flowir.backends.asyncio.extract import Definition
+from flowir.backends.asyncio.layout import INDENT, Group, call, collection, lines, prefixed
+from flowir.backends.asyncio.literals import docstring, escaped_lines, quoted
+from flowir.backends.asyncio.outline import Outline, configurations, table
+from flowir.backends.asyncio.program import Program, program_of, python_type, runtime_type
+from flowir.errors import EmissionError
+from flowir.profile.prices import Prices
+
+SECTIONS = {
+    "Points: what to run, and what to expect of it": ("points", "selection"),
+    "Running the workflow": ("running", "errors"),
+    "Model calls": ("calls",),
+    "Tools": ("tools",),
+    "Values and answers": ("values",),
+    "OpenAI-compatible endpoints": ("openai_client",),
+    "Command line": ("command_line",),
+}
+"""The modules of the library in every section."""
+
+WRITTEN_FIRST = {"running": ("Inputs", "INPUTS"), "calls": ("PRICES",)}
+WRITTEN_LAST = {"points": ("Point", "POINTS")}
+"""What is written anew, before and after the definitions of a module."""
+
+
+def emit(module: ModuleOp, workflow: str | None = None, prices: Prices | None = None) -> str:
+    """One Python file that runs a workflow, at any point of its front.
+
+    Args:
+        module: left as it is.
+        workflow: its name; by default the workflow that no other calls.
+        prices: where given, runs report what they cost.
+
+    Raises:
+        EmissionError: the workflow cannot be written in Python.
+        FlowirError: what else is wrong with the workflow or its front.
+    """
+    text = _File(program_of(module, workflow), prices or Prices()).text()
+    try:
+        compile(text, "<emitted>", "exec")
+    except (SyntaxError, RecursionError, MemoryError) as error:
+        raise EmissionError(
+            f"workflow @{workflow or ''}: Python cannot read what it becomes ({error}); "
+            "it nests too deeply: move its inner parts into workflows of their own"
+        ) from error
+    return text
+
+
+class _File:
+    """The parts of an emitted file."""
+
+    def __init__(self, program: Program, prices: Prices) -> None:
+        self._program = program
+        self._prices = prices
+        self._agents = AgentWriter(program)
+
+    def text(self) -> str:
+        program = self._program
+        prompts = self._agents.prompts()
+        agents = ["\n".join(coroutine) for coroutine in self._agents.coroutines()]
+        workflow = "\n".join(self._workflow())
+        written = points.written(program, self._prices) | {"TOOLS": self._tools(), **self._inputs()}
+        facts = self._facts(workflow)
+        own = "\n\n".join([*agents, workflow, *written.values()])
+        needed = extract.needed(own, ("run", "main", "__main__", "log"), facts)
+        code = {
+            "Prompts": prompts,
+            "Sub-agents": agents,
+            "The workflow": [*filter(None, [written["TOOLS"]]), workflow],
+            **{title: self._section(names, needed, written) for title, names in SECTIONS.items()},
+        }
+        sections = "\n\n\n".join(_section(title, parts) for title, parts in code.items() if parts)
+        imports = "\n".join(extract.import_lines(needed["log"].source + "\n" + sections))
+        head = ["from __future__ import annotations", imports, needed["log"].source]
+        return "\n".join([*self._docstring(), "", "\n\n".join(head), "", sections, ""])
+
+    def _section(
+        self, modules: Sequence[str], needed: Mapping[str, Definition], written: Mapping[str, str]
+    ) -> list[str]:
+        """The definitions of a section, with what is written anew in its place."""
+        found: list[str] = []
+        for module in modules:
+            found += [written[name] for name in WRITTEN_FIRST.get(module, ())]
+            for definition in needed.values():
+                if definition.module == module and definition.name != "log":
+                    found.append(self._own(definition))
+            found += [written[name] for name in WRITTEN_LAST.get(module, ())]
+        return found
+
+    def _own(self, definition: Definition) -> str:
+        """A definition of the library, made the workflow's own."""
+        source = definition.source
+        if definition.name == "Result":
+            gives = self._program.workflow.function_type.outputs.data[0]
+            return source.replace("value: Any", f"value: {python_type(gives)}")
+        if definition.name == "run":
+            inputs = (f"inputs[{quoted(name)}]" for name in self._program.inputs)
+            value = call(f"value = await {self._program.function}", "ctx", *inputs)
+            place = " " * 12 + "value = await workflow(ctx)"
+            return source.replace(place, "\n".join(lines(value, 3)))
+        return source
+
+    def _workflow(self) -> list[str]:
+        """The coroutine of the workflow."""
+        program = self._program
+        scope = Scope(1, program.names.inner())
+        parameters = ["ctx: Context"]
+        for name, value in program.inputs.items():
+            kind = python_type(value.type)
+            local = scope.new(name, kind, "input")
+            scope.values[value] = local
+            parameters.append(f"{local}: {kind}")
+        gives = program.workflow.function_type.outputs.data[0]
+        head = Group(
+            f"async def {program.function}(", tuple(parameters), f") -> {python_type(gives)}"
+        )
+        writer = BodyWriter(program)
+        writer.lines = docstring("The workflow, at the point of the context.", 1)
+        writer.body(program.tree.body, RETURN, scope)
+        return [*lines(head, 0, ":"), *writer.lines]
+
+    def _inputs(self) -> dict[str, str]:
+        """What the workflow takes: for type checkers, and for the check at run time."""
+        kinds = {name: value.type for name, value in self._program.inputs.items()}
+        fields = [f"{INDENT}{name}: {python_type(kind)}" for name, kind in kinds.items()]
+        text = docstring("What the workflow takes.", 1)
+        table = collection([f"{quoted(n)}: {runtime_type(k)}" for n, k in kinds.items()], "{}")
+        return {
+            "Inputs": "\n".join(
+                ["class Inputs(TypedDict):", *text, *([""] if fields else []), *fields]
+            ),
+            "INPUTS": "\n".join(lines(prefixed("INPUTS: dict[str, type] = ", table), 0)),
+        }
+
+    def _tools(self) -> str:
+        """Where the tools are, one a line."""
+        tools = {tool.sym_name.data: tool.impl.data for tool in self._program.tools()}
+        if not tools:
+            return ""
+        table = collection([f"{quoted(name)}: {quoted(at)}" for name, at in tools.items()], "{}")
+        return "\n".join(lines(prefixed("TOOLS = ", table), 0))
+
+    def _facts(self, workflow: str) -> set[str]:
+        """The words that apply to the workflow; see the library."""
+        program = self._program
+        names = extract.names_in(workflow)
+        found = {
+            "front": program.front is not None,
+            "estimates": bool(program.fields),
+            "budgets": any(
+                chosen.budget is not None
+                for point in program.configurations()
+                for chosen in point.values()
+            ),
+            "parallel": "TaskGroup" in workflow or not names.isdisjoint(("each", "keys_of")),
+        }
+        return {word for word, applies in found.items() if applies}
+
+    def _docstring(self) -> list[str]:
+        """What the file is, the workflow, its points, and how to run it."""
+        program = self._program
+        name = program.workflow.sym_name.data
+        text = [f"The workflow {name}, compiled by flowir; needs nothing but Python.", ""]
+        text += _indented(Outline(program).lines())
+        if expected := table(program):
+            text += ["", points.heading(program), "", *_indented(expected)]
+        text += ["", "What the sub-agents run on:", "", *_indented(configurations(program))]
+        inputs = ", ".join(f"{quoted(name)}: …" for name in program.inputs)
+        chosen = "point=select(max_latency=…), " if program.front is not None else ""
+        text += ["", "From Python, with any model client, or from a shell (--help says more):", ""]
+        text += _indented([f"result = await run({{{inputs}}}, {chosen}llm=openai_llm())"])
+        return escaped_lines(text)
+
+
+def _indented(text: Iterable[str]) -> list[str]:
+    return [INDENT + line if line else "" for line in text]
+
+
+def _section(title: str, parts: Sequence[str]) -> str:
+    """A comment and what it is about, with the empty lines that ruff wants."""
+    text = f"# {title}"
+    previous = False
+    for part in parts:
+        block = part.startswith(("def ", "async def ", "class ", "@", "if "))
+        text += ("\n\n\n" if block or previous else "\n\n") + part
+        previous = block
+    return text

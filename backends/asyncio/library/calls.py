@@ -1,0 +1,190 @@
+"""Model calls: the one layer that repeats them, and the account of what they use."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from flowir.backends.asyncio.library.errors import CallError
+from flowir.backends.asyncio.library.points import Config
+from flowir.backends.asyncio.library.written import PRICES, Point
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Answered calls and what they took; `cost_usd` is None where a price is not known."""
+
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float | None = 0.0
+    seconds: float = 0.0
+
+    def __add__(self, other: Usage) -> Usage:
+        priced = self.cost_usd is not None and other.cost_usd is not None
+        return Usage(
+            self.calls + other.calls,
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            (self.cost_usd or 0.0) + (other.cost_usd or 0.0) if priced else None,
+            self.seconds + other.seconds,
+        )
+
+
+class Completion(NamedTuple):
+    """What a model answered."""
+
+    text: str
+    usage: Usage
+    model: str
+
+
+class LLM(Protocol):
+    """A model client: one request per call and no repeats; a cancelled call ends its request.
+
+    `node` is the site of the call, `params` are the budget, if there is one, and the sampling
+    parameters. The answer needs `text`, `model`, `usage.input_tokens` and `usage.output_tokens`.
+    """
+
+    def __call__(
+        self, node: str, messages: list[dict[str, str]], *, model: str, **params: Any
+    ) -> Awaitable[Any]: ...
+
+
+@dataclass
+class Context:
+    """What a run works with, and what it has used so far."""
+
+    point: Point
+    llm: LLM
+    tools: Mapping[str, Callable[..., Any]]
+    call_timeout: float | None
+    retries: int
+    slots: contextlib.AbstractAsyncContextManager[Any]
+    sites: dict[str, Usage] = field(default_factory=dict)
+
+
+BACKOFF_S = 0.5
+LONGEST_WAIT_S = 60.0
+
+
+async def ask(ctx: Context, site: str, config: str, prompt: str, system: str | None = None) -> str:
+    """The text of a model's answer; `config` names the configuration in the point.
+
+    Raises:
+        CallError: see `request`.
+    """
+    chosen = ctx.point.configs[config]
+    messages = [{"role": "user", "content": prompt}]
+    if system is not None:
+        messages.insert(0, {"role": "system", "content": system})
+    with span(site, chosen) as traced:
+        answer, seconds = await request(ctx, site, chosen, messages)
+        traced(answer)
+    read, written = answer.usage.input_tokens, answer.usage.output_tokens
+    price = PRICES.get(chosen.model)
+    cost = None if price is None else (read * price[0] + written * price[1]) / 1e6
+    used = Usage(1, read, written, cost, seconds)
+    ctx.sites[site] = ctx.sites.get(site, Usage()) + used
+    log.info("%s: %s, %d + %d tokens, %.1f s", site, chosen.model, read, written, seconds)
+    text: str = answer.text
+    return text
+
+
+async def request(
+    ctx: Context, site: str, config: Config, messages: list[dict[str, str]]
+) -> tuple[Any, float]:
+    """A model's answer and how many seconds it took. Nothing else repeats requests.
+
+    Raises:
+        CallError: the request failed for a lasting reason, or more than `ctx.retries` times.
+    """
+    params = dict(config.params)
+    # <budgets>
+    if config.budget is not None:
+        params["budget"] = config.budget
+    # </budgets>
+    clock = asyncio.get_running_loop().time
+    failures = 0
+    while True:
+        try:
+            async with ctx.slots:
+                start = clock()
+                async with asyncio.timeout(ctx.call_timeout):
+                    answer = await ctx.llm(site, messages, model=config.model, **params)
+                return answer, clock() - start
+        except Exception as error:
+            wait = backoff(error, failures)
+            failures += 1
+            reason = str(error) or type(error).__name__
+            if wait is None or failures > ctx.retries:
+                raise CallError(f"{site}: {config.model} failed, {failures}×: {reason}") from error
+        log.warning("%s: %s failed, again in %.1f s: %s", site, config.model, wait, reason)
+        await asyncio.sleep(wait)
+
+
+def backoff(error: Exception, failures: int) -> float | None:
+    """Seconds to wait before the request is repeated; None if that is of no use.
+
+    What the provider asks for, and a random time that may be twice as long after every failure.
+    """
+    transient = getattr(error, "transient", None)
+    if transient is None:
+        status = getattr(error, "status_code", getattr(error, "status", None))
+        busy = isinstance(status, int) and (status in (408, 409, 425, 429) or status >= 500)
+        transient = busy or isinstance(error, (TimeoutError, ConnectionError))
+    asked = retry_after(error)
+    if not transient or asked > LONGEST_WAIT_S:
+        return None
+    return asked + random.uniform(0.0, min(LONGEST_WAIT_S, BACKOFF_S * 2**failures))
+
+
+def retry_after(error: Exception) -> float:
+    """Seconds the provider asks to wait: an attribute of the error, or its Retry-After header."""
+    headers = getattr(getattr(error, "response", None), "headers", {})
+    asked: Any = getattr(error, "retry_after_s", getattr(error, "retry_after", None))
+    if asked is None:
+        asked = headers.get("retry-after", headers.get("Retry-After", 0.0))
+    try:
+        return max(0.0, float(asked))
+    except ValueError:
+        from email.utils import mktime_tz, parsedate_tz
+
+        date = parsedate_tz(asked)
+        return 0.0 if date is None else max(0.0, mktime_tz(date) - time.time())
+
+
+@contextlib.contextmanager
+def span(site: str, config: Config) -> Iterator[Callable[[Any], None]]:
+    """An OpenTelemetry span for a call, where the program traces; gives what ends it well."""
+    trace = sys.modules.get("opentelemetry.trace")
+    if trace is None:
+        yield lambda answer: None
+        return
+    attributes = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.request.model": config.model,
+        "flowir.node.id": site,
+    }
+    # <budgets>
+    if config.budget is not None:
+        attributes["gen_ai.request.reasoning.level"] = str(config.budget)
+    # </budgets>
+    tracer = trace.get_tracer("flowir")
+    with tracer.start_as_current_span(f"chat {config.model}", attributes=attributes) as current:
+
+        def traced(answer: Any) -> None:
+            current.set_attribute("gen_ai.response.model", answer.model)
+            current.set_attribute("gen_ai.usage.input_tokens", answer.usage.input_tokens)
+            current.set_attribute("gen_ai.usage.output_tokens", answer.usage.output_tokens)
+
+        yield traced

@@ -1,0 +1,42 @@
+"""Stand-ins for what the emitter writes anew for every workflow."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+from flowir.backends.asyncio.library.points import Config, Estimate
+
+log = logging.getLogger(__name__)
+
+
+class Inputs(TypedDict):
+    """What the workflow takes."""
+
+
+INPUTS: dict[str, type] = {}
+
+TOOLS: dict[str, str] = {}
+
+PRICES: dict[str, tuple[float, float]] = {}
+
+
+@dataclass(frozen=True)
+class Point:
+    """One way to run the workflow, and what to expect of it."""
+
+    number: int
+    configs: Mapping[str, Config]
+    accuracy: Estimate | None = None
+    latency_s: Estimate | None = None
+    cost_usd: Estimate | None = None
+    baseline: bool = False
+
+
+POINTS: tuple[Point, ...] = ()
+
+
+async def workflow(ctx: Any) -> Any:
+    """The workflow."""

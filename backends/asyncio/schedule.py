@@ -1,0 +1,138 @@
+"""What runs one after another and what runs at the same time.
+
+Nodes of a body may start once the values they wait for are there. The schedule loses none of that
+and uses as few tasks as it can: where everything later needs everything earlier there is a plain
+sequence; only between two such places is there a task group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass, replace
+
+from xdsl.ir import SSAValue
+
+from flowir.backends.asyncio.tree import Body, Node
+from flowir.dialects import flow
+from flowir.runtime.interpreter import is_identity
+
+
+@dataclass(frozen=True)
+class Task:
+    """Nodes that run in a task of their own, in order; the value of the last is the task's."""
+
+    nodes: tuple[Node, ...]
+
+    @property
+    def output(self) -> SSAValue:
+        return self.nodes[-1].output
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Steps between two places of a body; a node among them runs in line, waited for.
+
+    Attributes:
+        parallel: whether there are tasks among the steps.
+    """
+
+    steps: tuple[Node | Task, ...]
+
+    @property
+    def parallel(self) -> bool:
+        return any(isinstance(step, Task) for step in self.steps)
+
+
+def schedule(body: Body, is_simple: Callable[[Node], bool]) -> list[Segment]:
+    """The segments of a body.
+
+    Args:
+        is_simple: whether a node is a single coroutine call, as good in a task as in line.
+    """
+    body = replace(body, nodes=_late(body))
+    needs = _needs(body.nodes)
+    segments = []
+    start = 0
+    for end in range(1, len(body.nodes) + 1):
+        place = range(start, end)
+        if all(_all_need(body, needs, i, end, len(body.nodes)) for i in place):
+            segments.append(_segment(body, place, needs, is_simple))
+            start = end
+    return segments
+
+
+def _acts(node: Node) -> bool:
+    """Whether a node takes time: any but a join that only arranges values."""
+    op = node.op
+    if is_identity(op):
+        return False
+    return not isinstance(op, flow.JoinOp) or op.by is not None or op.key is not None
+
+
+def _all_need(body: Body, needs: Sequence[Set[int]], i: int, start: int, end: int) -> bool:
+    """Whether node i delays none of the nodes from `start` to before `end`."""
+    done = {k for k in {i, *needs[i]} if _acts(body.nodes[k])}
+    return all(done <= needs[j] for j in range(start, end) if _acts(body.nodes[j]))
+
+
+def _late(body: Body) -> tuple[Node, ...]:
+    """The nodes, with those that only arrange values put right before their first use, or away."""
+    nodes = list(body.nodes)
+    for node in reversed(body.nodes):
+        if not _acts(node):
+            place = nodes.index(node)
+            users = [i for i, other in enumerate(nodes) if node.output in other.uses]
+            if users:
+                nodes.insert(users[0] - 1, nodes.pop(place))
+            elif node.output is not body.result:
+                del nodes[place]
+    return tuple(nodes)
+
+
+def _needs(nodes: Sequence[Node]) -> list[Set[int]]:
+    """For each node, the indices of all nodes that must be done before it starts."""
+    index = {node.output: i for i, node in enumerate(nodes)}
+    needs: list[Set[int]] = []
+    for node in nodes:
+        direct = [index[value] for value in node.waits if value in index]
+        needs.append(set(direct).union(*(needs[i] for i in direct)))
+    return needs
+
+
+def _segment(
+    body: Body, place: range, needs: Sequence[Set[int]], is_simple: Callable[[Node], bool]
+) -> Segment:
+    nodes = body.nodes
+    if len(place) == 1:
+        return Segment((nodes[place.start],))
+    last = place[-1]
+    inside = {nodes[i].output for i in place}
+    in_line = [i for i in place if _all_need(body, needs, i, i + 1, place.stop)]
+    if is_simple(nodes[last]) and inside.isdisjoint(nodes[last].uses):
+        in_line.remove(last)  # It looks like the tasks beside it.
+    steps: list[Node | Task] = []
+    pending: list[int] = []
+    for i in place:
+        if i not in in_line:
+            pending.append(i)
+            continue
+        steps += _tasks(body, pending)
+        steps.append(nodes[i])
+        pending = []
+    return Segment((*steps, *_tasks(body, pending)))
+
+
+def _tasks(body: Body, place: Sequence[int]) -> list[Task]:
+    """The tasks of consecutive nodes: one that is used by nodes of one task only belongs to it."""
+    nodes = body.nodes
+    root: dict[int, int] = {}
+    for i in reversed(place):
+        value = nodes[i].output
+        users = [j for j, node in enumerate(nodes) if value in node.uses]
+        roots = {root[j] for j in users if j in root}
+        private = len(roots) == 1 and value is not body.result and all(j in root for j in users)
+        root[i] = roots.pop() if private else i
+    members: dict[int, list[Node]] = {}
+    for i in place:
+        members.setdefault(root[i], []).append(nodes[i])
+    return [Task(tuple(members[i])) for i in sorted(members)]

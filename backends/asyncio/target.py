@@ -1,0 +1,32 @@
+"""The target `asyncio` of `flowir-opt`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import IO
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.utils.target import Target
+
+from flowir.backends.asyncio.emit import emit
+from flowir.profile.prices import read_prices
+
+
+@dataclass(frozen=True)
+class AsyncioTarget(Target):
+    """One Python file that needs only the standard library: `-t asyncio`.
+
+    Attributes:
+        workflow: name of the workflow, where several could be meant.
+        prices: a file of prices, for the account of what runs cost.
+    """
+
+    name = "asyncio"
+
+    workflow: str | None = None
+    prices: str | None = None
+
+    def emit(self, ctx: Context, module: ModuleOp, output: IO[str]) -> None:
+        prices = None if self.prices is None else read_prices(self.prices)
+        output.write(emit(module, self.workflow, prices))

@@ -1,0 +1,367 @@
+"""A reference interpreter: what a workflow means, with nothing done for speed or for looks.
+
+Emitted code must make the same calls with the same inputs and give the same answer. Where two
+engineers could differ, this file decides:
+
+- An op starts once every value is there that it, or anything inside its regions, uses. Ops whose
+  values are there run at the same time. A block is done when all its ops are.
+- Alternatives stand for the chosen region, and a call of a workflow for its body: the ops inside
+  belong to the block around.
+- A prompt shows text as it is, a list as numbered lines, and anything else as JSON.
+- A critic's answer begins with ACCEPT or REJECT, followed by its feedback; any other answer is a
+  rejection, and all of it the feedback. A tool gives a bool, (bool, feedback), or such a text.
+- A selector is shown the numbered candidates after its context; the first number in its answer that
+  stands for a candidate picks it, otherwise the first candidate is taken. Nobody is asked about one
+  candidate, and its context is not waited for.
+- Votes count values by their exact text, without the white space around it, or by what the key
+  tool makes of them; what is not text counts by its JSON.
+- `concat` puts an empty line between its texts.
+- A label is the known one that the answer begins with, whatever its case, else the first word.
+- A list longer than a map's `max` is an error, not a shorter list.
+- A call that fails ends the run; so does an answer that does not parse.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from xdsl.dialects.builtin import StringAttr
+from xdsl.ir import Block, Operation, SSAValue
+
+from flowir.calculus.sites import site_names
+from flowir.configuration import Configuration
+from flowir.dialects import flow, prompt
+from flowir.dialects.flow_checks import agent_inputs, module_symbols
+from flowir.runtime.answers import known_labels, parser_of
+from flowir.runtime.choices import Choices, Key, choices_of, default_configurations, first_labels
+from flowir.runtime.llm import LLM, Message, Tools
+from flowir.runtime.values import InterpretationError, parse, pick, plurality, show, verdict
+
+
+@dataclass(frozen=True)
+class RecordedCall:
+    """One model call: where, with what, and on which configuration."""
+
+    site: str
+    messages: tuple[tuple[str, str], ...]
+    configuration: Configuration
+
+
+@dataclass(frozen=True)
+class Interpretation:
+    """What a run gave, and its model calls in the order in which they started."""
+
+    value: Any
+    calls: tuple[RecordedCall, ...]
+
+
+async def interpret(
+    workflow: flow.WorkflowOp,
+    inputs: Mapping[str, Any] | Sequence[Any],
+    llm: LLM,
+    tools: Tools,
+    *,
+    point: int = 0,
+    choices: Choices | None = None,
+) -> Interpretation:
+    """Run a verified workflow once.
+
+    Args:
+        inputs: by argument name, or in order.
+        tools: every tool that a run can reach.
+        point: which point of the front, where there is one.
+        choices: taken instead of a point; what they leave out is done as today.
+
+    Raises:
+        InterpretationError: see there.
+        Exception: whatever a model or tool raised; an `ExceptionGroup` where ops ran concurrently.
+    """
+    if choices is None:
+        choices = choices_of(workflow)[point]
+    run = _Run(llm, tools, known_labels(workflow))
+    names = [argument.name_hint for argument in workflow.body.block.args]
+    values = [inputs[n or ""] for n in names] if isinstance(inputs, Mapping) else list(inputs)
+    scope = _Scope.of(workflow, choices)
+    value = await run.block(scope, workflow.body.block, {}, values)
+    return Interpretation(value, tuple(run.calls))
+
+
+Environment = dict[SSAValue, "asyncio.Future[Any]"]
+
+
+@dataclass(frozen=True)
+class _Scope:
+    """A workflow in the place where it is called, and what is chosen for it.
+
+    Attributes:
+        prefix: of its sites: the site of the call with its dot.
+    """
+
+    workflow: flow.WorkflowOp
+    choices: Choices
+    symbols: Mapping[str, Operation]
+    sites: Mapping[Operation, str]
+    prefix: str
+    labels: Mapping[str, str]
+    configurations: Mapping[Key, Configuration]
+
+    @staticmethod
+    def of(
+        workflow: flow.WorkflowOp, choices: Choices, prefix: str = "", written: str = ""
+    ) -> _Scope:
+        """The scope of a workflow; `written` is its name where another one calls it."""
+        symbols = module_symbols(workflow)
+        assert symbols is not None
+        labels = {
+            name: choices.labels.get(_joined(written, name), label)
+            for name, label in first_labels(workflow).items()
+        }
+        configurations = {
+            (agent, group): choices.configurations.get((agent, _joined(written, group)), default)
+            for (agent, group), default in default_configurations(workflow).items()
+        }
+        sites = site_names(workflow)
+        return _Scope(workflow, choices, symbols, sites, prefix, labels, configurations)
+
+    def site(self, op: Operation) -> str:
+        """The site of an op, as the model is told."""
+        return self.prefix + self.sites[op]
+
+    def called(self, op: Operation) -> _Scope | None:
+        """The scope of the workflow that an op calls."""
+        found = self.symbols.get(flow.called_symbol(op) or "")
+        if not isinstance(found, flow.WorkflowOp):
+            return None
+        return _Scope.of(found, self.choices, f"{self.site(op)}.", found.sym_name.data)
+
+    def chosen(self, op: flow.AlternativesOp) -> Block:
+        """The block that an alternatives stands for."""
+        cases = dict(zip((name.data for name in op.labels), op.cases, strict=True))
+        return cases[self.labels[op.choice.data]].block
+
+    def uses(self, op: Operation) -> list[SSAValue]:
+        """The values from outside that an op and everything inside it use, by first use."""
+        if (callee := self.called(op)) is not None:
+            body = callee.workflow.body.block
+            read = callee._uses_of_block(body)
+            arguments = zip(body.args, op.operands, strict=True)
+            return [given for argument, given in arguments if argument in read]
+        if is_identity(op):
+            return [op.operands[0]]
+        found = dict.fromkeys(op.operands)
+        blocks = [region.block for region in op.regions]
+        if isinstance(op, flow.AlternativesOp):
+            blocks = [self.chosen(op)]
+        for block in blocks:
+            inside = {*block.args, *(result for inner in block.ops for result in inner.results)}
+            found.update(dict.fromkeys(v for v in self._uses_of_block(block) if v not in inside))
+        return list(found)
+
+    def _uses_of_block(self, block: Block) -> dict[SSAValue, None]:
+        return dict.fromkeys(value for op in block.ops for value in self.uses(op))
+
+
+@dataclass
+class _Run:
+    llm: LLM
+    tools: Tools
+    labels: Mapping[str, Sequence[str]]
+    calls: list[RecordedCall] = field(default_factory=list)
+
+    async def block(
+        self, scope: _Scope, block: Block, outer: Environment, arguments: Sequence[Any] = ()
+    ) -> Any:
+        """Every op of a block, each as soon as it can start; gives what the block gives."""
+        values = dict(outer)
+        for argument, given in zip(block.args, arguments, strict=True):
+            values[argument] = _done(given)
+        async with asyncio.TaskGroup() as group:
+            result = self._start(scope, block, values, group)
+        return result.result()
+
+    def _start(
+        self, scope: _Scope, block: Block, values: Environment, group: asyncio.TaskGroup
+    ) -> asyncio.Future[Any]:
+        """Start a task for every op; gives the future of what the block gives."""
+        for op in block.ops:
+            if isinstance(op, flow.AlternativesOp):
+                values[op.output] = self._start(scope, scope.chosen(op), values, group)
+            elif (callee := scope.called(op)) is not None:
+                body = callee.workflow.body.block
+                given: Environment = {}
+                for argument, operand in zip(body.args, op.operands, strict=True):
+                    given[argument] = values[operand]
+                values[op.results[0]] = self._start(callee, body, given, group)
+            elif op.results:
+                values[op.results[0]] = group.create_task(self._op(scope, op, values))
+        last = block.last_op
+        assert last is not None
+        return values[last.operands[0]]
+
+    async def _op(self, scope: _Scope, op: Operation, values: Environment) -> Any:
+        """One op, once all it uses is there."""
+        used = {value: values[value] for value in scope.uses(op)}
+        for future in used.values():
+            await future
+        match op:
+            case flow.CallOp():
+                return await self._call(scope, op, _given(used, op.inputs))
+            case flow.JoinOp():
+                return await self._join(scope, op, _given(used, op.inputs), used)
+            case flow.BranchOp():
+                return await self._branch(scope, op, used[op.on].result(), used)
+            case flow.FallbackOp():
+                return await self._fallback(scope, op, used)
+            case flow.RefineOp():
+                return await self._refine(scope, op, used)
+            case flow.MapOp():
+                return await self._map(scope, op, used[op.source].result(), used)
+            case _:
+                raise NotImplementedError(op.name)
+
+    async def _call(self, scope: _Scope, op: flow.CallOp, arguments: Sequence[Any]) -> Any:
+        name = op.callee.root_reference.data
+        callee = scope.symbols[name]
+        if isinstance(callee, flow.ToolOp):
+            return await self._tool(name, arguments)
+        assert isinstance(callee, flow.AgentOp)
+        site = scope.site(op)
+        shown = [show(value, of.type) for value, of in zip(arguments, op.inputs, strict=True)]
+        text = await self._ask(scope, op, name, site, shown)
+        return parse(parser_of(callee), callee.output, text, self.labels.get(name, ()), site)
+
+    async def _join(
+        self, scope: _Scope, op: flow.JoinOp, given: Sequence[Any], used: Environment
+    ) -> Any:
+        if is_identity(op):
+            return given[0]
+        match op.mode.data:
+            case flow.JoinMode.ALL | flow.JoinMode.ANY:
+                return list(given)
+            case flow.JoinMode.CONCAT:
+                return "\n\n".join(given)
+            case flow.JoinMode.VOTE:
+                keys = given
+                if op.key is not None:
+                    name = op.key.root_reference.data
+                    keys = await _concurrently([self._tool(name, [value]) for value in given])
+                return plurality(given, keys)
+            case flow.JoinMode.SELECT:
+                assert op.by is not None
+                context = [show(used[value].result(), value.type) for value in op.context]
+                shown = show(list(given), flow.ListType(op.inputs[0].type))
+                name, site = op.by.root_reference.data, scope.site(op)
+                return pick(await self._ask(scope, op, name, site, [*context, shown]), given)
+
+    async def _branch(self, scope: _Scope, op: flow.BranchOp, label: str, used: Environment) -> Any:
+        cases = dict(op.blocks)
+        region = cases.get(label, cases.get(None))
+        if region is None:
+            known = ", ".join(str(name) for name in cases)
+            raise InterpretationError(f"{scope.site(op)}: label {label!r} is none of {known}")
+        return await self.block(scope, region.block, used)
+
+    async def _fallback(self, scope: _Scope, op: flow.FallbackOp, used: Environment) -> Any:
+        first, *rest = op.tiers
+        tiers = [first] * op.bound.data + rest
+        for tier in tiers[:-1]:
+            value = await self.block(scope, tier.block, used)
+            accepted, _ = await self._verdict(scope, op, value, used)
+            if accepted:
+                return value
+        return await self.block(scope, tiers[-1].block, used)
+
+    async def _refine(self, scope: _Scope, op: flow.RefineOp, used: Environment) -> Any:
+        value = used[op.initial].result()
+        for _ in range(op.bound.data):
+            accepted, feedback = await self._verdict(scope, op, value, used)
+            if accepted:
+                break
+            value = await self.block(scope, op.body.block, used, [value, feedback])
+        return value
+
+    async def _map(
+        self, scope: _Scope, op: flow.MapOp, items: list[Any], used: Environment
+    ) -> list[Any]:
+        if len(items) > op.bound.data:
+            raise InterpretationError(
+                f"{scope.site(op)}: {len(items)} items, but max is {op.bound.data}"
+            )
+        return await _concurrently(
+            [self.block(scope, op.body.block, used, [item]) for item in items]
+        )
+
+    async def _verdict(
+        self, scope: _Scope, op: flow.FallbackOp | flow.RefineOp, value: Any, used: Environment
+    ) -> tuple[bool, str]:
+        """(accepted, feedback) of the checker."""
+        context = _given(used, op.context)
+        name = op.until.root_reference.data
+        if isinstance(scope.symbols[name], flow.ToolOp):
+            return verdict(await self._tool(name, [*context, value]))
+        types = [*(of.type for of in op.context), op.output.type]
+        shown = [show(v, kind) for v, kind in zip([*context, value], types, strict=True)]
+        site = f"{scope.site(op)}.check"
+        return verdict(await self._ask(scope, op, name, site, shown))
+
+    async def _ask(
+        self, scope: _Scope, op: Operation, name: str, site: str, shown: Sequence[str]
+    ) -> str:
+        """One model call; gives the text of the answer."""
+        agent = scope.symbols[name]
+        assert isinstance(agent, flow.AgentOp)
+        given = dict(zip(agent_inputs(agent), shown, strict=True))
+        messages: list[Message] = []
+        if agent.system is not None:
+            content = prompt.fill(agent.system.data, given)
+            messages.append({"role": "system", "content": content})
+        messages.append({"role": "user", "content": prompt.fill(agent.prompt.data, given)})
+        group = op.properties.get("group")
+        chosen = scope.configurations[name, group.data if isinstance(group, StringAttr) else ""]
+        params = dict(chosen.params)
+        if chosen.budget is not None:
+            params["budget"] = chosen.budget
+        record = tuple((message["role"], message["content"]) for message in messages)
+        self.calls.append(RecordedCall(site, record, chosen))
+        completion = await self.llm(site, messages, model=chosen.model, **params)
+        return completion.text
+
+    async def _tool(self, name: str, arguments: Sequence[Any]) -> Any:
+        result = self.tools[name](*arguments)
+        return await result if inspect.isawaitable(result) else result
+
+
+def is_identity(op: Operation) -> bool:
+    """Whether an op is a vote or a selection among one."""
+    if not isinstance(op, flow.JoinOp):
+        return False
+    modes = (flow.JoinMode.VOTE, flow.JoinMode.SELECT)
+    return len(op.inputs) == 1 and op.mode.data in modes and op.key is None
+
+
+def _joined(prefix: str, name: str) -> str:
+    """What inlining makes of a name of a called workflow."""
+    return ".".join(filter(None, (prefix, name)))
+
+
+def _done(value: Any) -> asyncio.Future[Any]:
+    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    future.set_result(value)
+    return future
+
+
+def _given(used: Environment, values: Sequence[SSAValue]) -> list[Any]:
+    return [used[value].result() for value in values]
+
+
+async def _concurrently(parts: Sequence[Awaitable[Any]]) -> list[Any]:
+    async def one(part: Awaitable[Any]) -> Any:
+        return await part
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(part)) for part in parts]
+    return [task.result() for task in tasks]
