@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from xdsl.dialects.builtin import (
+    ArrayAttr,
     FunctionType,
+    IntAttr,
     StringAttr,
     SymbolRefAttr,
 )
@@ -38,9 +40,11 @@ class CallOp(IRDLOperation):
     """One invocation of an agent, a tool or a workflow.
 
     `at` is the stable site name, `as` the decision group, `space` narrows the agent's space,
-    `config` is what was chosen.
+    `config` is what was chosen. `optional` before an operand says that the call can do without the
+    step that made it: `flow-optional` may then hand it what that step was given.
 
         %draft = flow.call @coder(%task) at "draft" as "strong" : (!flow.text) -> !flow.text
+        %fixed = flow.call @fixer(%task, optional %draft) : (!flow.text, !flow.text) -> !flow.text
     """
 
     name = "flow.call"
@@ -52,14 +56,22 @@ class CallOp(IRDLOperation):
     group = opt_prop_def(StringAttr)
     space = opt_prop_def(SpaceAttr)
     config = opt_prop_def(ConfigAttr)
+    optional = opt_prop_def(ArrayAttr[IntAttr])
 
     traits = traits_def(HasAncestor(WorkflowOp), InvocationEffect())
+
+    @property
+    def optional_inputs(self) -> frozenset[int]:
+        """Indices of the operands marked `optional`."""
+        return frozenset(index.data for index in self.optional or ())
 
     @classmethod
     def parse(cls, parser: Parser) -> CallOp:
         properties: syntax.Properties = {"callee": syntax.parse_symbol(parser)}
         start = parser.pos
-        operands = syntax.parse_operands(parser)
+        operands, optional = syntax.parse_marked_operands(parser, "optional")
+        if optional:
+            properties["optional"] = ArrayAttr(map(IntAttr, optional))
         syntax.parse_clauses(parser, properties, "site", "group", "space", "config")
         attributes = syntax.parse_attributes(parser)
         parser.parse_punctuation(":")
@@ -78,7 +90,7 @@ class CallOp(IRDLOperation):
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")
         syntax.print_symbol(printer, self.callee)
-        syntax.print_operands(printer, self.inputs)
+        syntax.print_marked_operands(printer, self.inputs, "optional", self.optional_inputs)
         syntax.print_clauses(printer, self)
         printer.print_op_attributes(self.attributes, print_keyword=True)
         printer.print_string(" : ")
@@ -86,6 +98,9 @@ class CallOp(IRDLOperation):
             printer.print_list([value.type for value in self.inputs], printer.print_attribute)
         printer.print_string(" -> ")
         printer.print_attribute(self.output.type)
+
+    def verify_(self) -> None:
+        checks.verify_call(self)
 
 
 @irdl_op_definition

@@ -121,6 +121,19 @@ def _yielded(
         raise fail(op, f"{which} yields {found}, but the result is {expected}")
 
 
+def verify_call(op: flow.CallOp) -> None:
+    """The operands marked `optional` exist, each marked once, in order; no mark, no list."""
+    if op.optional is None:
+        return
+    marked = [index.data for index in op.optional]
+    if not marked or marked != sorted(set(marked) & set(range(len(op.inputs)))):
+        raise fail(
+            op,
+            f"optional = {marked} is no ascending list of some of its {len(op.inputs)} operands; "
+            "write `optional` before the operands that are meant",
+        )
+
+
 def verify_join(op: flow.JoinOp) -> None:
     """At least one operand; what each mode needs and gives."""
     mode = op.mode.data

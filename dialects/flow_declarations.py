@@ -7,6 +7,7 @@ from xdsl.dialects.builtin import (
     FunctionType,
     StringAttr,
     SymbolNameConstraint,
+    UnitAttr,
 )
 from xdsl.dialects.utils import parse_func_op_like, print_func_op_like
 from xdsl.ir import Attribute, SSAValue
@@ -217,12 +218,16 @@ class WorkflowOp(IRDLOperation):
 
 @irdl_op_definition
 class ReturnOp(IRDLOperation):
-    """Gives the result of a workflow."""
+    """Gives the result of a workflow; `optional` means what it means for an operand of a call.
+
+    flow.return optional %formatted : !flow.text
+    """
 
     name = "flow.return"
 
     value = operand_def()
-    assembly_format = "$value attr-dict `:` type($value)"
+    optional = opt_prop_def(UnitAttr)
+    assembly_format = "(`optional` $optional^)? $value attr-dict `:` type($value)"
 
     traits = traits_def(IsTerminator(), Pure(), HasParent(WorkflowOp))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from xdsl.dialects.builtin import IntAttr, StringAttr, SymbolRefAttr
 from xdsl.ir import Attribute, Operation, Region, SSAValue
@@ -66,6 +66,32 @@ def print_operands(printer: Printer, operands: Sequence[SSAValue]) -> None:
     """`(%a, %b)`"""
     with printer.in_parens():
         printer.print_list(operands, printer.print_ssa_value)
+
+
+def parse_marked_operands(parser: Parser, mark: str) -> tuple[list[UnresolvedOperand], list[int]]:
+    """`(%a, mark %b)`: the operands, and the indices of those marked."""
+    marked: list[bool] = []
+
+    def operand() -> UnresolvedOperand:
+        marked.append(parser.parse_optional_keyword(mark) is not None)
+        return parser.parse_unresolved_operand()
+
+    operands = parser.parse_comma_separated_list(Parser.Delimiter.PAREN, operand)
+    return operands, [index for index, found in enumerate(marked) if found]
+
+
+def print_marked_operands(
+    printer: Printer, operands: Sequence[SSAValue], mark: str, marked: Container[int]
+) -> None:
+    """The inverse of `parse_marked_operands`."""
+
+    def operand(item: tuple[int, SSAValue]) -> None:
+        if item[0] in marked:
+            printer.print_string(f"{mark} ")
+        printer.print_ssa_value(item[1])
+
+    with printer.in_parens():
+        printer.print_list(list(enumerate(operands)), operand)
 
 
 def parse_optional_typed_operands(parser: Parser) -> list[SSAValue]:

@@ -619,3 +619,12 @@ flow.workflow @w(%x: !flow.text) -> !flow.text {
 
 // CHECK: flow.agent: expected `prompt "…"`
 flow.agent @a
+
+// -----
+
+// CHECK: flow.call @a (%y): optional = [1, 0] is no ascending list of some of its 1 operands; write `optional` before the operands that are meant
+flow.agent @a prompt "{x}"
+flow.workflow @w(%x: !flow.text) -> !flow.text {
+  %y = "flow.call"(%x) <{callee = @a, optional = [#builtin.int<1>, #builtin.int<0>]}> : (!flow.text) -> !flow.text
+  flow.return %x : !flow.text
+}

@@ -20,14 +20,14 @@ flow.tool @lint impl "tools:lint" accepts <right = 1.0, wrong = 0.0>
 flow.tool @key impl "tools:key" -> !flow.label effect pure attributes {owner = "docs"}
 
 flow.workflow @sub(%t: !flow.text, %j: !flow.json) -> !flow.text {
-  flow.return %t : !flow.text
+  flow.return optional %t : !flow.text
 }
 
 flow.workflow @everything(%task: !flow.text) -> !flow.text attributes {owner = "docs"} {
   %a = flow.call @coder(%task) at "first" as "strong" space <models = ["large"]> config <"large"> attributes {note = 1 : i64} : (!flow.text) -> !flow.text
   %b = flow.call @coder(%task) : (!flow.text) -> !flow.text
   %j = flow.call @extractor(%a) : (!flow.text) -> !flow.json
-  %c = flow.call @sub(%b, %j) : (!flow.text, !flow.json) -> !flow.text
+  %c = flow.call @sub(optional %b, %j) : (!flow.text, !flow.json) -> !flow.text
   %found = flow.call @search(%c) : (!flow.text) -> !flow.text
   %all = flow.join all(%a, %b) : (!flow.text, !flow.text) -> !flow.list<!flow.text>
   %any = flow.join any(%a) : (!flow.text) -> !flow.list<!flow.text>
@@ -104,13 +104,13 @@ flow.workflow @mean(%xs: !flow.list<!flow.text>) -> !flow.list<!flow.bool> {
 // CHECK-NEXT:   flow.tool @lint impl "tools:lint" accepts <right = 1.0, wrong = 0.0>
 // CHECK-NEXT:   flow.tool @key impl "tools:key" -> !flow.label effect pure attributes {owner = "docs"}
 // CHECK-NEXT:   flow.workflow @sub(%t: !flow.text, %j: !flow.json) -> !flow.text {
-// CHECK-NEXT:     flow.return %t : !flow.text
+// CHECK-NEXT:     flow.return optional %t : !flow.text
 // CHECK-NEXT:   }
 // CHECK-NEXT:   flow.workflow @everything(%task: !flow.text) -> !flow.text attributes {owner = "docs"} {
 // CHECK-NEXT:     %a = flow.call @coder(%task) at "first" as "strong" space <models = ["large"]> config <"large"> attributes {note = 1 : i64} : (!flow.text) -> !flow.text
 // CHECK-NEXT:     %b = flow.call @coder(%task) : (!flow.text) -> !flow.text
 // CHECK-NEXT:     %j = flow.call @extractor(%a) : (!flow.text) -> !flow.json
-// CHECK-NEXT:     %c = flow.call @sub(%b, %j) : (!flow.text, !flow.json) -> !flow.text
+// CHECK-NEXT:     %c = flow.call @sub(optional %b, %j) : (!flow.text, !flow.json) -> !flow.text
 // CHECK-NEXT:     %found = flow.call @search(%c) : (!flow.text) -> !flow.text
 // CHECK-NEXT:     %all = flow.join all(%a, %b) : (!flow.text, !flow.text) -> !flow.list<!flow.text>
 // CHECK-NEXT:     %any = flow.join any(%a) : (!flow.text) -> !flow.list<!flow.text>
