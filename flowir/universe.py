@@ -15,10 +15,14 @@ DIALECTS = {
 
 PASSES = {
     "flow-bounds": "flowir.passes.flow_bounds:FlowBounds",
+    "flow-cascade": "flowir.passes.flow_cascade:FlowCascade",
     "flow-dse": "flowir.passes.flow_dse:FlowDse",
     "flow-inline": "flowir.passes.flow_inline:FlowInline",
     "flow-name-sites": "flowir.passes.flow_name_sites:FlowNameSites",
+    "flow-optional": "flowir.passes.flow_optional:FlowOptional",
+    "flow-refine": "flowir.passes.flow_refine:FlowRefine",
     "flow-select": "flowir.passes.flow_select:FlowSelect",
+    "flow-self-consistency": "flowir.passes.flow_self_consistency:FlowSelfConsistency",
 }
 
 TARGETS = {
