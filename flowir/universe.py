@@ -23,6 +23,7 @@ PASSES = {
     "flow-refine": "flowir.passes.flow_refine:FlowRefine",
     "flow-select": "flowir.passes.flow_select:FlowSelect",
     "flow-self-consistency": "flowir.passes.flow_self_consistency:FlowSelfConsistency",
+    "flow-space-stats": "flowir.passes.flow_space_stats:FlowSpaceStats",
 }
 
 TARGETS = {
