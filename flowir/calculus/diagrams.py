@@ -89,11 +89,18 @@ def outcome_of(axis: Axis) -> Diagram:
 
 def restrict(diagram: Diagram, axis: Axis, outcome: int) -> Diagram:
     """The quantity where the event had this outcome."""
-    if not isinstance(diagram, Given) or axis not in diagram.carries:
-        return diagram
-    if diagram.axis is axis:
-        return diagram.outcomes[outcome]
-    return given(diagram.axis, tuple(restrict(o, axis, outcome) for o in diagram.outcomes))
+    known: dict[int, Diagram] = {}
+
+    def restricted(part: Diagram) -> Diagram:
+        if not isinstance(part, Given) or axis not in part.carries:
+            return part
+        if part.axis is axis:
+            return part.outcomes[outcome]
+        if id(part) not in known:
+            known[id(part)] = given(part.axis, tuple(map(restricted, part.outcomes)))
+        return known[id(part)]
+
+    return restricted(diagram)
 
 
 def _same(left: Diagram, right: Diagram) -> bool:

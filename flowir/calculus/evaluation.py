@@ -11,7 +11,6 @@ from typing import Any
 from flowir.calculus import rows
 from flowir.calculus.diagrams import Batch, Diagram
 from flowir.calculus.frames import Environment, Frame
-from flowir.calculus.rows import Quantity
 from flowir.calculus.scopes import Analysis, Definition, Scope, Step
 from flowir.calculus.sheets import CallSheets, Verdict
 from flowir.calculus.terms import (
@@ -50,6 +49,12 @@ class Evaluation:
         self._sheets = sheets
         self._sequential = sequential
         self._orders = count()
+        self._arithmetic = rows.Arithmetic(
+            partial(batch.apply, rows.mix),
+            partial(batch.apply, rows.product),
+            partial(batch.apply, rows.total),
+            partial(batch.apply, rows.complement),
+        )
 
     def workflow(self) -> Outcome:
         """The whole workflow, whose arguments are right."""
@@ -116,14 +121,11 @@ class Evaluation:
     def _vote(self, step: Step, term: Vote, values: Environment) -> Outcome:
         candidates = tuple(dict.fromkeys(term.inputs))
         votes = tuple(term.inputs.count(value) for value in candidates)
-        n = len(candidates)
-        return Outcome(
-            self._batch.apply(
-                lambda *leaves: rows.vote(leaves[:n], leaves[n:], votes),
-                *(values["right", value] for value in candidates),
-                *(values.get(("agrees", value), self._agreement(value)) for value in candidates),
-            )
-        )
+        right: list[Any] = [values["right", value] for value in candidates]
+        agreement: list[Any] = [
+            values.get(("agrees", value), self._agreement(value)) for value in candidates
+        ]
+        return Outcome(rows.vote(right, agreement, votes, self._arithmetic))
 
     def _select(self, step: Step, term: Select, values: Environment) -> Outcome:
         """Each candidate whose writer is known adds its output tokens to the selector's input."""
@@ -157,47 +159,40 @@ class Evaluation:
         return self._combine(cases, lambda parts: self._weighted(weights, parts))
 
     def _fallback(self, step: Step, term: Fallback, values: Environment) -> Outcome:
-        distinct = list(dict.fromkeys(map(id, step.inner)))
-        order = [distinct.index(id(scope)) for scope in step.inner]
-        tiers = [self._scope(step.inner[order.index(i)], values, ()) for i in range(len(distinct))]
-        if len(order) == 1:
+        known: dict[int, Outcome] = {}
+        for scope in step.inner:
+            if id(scope) not in known:
+                known[id(scope)] = self._scope(scope, values, ())
+        tiers = [known[id(scope)] for scope in step.inner]
+        if len(tiers) == 1:
             return tiers[0]
         verdict = self._sheets.verdict(term.checker)
-
-        def row(*leaves: Quantity) -> tuple[Quantity, ...]:
-            """Success, expected runs of each distinct tier, expected checks."""
-            *right, accept_right, accept_wrong = leaves
-            result = rows.fallback([right[i] for i in order], accept_right, accept_wrong)
-            runs: list[Quantity] = [0.0] * len(distinct)
-            for i, run in zip(order, result.runs, strict=True):
-                runs[i] = rows.total(runs[i], run)
-            checks: Quantity = 0.0
-            for run in result.runs[:-1]:
-                checks = rows.total(checks, run)
-            return (result.success, *runs, checks)
-
-        success, *times = self._batch.apply_many(
-            row, *(tier.right for tier in tiers), verdict.accept_right, verdict.accept_wrong
-        )
-        return self._repeated(success, times, [*tiers, _judged(verdict)])
+        rights: list[Any] = [tier.right for tier in tiers]
+        rates: tuple[Any, Any] = (verdict.accept_right, verdict.accept_wrong)
+        row = rows.fallback(rights, *rates, on=self._arithmetic)
+        checks = self._sum(row.runs[:-1])
+        times = rows.grouped(tiers, row.runs, self._arithmetic)
+        return self._repeated(row.success, [*times, (_judged(verdict), checks)])
 
     def _refine(self, step: Step, term: Refine, values: Environment) -> Outcome:
-        initial = values["right", term.initial]
+        initial: Any = values["right", term.initial]
         if term.bound == 0:
             return Outcome(initial)
         (body,) = step.inner
         on_right = self._scope(body, values, (1.0, 1.0))
         on_wrong = self._scope(body, values, (0.0, 1.0))
         verdict = self._sheets.verdict(term.checker)
-        success, *times = self._batch.apply_many(
-            partial(rows.refine, bound=term.bound),
-            initial,
-            on_right.right,
-            on_wrong.right,
-            verdict.accept_right,
-            verdict.accept_wrong,
+        bodies: tuple[Any, Any] = (on_right.right, on_wrong.right)
+        rates: tuple[Any, Any] = (verdict.accept_right, verdict.accept_wrong)
+        row = rows.refine(initial, *bodies, *rates, bound=term.bound, on=self._arithmetic)
+        return self._repeated(
+            row.success,
+            [
+                (_judged(verdict), row.checks),
+                (on_right, row.runs_on_right),
+                (on_wrong, row.runs_on_wrong),
+            ],
         )
-        return self._repeated(success, times, [_judged(verdict), on_right, on_wrong])
 
     def _map(self, step: Step, term: Map, values: Environment) -> Outcome:
         (body,) = step.inner
@@ -228,10 +223,10 @@ class Evaluation:
 
     def _any(self, inputs: Iterable[Value], values: Environment) -> Diagram:
         wrong = [
-            self._batch.apply(_complement, values["right", value])
+            self._batch.apply(rows.complement, values["right", value])
             for value in dict.fromkeys(inputs)
         ]
-        return self._batch.apply(_complement, self._batch.fold(rows.product, wrong, 1.0))
+        return self._batch.apply(rows.complement, self._batch.fold(rows.product, wrong, 1.0))
 
     def _sum(self, parts: Sequence[Diagram]) -> Diagram:
         return self._batch.fold(rows.total, parts, 0.0)
@@ -246,15 +241,14 @@ class Evaluation:
         """Σ w_i·x_i."""
         return self._sum([self._product(w, x) for w, x in zip(weights, parts, strict=True)])
 
-    def _repeated(
-        self, success: Diagram, times: Sequence[Diagram], parts: Sequence[Outcome]
-    ) -> Outcome:
+    def _repeated(self, success: Diagram, parts: Sequence[tuple[Outcome, Diagram]]) -> Outcome:
         """What parts take that run one after another, each an expected number of times."""
+        times = [time for _, time in parts]
         return Outcome(
             success,
-            self._weighted(times, [part.calls for part in parts]),
-            self._weighted(times, [part.cost for part in parts]),
-            self._weighted(times, [part.latency for part in parts]),
+            self._weighted(times, [part.calls for part, _ in parts]),
+            self._weighted(times, [part.cost for part, _ in parts]),
+            self._weighted(times, [part.latency for part, _ in parts]),
         )
 
     @staticmethod
@@ -265,10 +259,6 @@ class Evaluation:
             combine([part.cost for part in parts]),
             combine([part.latency for part in parts]),
         )
-
-
-def _complement(right: Quantity) -> Quantity:
-    return 1.0 - right
 
 
 def _judged(verdict: Verdict) -> Outcome:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
+from typing import Any
 
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp, NoneAttr, StringAttr
+from xdsl.ir import Attribute, Operation, Region, SSAValue
 from xdsl.ir import Block as IRBlock
-from xdsl.ir import Operation, Region, SSAValue
 
 from flowir.calculus import terms
 from flowir.calculus.sites import site_names
@@ -37,17 +38,19 @@ def configurations(space: SpaceAttr) -> tuple[Configuration, ...]:
     found: list[Configuration] = []
     for option in space.options:
         names = sorted(option.params.data)
-        lists: list[list[int | float | str]] = []
-        for name in names:
-            values = option.params.data[name]
-            assert isinstance(values, ArrayAttr)
-            lists.append([literal_value(value) for value in values])
-        budgets: Sequence[object] = [b.data for b in option.budgets] or [None]  # type: ignore[attr-defined]
-        for budget, *values in product(budgets, *lists):
-            found.append(
-                Configuration(option.model.data, budget, tuple(zip(names, values, strict=True)))  # type: ignore[arg-type]
-            )
+        budgets = [*_values(option.budgets)] or [None]
+        params = [_values(option.params.data[name]) for name in names]
+        found += [
+            Configuration(option.model.data, budget, tuple(zip(names, values, strict=True)))
+            for budget, *values in product(budgets, *params)
+        ]
     return tuple(found)
+
+
+def _values(attribute: Attribute) -> list[Any]:
+    """The numbers and strings of a list of literals."""
+    assert isinstance(attribute, ArrayAttr)
+    return [literal_value(value) for value in attribute]
 
 
 def workflow_terms(workflow: flow.WorkflowOp) -> terms.Workflow:

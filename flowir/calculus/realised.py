@@ -39,6 +39,8 @@ from flowir.calculus.terms import (
 )
 
 Truths = npt.NDArray[np.bool_]
+Rightness = npt.NDArray[Any]
+"""Booleans, or the shares of right items that a `mean` map gives."""
 Integers = npt.NDArray[np.intp]
 Path = tuple[int, ...]
 """Which repetition of the enclosing tiers, bodies and items this is."""
@@ -155,13 +157,13 @@ class Noise:
 class _Realised:
     """A value: whether it is right, and where and in which repetition it was written."""
 
-    right: Array | Truths
+    right: Rightness
     name: str
     path: Path
 
 
 Values = Mapping[Value, _Realised]
-Ran = tuple[Array | Truths, Array]
+Ran = tuple[Rightness, Array]
 """[B, S] rightness and seconds of a term or scope; meaningless where it was not executed."""
 
 
@@ -197,7 +199,7 @@ class _Run:
         self,
         scope: Scope,
         outer: Values,
-        arguments: Iterable[Array | Truths],
+        arguments: Iterable[Rightness],
         active: Truths,
         path: Path,
     ) -> Ran:
@@ -302,7 +304,7 @@ class _Run:
     def _branch(self, step: Step, term: Branch, values: Values, active: Truths, path: Path) -> Ran:
         event = self._analysis.labels[term.label]
         taken = np.array(event.cases(term))[self._label(event, values[term.label])]
-        right: Array | Truths = np.zeros(self._shape, dtype=bool)
+        right: Rightness = np.zeros(self._shape, dtype=bool)
         latency = np.zeros(self._shape)
         for i, scope in enumerate(step.inner):
             goes = active & (taken == i)
@@ -334,7 +336,7 @@ class _Run:
     def _fallback(
         self, step: Step, term: Fallback, values: Values, active: Truths, path: Path
     ) -> Ran:
-        right: Array | Truths = np.zeros(self._shape, dtype=bool)
+        right: Rightness = np.zeros(self._shape, dtype=bool)
         latency = np.zeros(self._shape)
         running = active
         for i, scope in enumerate(step.inner):
@@ -351,7 +353,7 @@ class _Run:
         return right, latency
 
     def _refine(self, step: Step, term: Refine, values: Values, active: Truths, path: Path) -> Ran:
-        right: Array | Truths = np.broadcast_to(values[term.initial].right, self._shape)
+        right: Rightness = np.broadcast_to(values[term.initial].right, self._shape)
         latency = np.zeros(self._shape)
         running = active
         for i in range(term.bound):
@@ -368,7 +370,7 @@ class _Run:
         return right, latency
 
     def _verdict(
-        self, checker: Checker, right: Array | Truths, active: Truths, path: Path
+        self, checker: Checker, right: Rightness, active: Truths, path: Path
     ) -> tuple[Truths, Array]:
         """Whether the checker accepts, and the seconds it takes."""
         on_right, on_wrong = acceptance(self._workflow, self._scenarios, checker)

@@ -3,18 +3,22 @@
 Every quantity is an array or a plain number, and arrays broadcast against one another. A plain 0.0
 or 1.0 is known for certain and costs no arithmetic. Nothing here knows of shared values: operands
 are independent given whatever the caller has conditioned on.
+
+The longer rows are written in an `Arithmetic`, so that the same equations serve quantities that are
+not arrays: mixtures, products, sums and complements are all they need.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 Quantity = Array | float
+Key = TypeVar("Key")
 
 
 class FallbackRow(NamedTuple):
@@ -46,6 +50,11 @@ def mix(weight: Quantity, otherwise: Quantity, then: Quantity) -> Quantity:
     return otherwise + weight * (then - otherwise)
 
 
+def complement(probability: Quantity) -> Quantity:
+    """1 − p."""
+    return 1.0 - probability
+
+
 def product(left: Quantity, right: Quantity) -> Quantity:
     """left·right, where a certain 0 wins over anything and a certain 1 changes nothing."""
     if _is(left, 0.0) or _is(right, 0.0):
@@ -71,6 +80,21 @@ def latest(left: Quantity, right: Quantity) -> Quantity:
     return right if _is(left, 0.0) else np.maximum(left, right)
 
 
+class Arithmetic(NamedTuple):
+    """What mixtures, products, sums and complements are for some kind of quantity.
+
+    A plain 0.0 or 1.0 stays a plain number among quantities of any kind.
+    """
+
+    mix: Callable[[Any, Any, Any], Any]
+    product: Callable[[Any, Any], Any]
+    total: Callable[[Any, Any], Any]
+    complement: Callable[[Any], Any]
+
+
+ARRAYS = Arithmetic(mix, product, total, complement)
+
+
 def weighted_sum(weights: Sequence[Quantity], values: Sequence[Quantity]) -> Quantity:
     """Σ w_i·x_i."""
     result: Quantity = 0.0
@@ -94,13 +118,14 @@ def all_of(*right: Quantity) -> Quantity:
 
 def any_of(*right: Quantity) -> Quantity:
     """P(some element right) = 1 − Π (1 − p_i); 0 of none."""
-    return 1.0 - all_of(*(1.0 - element for element in right))
+    return complement(all_of(*(complement(element) for element in right)))
 
 
 def vote(
     right: Sequence[Quantity],
     agreement: Sequence[Quantity],
     weights: Sequence[int] | None = None,
+    on: Arithmetic = ARRAYS,
 ) -> Quantity:
     """P(the plurality's label is right), ties going to the earliest candidate among the tied.
 
@@ -116,6 +141,7 @@ def vote(
         right: p_i, in the order of the operands.
         agreement: g_i; a plain 1.0 where wrong answers are taken to agree.
         weights: how many votes candidate i casts, placed at its first; 1 each by default.
+        on: the arithmetic of the quantities.
     """
     count = len(right)
     votes = (1,) * count if weights is None else tuple(weights)
@@ -145,8 +171,8 @@ def vote(
             if not _is(agreement[i], 1.0):
                 stays = o >= n
                 if_other = wins(i + 1, r, c, max(o, n), after_common, after_other and stays)
-                if_wrong = mix(agreement[i], if_other, if_wrong)
-            known[state] = mix(right[i], if_wrong, if_right)
+                if_wrong = on.mix(agreement[i], if_other, if_wrong)
+            known[state] = on.mix(right[i], if_wrong, if_right)
         return known[state]
 
     return wins(0, 0, 0, 0, False, False)
@@ -163,7 +189,10 @@ def branch(weights: Sequence[Quantity], right: Sequence[Quantity]) -> Quantity:
 
 
 def fallback(
-    right: Sequence[Quantity], accept_right: Quantity, accept_wrong: Quantity
+    right: Sequence[Quantity],
+    accept_right: Quantity,
+    accept_wrong: Quantity,
+    on: Arithmetic = ARRAYS,
 ) -> FallbackRow:
     """A two-state Markov chain over tiers 1…n, of which the last is not checked.
 
@@ -175,26 +204,27 @@ def fallback(
     rejected: dict[int, Quantity] = {}
     for tier in right[:-1]:
         if id(tier) not in kept:
-            kept[id(tier)] = product(tier, accept_right)
-            rejected[id(tier)] = 1.0 - mix(tier, accept_wrong, accept_right)
+            kept[id(tier)] = on.product(tier, accept_right)
+            rejected[id(tier)] = on.complement(on.mix(tier, accept_wrong, accept_right))
     runs: list[Quantity] = [1.0]
     for tier in right[:-1]:
-        runs.append(product(runs[-1], rejected[id(tier)]))
-    success = product(runs[-1], right[-1])
-    for tier, run in group(right[:-1], runs[:-1]):
-        success = total(success, product(run, kept[id(tier)]))
+        runs.append(on.product(runs[-1], rejected[id(tier)]))
+    success: Quantity = 0.0
+    for tier, run in grouped(right[:-1], runs[:-1], on):
+        success = on.total(success, on.product(run, kept[id(tier)]))
+    success = on.total(success, on.product(runs[-1], right[-1]))
     return FallbackRow(success, tuple(runs))
 
 
-def group(
-    keys: Sequence[Quantity], values: Sequence[Quantity]
-) -> tuple[tuple[Quantity, Quantity], ...]:
+def grouped(
+    keys: Sequence[Key], values: Sequence[Quantity], on: Arithmetic = ARRAYS
+) -> tuple[tuple[Key, Quantity], ...]:
     """Each distinct object among `keys`, in order, with the sum of its values."""
     sums: dict[int, Quantity] = {}
-    first: dict[int, Quantity] = {}
+    first: dict[int, Key] = {}
     for key, value in zip(keys, values, strict=True):
         first.setdefault(id(key), key)
-        sums[id(key)] = total(sums[id(key)], value) if id(key) in sums else value
+        sums[id(key)] = on.total(sums[id(key)], value) if id(key) in sums else value
     return tuple((first[key], sums[key]) for key in sums)
 
 
@@ -205,6 +235,7 @@ def refine(
     accept_right: Quantity,
     accept_wrong: Quantity,
     bound: int,
+    on: Arithmetic = ARRAYS,
 ) -> RefineRow:
     """A two-state Markov chain of at most `bound` checks and bodies, none after the last body.
 
@@ -213,21 +244,23 @@ def refine(
     R' = R·(1 − a_R)·b_R + W·(1 − a_W)·b_W and R' + W' = R·(1 − a_R) + W·(1 − a_W);
     P(right) = Σ R·a_R over the checks, + R after the last body.
     """
-    right, wrong = initial, 1.0 - initial
+    right, wrong = initial, on.complement(initial)
+    spoils, fails = on.complement(body_on_right), on.complement(body_on_wrong)
+    reject_right, reject_wrong = on.complement(accept_right), on.complement(accept_wrong)
     success: Quantity = 0.0
     checks: Quantity = 0.0
     on_right: Quantity = 0.0
     on_wrong: Quantity = 0.0
     for _ in range(bound):
-        checks = total(checks, total(right, wrong))
-        success = total(success, product(right, accept_right))
-        spoiled = product(right, 1.0 - accept_right)
-        caught = product(wrong, 1.0 - accept_wrong)
-        on_right = total(on_right, spoiled)
-        on_wrong = total(on_wrong, caught)
-        right = total(product(spoiled, body_on_right), product(caught, body_on_wrong))
-        wrong = total(product(spoiled, 1.0 - body_on_right), product(caught, 1.0 - body_on_wrong))
-    return RefineRow(total(success, right), checks, on_right, on_wrong)
+        checks = on.total(checks, on.total(right, wrong))
+        success = on.total(success, on.product(right, accept_right))
+        doubted = on.product(right, reject_right)
+        caught = on.product(wrong, reject_wrong)
+        on_right = on.total(on_right, doubted)
+        on_wrong = on.total(on_wrong, caught)
+        right = on.total(on.product(doubted, body_on_right), on.product(caught, body_on_wrong))
+        wrong = on.total(on.product(doubted, spoils), on.product(caught, fails))
+    return RefineRow(on.total(success, right), checks, on_right, on_wrong)
 
 
 def map(item: Quantity, width: int, mean: bool = False) -> Quantity:

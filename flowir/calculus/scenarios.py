@@ -109,7 +109,8 @@ class Scenarios:
         """
 
         def mean(values: Array) -> Array:
-            return self.per_draw(values).mean(axis=-1)
+            averaged: Array = self.per_draw(values).mean(axis=-1)
+            return averaged
 
         def optional(values: Array | None) -> Array | None:
             return None if values is None else mean(values)
