@@ -131,10 +131,11 @@ def statistics(workflow: Workflow) -> Statistics:
     from flowir.search.space import MANY_STRUCTURES, Space
 
     space = Space(workflow)
-    structures = len(list(islice(space.structures(), MANY_STRUCTURES + 1)))
-    exact = structures <= MANY_STRUCTURES
-    size = space.size() if exact else None
-    if size is None:
+    found = list(islice(space.structures(), MANY_STRUCTURES + 1))
+    exact = len(found) <= MANY_STRUCTURES
+    if exact:
+        structures, size = len(found), sum(map(space.settings_of, found))
+    else:
         structures = prod(len(choice.labels) for choice in workflow.structures)
         size = structures * prod(len(decision.choices) for decision in workflow.decisions)
     return Statistics(
