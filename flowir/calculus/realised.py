@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from hashlib import blake2b
 from typing import Any, get_args
 
 import numpy as np
@@ -19,8 +18,9 @@ import numpy.typing as npt
 from flowir.calculus.expectation import Execution
 from flowir.calculus.labels import LabelEvent
 from flowir.calculus.lookup import acceptance, checked_settings
+from flowir.calculus.noise import Integers, Noise, Path
 from flowir.calculus.rows import Array
-from flowir.calculus.scenarios import CallModel, Scenarios
+from flowir.calculus.scenarios import Scenarios
 from flowir.calculus.scopes import Analysis, Scope, Step, analyse
 from flowir.calculus.terms import (
     Branch,
@@ -41,10 +41,6 @@ from flowir.calculus.terms import (
 Truths = npt.NDArray[np.bool_]
 Rightness = npt.NDArray[Any]
 """Booleans, or the shares of right items that a `mean` map gives."""
-Integers = npt.NDArray[np.intp]
-Path = tuple[int, ...]
-"""Which repetition of the enclosing tiers, bodies and items this is."""
-
 WINDOW_CELLS = 131_072
 """Rows × scenarios worked on at a time: what caches hold."""
 
@@ -103,54 +99,6 @@ def realise(
         result.cost[some] = run.cost
         result.latency[some] = latency
     return result
-
-
-class Noise:
-    """Common random numbers: [S] draws that depend on nothing but the seed and their key."""
-
-    def __init__(self, seed: int, size: int) -> None:
-        self._seed = seed
-        self._size = size
-        self._drawn: dict[tuple[str, str, Path], Array] = {}
-        self._seconds: dict[tuple[int, str, Path], tuple[Array, Truths]] = {}
-
-    def uniform(self, what: str, site: str, path: Path) -> Array:
-        """[S] uniform on [0, 1)."""
-        return self._draw(what, site, path, lambda generator: generator.random(self._size))
-
-    def normal(self, what: str, site: str, path: Path) -> Array:
-        """[S] standard normal."""
-        return self._draw(what, site, path, lambda generator: generator.standard_normal(self._size))
-
-    def latency(
-        self, decision: int, site: str, path: Path, call: CallModel, settings: Integers
-    ) -> Array:
-        """[C, S] log-normal seconds of one call instance, of the configurations in `settings`.
-
-        A configuration's latency is worked out once for all the rows that choose it.
-        """
-        key = (decision, site, path)
-        if key not in self._seconds:
-            known = np.zeros(len(call.success), dtype=bool)
-            self._seconds[key] = (np.empty_like(call.log_latency), known)
-        seconds, known = self._seconds[key]
-        wanted = np.unique(settings)
-        new = wanted[~known[wanted]]
-        if len(new):
-            drawn = self.normal("latency", site, path)
-            seconds[new] = np.exp(call.log_latency[new] + call.latency_scale[new] * drawn)
-            known[new] = True
-        return seconds
-
-    def _draw(
-        self, what: str, site: str, path: Path, draw: Callable[[np.random.Generator], Array]
-    ) -> Array:
-        key = (what, site, path)
-        if key not in self._drawn:
-            text = repr((self._seed, what, site, path))
-            bits = int.from_bytes(blake2b(text.encode(), digest_size=16).digest(), "little")
-            self._drawn[key] = draw(np.random.Generator(np.random.Philox(key=bits)))
-        return self._drawn[key]
 
 
 @dataclass(frozen=True)
