@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from flowir.cli import opt
 
 ROOT = Path(__file__).parents[2]
@@ -15,7 +16,9 @@ MEASURED = {"gpt-4-0613": 0.888, "gpt-3.5-turbo-0613": 0.750}
 
 
 @pytest.fixture(scope="module")
-def retried(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, float]]:
+def retried(
+    data_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, dict[str, float]]:
     """The accuracy estimate of retrying each model, as the command line writes it."""
     out = tmp_path_factory.mktemp("front") / "front.json"
     code = opt.main(
