@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 
 from xdsl.dialects.builtin import IntAttr, StringAttr, SymbolRefAttr
 from xdsl.ir import Attribute, Operation, Region, SSAValue
@@ -26,19 +26,28 @@ def print_symbol(printer: Printer, symbol: SymbolRefAttr) -> None:
 
 
 def parse_clauses(parser: Parser, properties: Properties, *allowed: str) -> None:
-    """`at "site"`, `as "group"`, `space <…>`, `config <…>`, in this order, each optional."""
-    if "site" in allowed and parser.parse_optional_keyword("at"):
-        properties["site"] = StringAttr(parse_text(parser, "site name after `at`"))
-    if "group" in allowed and parser.parse_optional_keyword("as"):
-        properties["group"] = StringAttr(parse_text(parser, "decision group after `as`"))
-    if "space" in allowed and parser.parse_optional_keyword("space"):
-        properties["space"] = SpaceAttr.new(SpaceAttr.parse_parameters(parser))
-    if "config" in allowed and parser.parse_optional_keyword("config"):
-        properties["config"] = ConfigAttr.new(ConfigAttr.parse_parameters(parser))
+    """`at "site"`, `as "group"`, `space <…>`, `config <…>`: each optional, in any order."""
+    readers: dict[str, tuple[str, Callable[[], Attribute]]] = {
+        "site": ("at", lambda: StringAttr(parse_text(parser, "site name after `at`"))),
+        "group": ("as", lambda: StringAttr(parse_text(parser, "decision group after `as`"))),
+        "space": ("space", lambda: SpaceAttr.new(SpaceAttr.parse_parameters(parser))),
+        "config": ("config", lambda: ConfigAttr.new(ConfigAttr.parse_parameters(parser))),
+    }
+    missing = list(allowed)
+    while (name := _next_clause(parser, {readers[name][0]: name for name in missing})) is not None:
+        properties[name] = readers[name][1]()
+        missing.remove(name)
+
+
+def _next_clause(parser: Parser, names: Mapping[str, str]) -> str | None:
+    for keyword, name in names.items():
+        if parser.parse_optional_keyword(keyword):
+            return name
+    return None
 
 
 def print_clauses(printer: Printer, op: Operation) -> None:
-    """The inverse of `parse_clauses`."""
+    """The inverse of `parse_clauses`, in one order."""
     for keyword, name in (("at", "site"), ("as", "group")):
         if isinstance(value := op.properties.get(name), StringAttr):
             printer.print_string(f" {keyword} ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
@@ -83,9 +84,25 @@ def _dictionary(entries: dict[str, Attribute]) -> Attribute:
     return DictionaryAttr(dict(sorted(entries.items())))
 
 
+class Sample:
+    """A module that shows itself as text; its own representation is long and slow to make."""
+
+    def __init__(self, module: ModuleOp) -> None:
+        self.module = module
+
+    def __repr__(self) -> str:
+        return str(self.module)
+
+
 @st.composite
-def modules(draw: Draw, workflows: int = 2, declared: bool = True) -> ModuleOp:
-    """A module that verifies. With `declared`, agents have random spaces and configurations."""
+def samples(draw: Draw, workflows: int = 2, declared: bool = True, sited: bool = True) -> Sample:
+    """A module that verifies.
+
+    Args:
+        workflows: how many; each may call those before it.
+        declared: agents have random spaces and configurations.
+        sited: every call has a site, by which it can be told from its twins; else there are twins.
+    """
     ops: list[Operation] = [
         _agent(draw, "ask", ("x",), text, declared),
         _agent(draw, "both", ("x", "y"), text, declared),
@@ -97,12 +114,16 @@ def modules(draw: Draw, workflows: int = 2, declared: bool = True) -> ModuleOp:
         _tool(draw, "note", text, Effect.WRITES),
         _tool(draw, "check", boolean, draw(st.sampled_from(Effect))),
     ]
+    # Structure by plain chance: hypothesis by itself prefers nearly empty workflows.
+    chance = Random(draw(st.integers(0, 2**32)))
+    words = draw(st.lists(strings, min_size=3, max_size=3))
     callable_workflows: list[str] = []
     for number in range(workflows):
         name = f"w{number}"
-        ops.append(_Builder(draw, name, tuple(callable_workflows)).workflow())
+        builder = _Builder(chance, words, name, tuple(callable_workflows), sited)
+        ops.append(builder.workflow())
         callable_workflows.append(name)
-    return ModuleOp(ops)
+    return Sample(ModuleOp(ops))
 
 
 def _prompt(draw: Draw, variables: Sequence[str]) -> str:
@@ -143,17 +164,24 @@ def _tool(draw: Draw, name: str, output: Attribute, effect: Effect) -> ToolOp:
 
 @dataclass
 class _Builder:
-    """Builds one workflow; every call has a site, so that it can be told from its twins."""
+    """Builds one workflow. What is made is mostly used soon, so that little of it is dead."""
 
-    draw: Draw
+    random: Random
+    words: Sequence[str]
     name: str
     workflows: tuple[str, ...]
+    sited: bool
     sites: int = 0
     ties: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def workflow(self) -> WorkflowOp:
         block = Block(arg_types=[text])
-        result = self.fill(block, [block.args[0]], text, depth=2)
+        visible: list[SSAValue] = [block.args[0]]
+        for start in (_Builder.route, _Builder.call, _Builder.join):
+            if self.toss():
+                block.add_op(start(self, visible, 0))
+                visible += block.ops.last.results  # type: ignore[union-attr]
+        result = self.fill(block, visible, text, depth=2)
         block.add_op(ReturnOp.create(operands=[result]))
         return WorkflowOp.create(
             properties={
@@ -177,29 +205,46 @@ class _Builder:
         """Add ops to the block; the value it gives, which may well be one from outside."""
         values = list(visible)
         kinds = FLAT if depth == 0 else (*FLAT, *NESTED)
-        for _ in range(self.draw(st.integers(0, 3))):
-            op = self.draw(st.sampled_from(kinds))(self, values, depth)
+        for _ in range(self.random.randint(2, 4) if depth == 2 else self.random.randint(0, 2)):
+            op = self.random.choice(kinds)(self, values, depth)
             block.add_op(op)
             values += op.results
+            if not self.sited and op.results[0].type == text and not op.regions:
+                twin = op.clone()
+                both = self.join_of(JoinMode.CONCAT, [*op.results, *twin.results])
+                block.add_ops([twin, both])
+                values += (*twin.results, *both.results)
         return self.pick(values, result)
 
     def pick(self, values: list[SSAValue], kind: Attribute) -> SSAValue:
-        return self.draw(st.sampled_from([value for value in values if value.type == kind]))
+        fitting = [value for value in values if value.type == kind]
+        return self.random.choice(fitting[-1:] if self.random.random() < 0.7 else fitting)
 
-    def site(self) -> StringAttr:
+    def toss(self) -> bool:
+        return self.random.random() < 0.5
+
+    def word(self) -> str:
+        return self.random.choice(self.words)
+
+    def site(self) -> dict[str, Attribute]:
         self.sites += 1
-        return StringAttr(f"{self.sites} {self.draw(strings)}")
+        return {"site": StringAttr(f"{self.sites} {self.word()}")} if self.sited else {}
 
     def agent_properties(self) -> dict[str, Attribute]:
-        if not self.draw(st.booleans()):
+        if not self.toss():
             return {}
-        return {"group": StringAttr(self.draw(st.sampled_from(["", "g", 'odd "\n'])))}
+        return {"group": StringAttr(self.random.choice(["", "g", 'odd "\n']))}
 
     def call(self, values: list[SSAValue], depth: int) -> Operation:
         callees = ["ask", "both", "route", "pure", "look", "note", *self.workflows]
-        callee = self.draw(st.sampled_from(callees))
+        return self.call_of(self.random.choice(callees), values)
+
+    def route(self, values: list[SSAValue], depth: int) -> Operation:
+        return self.call_of("route", values)
+
+    def call_of(self, callee: str, values: list[SSAValue]) -> Operation:
         inputs = [self.pick(values, text) for _ in range(2 if callee == "both" else 1)]
-        properties: dict[str, Attribute] = {"callee": SymbolRefAttr(callee), "site": self.site()}
+        properties: dict[str, Attribute] = {"callee": SymbolRefAttr(callee), **self.site()}
         if callee in ("ask", "both", "route"):
             properties |= self.agent_properties()
         return CallOp.create(
@@ -209,13 +254,20 @@ class _Builder:
         )
 
     def join(self, values: list[SSAValue], depth: int) -> Operation:
-        mode = self.draw(st.sampled_from(JoinMode))
-        inputs = [self.pick(values, text) for _ in range(self.draw(st.integers(1, 3)))]
+        return self.join_of(self.random.choice(list(JoinMode)), values)
+
+    def join_of(self, mode: JoinMode, values: list[SSAValue]) -> Operation:
+        count = self.random.randint(1, 3)
+        recent = [value for value in values if value.type == text][-4:]
+        if len(recent) < count or self.random.random() < 0.2:
+            inputs = [self.pick(values, text)] * count
+        else:
+            inputs = self.random.sample(recent, count)
         properties: dict[str, Attribute] = {"mode": JoinModeAttr(mode)}
         if mode is JoinMode.SELECT:
             properties |= {"by": SymbolRefAttr("judge"), **self.agent_properties()}
-        if mode is JoinMode.VOTE and self.draw(st.booleans()):
-            properties["key"] = SymbolRefAttr(self.draw(st.sampled_from(["pure", "note"])))
+        if mode is JoinMode.VOTE and self.toss():
+            properties["key"] = SymbolRefAttr(self.random.choice(["pure", "note"]))
         return JoinOp.build(
             operands=[inputs, []],
             result_types=[TEXTS if mode in (JoinMode.ALL, JoinMode.ANY) else text],
@@ -225,16 +277,14 @@ class _Builder:
     def branch(self, values: list[SSAValue], depth: int) -> Operation:
         known = [value for value in values if value.type == label]
         if not known:
-            return self.call(values, depth)
-        labels = self.draw(
-            st.lists(st.sampled_from([*LABELS, 'odd "\t\x00"']), max_size=3, unique=True)
-        )
+            return self.route(values, depth)
+        labels = self.random.sample([*LABELS, 'odd "\t\x00"'], self.random.randint(0, 3))
         weight = 1 / (len(labels) + 1)
         properties: dict[str, Attribute] = {"labels": ArrayAttr(map(StringAttr, labels))}
-        if self.draw(st.booleans()):
+        if self.toss():
             properties["weights"] = ArrayAttr([FloatData(weight)] * (len(labels) + 1))
         return BranchOp.build(
-            operands=[self.draw(st.sampled_from(known))],
+            operands=[self.random.choice(known)],
             result_types=[text],
             properties=properties,
             regions=[
@@ -244,42 +294,52 @@ class _Builder:
         )
 
     def checker(self) -> dict[str, Attribute]:
-        until = self.draw(st.sampled_from(["check", "critic"]))
+        until = self.random.choice(["check", "critic"])
         group = self.agent_properties() if until == "critic" else {}
         return {"until": SymbolRefAttr(until), **group}
 
     def fallback(self, values: list[SSAValue], depth: int) -> Operation:
-        bound = self.draw(st.integers(1, 3))
-        tiers = self.draw(st.integers(1, 3 if bound == 1 else 2))
+        bound = self.random.randint(1, 3)
+        tiers = self.random.randint(1, 3 if bound == 1 else 2)
+        checker = self.checker()
+        regions = [self.region(values, text, depth - 1) for _ in range(tiers)]
+        if self.toss():
+            inner = self.fallback_of(1, self.random.choice([checker, self.checker()]), regions)
+            last = Block([inner, YieldOp(inner.output)])
+            regions = [self.region(values, text, depth - 1), Region(last)]
+        return self.fallback_of(bound, checker, regions)
+
+    @staticmethod
+    def fallback_of(bound: int, checker: dict[str, Attribute], regions: list[Region]) -> FallbackOp:
         return FallbackOp.build(
             operands=[[]],
             result_types=[text],
-            properties={"bound": IntAttr(bound), **self.checker()},
-            regions=[[self.region(values, text, depth - 1) for _ in range(tiers)]],
+            properties={"bound": IntAttr(bound), **checker},
+            regions=[regions],
         )
 
     def refine(self, values: list[SSAValue], depth: int) -> Operation:
         return RefineOp.build(
             operands=[self.pick(values, text), []],
             result_types=[text],
-            properties={"bound": IntAttr(self.draw(st.integers(1, 3))), **self.checker()},
+            properties={"bound": IntAttr(self.random.randint(1, 3)), **self.checker()},
             regions=[self.region(values, text, depth - 1, text, text)],
         )
 
     def map(self, values: list[SSAValue], depth: int) -> Operation:
         lists = [value for value in values if value.type == TEXTS]
         if not lists:
-            return self.join(values, depth)
+            return self.join_of(JoinMode.ALL, values)
         return MapOp.build(
-            operands=[self.draw(st.sampled_from(lists))],
+            operands=[self.random.choice(lists)],
             result_types=[TEXTS],
-            properties={"bound": IntAttr(4), "width": IntAttr(self.draw(st.integers(1, 4)))},
+            properties={"bound": IntAttr(4), "width": IntAttr(self.random.randint(1, 4))},
             regions=[self.region(values, text, depth - 1, text)],
         )
 
     def alternatives(self, values: list[SSAValue], depth: int) -> Operation:
-        choice = self.draw(st.sampled_from(["s", "t", 'odd "\\']))
-        drawn = self.draw(st.lists(strings, min_size=1, max_size=3, unique=True))
+        choice = self.random.choice(["s", "t", 'odd "\\'])
+        drawn = [f"{number}{self.word()}" for number in range(self.random.randint(1, 3))]
         labels = self.ties.setdefault(choice, tuple(drawn))
         return AlternativesOp.build(
             operands=[],

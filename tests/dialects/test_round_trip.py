@@ -15,7 +15,7 @@ from xdsl.printer import Printer
 from flowir.cli.located_parser import LocatedParser
 from flowir.dialects.dse import Dse
 from flowir.dialects.flow import Flow
-from tests.dialects.modules import modules
+from tests.dialects.modules import Sample, samples
 
 
 def read(text: str, parser: Callable[[Context, str], Parser]) -> ModuleOp:
@@ -41,14 +41,16 @@ def located(context: Context, text: str) -> Parser:
     [(False, Parser), (False, located), (True, located)],
     ids=["custom, xDSL's parser", "custom", "generic"],
 )
-@settings(max_examples=40)
-@given(module=modules())
+@settings(max_examples=25)
+@given(sample=samples())
 def test_modules_read_back(
-    generic: bool, parser: Callable[[Context, str], Parser], module: ModuleOp
+    generic: bool, parser: Callable[[Context, str], Parser], sample: Sample
 ) -> None:
+    module = sample.module
     module.verify()
     text = written(module, generic)
     back = read(text, parser)
     back.verify()
-    assert back.is_structurally_equivalent(module)
+    same = back.is_structurally_equivalent(module)
+    assert same
     assert written(back, generic) == text
