@@ -48,6 +48,27 @@ def demo(out: str, runs: int, seed: int) -> None:
     run(out, runs, seed)
 
 
+@cli.command()
+@click.argument("profile", type=click.Path())
+@click.option("--prices", type=click.Path(), help="CSV of model,input_per_mtok,output_per_mtok.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def fit(profile: str, prices: str | None, seed: int, as_json: bool) -> None:
+    """Fit the cost model to observations of single calls and print what was learned.
+
+    PROFILE is .csv, .jsonl, .parquet, .sqlite, or .json (a trace). Fits are kept by content in
+    $FLOWIR_CACHE_DIR, by default the user's cache folder.
+
+    Example: flowir fit observations.csv --prices prices.csv
+    """
+    from flowir.cli.fit import run
+
+    try:
+        run(profile, prices, seed, as_json)
+    except FlowirError as error:
+        raise click.ClickException(str(error)) from None
+
+
 def main() -> None:
     """The entry point: a user's mistake is one message and exit code 1."""
     try:

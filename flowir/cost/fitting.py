@@ -40,8 +40,8 @@ from flowir.errors import CostModelError
 from flowir.profile.observations import Observations
 
 Floats = npt.NDArray[np.float64]
-ROUGH = 0.02
-"""Below this effective share of proposals a user is warned."""
+ROUGH = 0.4
+"""Below this acceptance of chains a user is warned."""
 
 Progress = Callable[[str], None]
 
@@ -184,10 +184,10 @@ def _checks(
 
 
 def _warn_of_rough(draws: Draws, part: str, warnings: list[str]) -> None:
-    if draws.effective < ROUGH:
+    if draws.acceptance < ROUGH:
         warnings.append(
-            f"the posterior of {part} is only roughly Gaussian (effective share of draws "
-            f"{draws.effective:.3f}): intervals may be too narrow; method nuts is slower and exact"
+            f"the posterior of {part} is hard to sample (acceptance {draws.acceptance:.2f}): "
+            "intervals may be too narrow; method nuts is slower and exact"
         )
 
 

@@ -43,6 +43,8 @@ from flowir.cost.series import KINDS
 
 Floats = npt.NDArray[np.float64]
 
+FEW_STEPS = 16
+"""Up to so many calls of one series on a query, Γ(a + n) / Γ(a) is written as a product."""
 EDGE = 1e-4
 """Conditional means keep this distance from 0 and 1, so that no outcome is impossible."""
 
@@ -106,9 +108,9 @@ def success_model(data: SuccessData) -> None:
     score = location[..., None] + loading @ data.nodes.T
     means = EDGE + (1 - 2 * EDGE) * torch.sigmoid(score)
     per_pair = log_beta_binomial(means, torch.exp(log_concentration), data.pairs)
-    per_node = sum(
-        per_pair[..., e, :, :].index_select(-2, data.patterns[e]) for e in range(len(data.kinds))
-    )
+    # One product of matrices: which pair each pattern has of every series, summed over series.
+    which = torch.nn.functional.one_hot(data.patterns.T, len(data.pairs)).to(per_pair.dtype)
+    per_node = which.flatten(1) @ per_pair.flatten(-3, -2)
     per_query = torch.logsumexp(per_node, dim=-1) - np.log(len(data.nodes))
     pyro.factor("counts", per_query @ data.multiplicity)
 
@@ -118,19 +120,27 @@ def log_beta_binomial(mean: Any, concentration: Any, pairs: Any) -> Any:
 
     mean: [..., E, Z]; concentration: [..., E]; pairs: [U, 2].
     """
-    import torch
-
     total = concentration[..., None, None]
     alpha, beta = mean[..., None, :] * total, (1 - mean[..., None, :]) * total
-    right, wrong = pairs[:, :1], pairs[:, 1:] - pairs[:, :1]
+    right, trials = pairs[:, 0], pairs[:, 1]
     return (
-        torch.lgamma(alpha + right)
-        - torch.lgamma(alpha)
-        + torch.lgamma(beta + wrong)
-        - torch.lgamma(beta)
-        - torch.lgamma(total + right + wrong)
-        + torch.lgamma(total)
+        _log_rising(alpha, right) + _log_rising(beta, trials - right) - _log_rising(total, trials)
     )
+
+
+def _log_rising(start: Any, power: Any) -> Any:
+    """[..., U, Z] log Γ(a + n) / Γ(a) for start a [..., 1, Z] and powers n [U] ≥ 0.
+
+    Few whole steps are the sum of log(a + j), j < n, which is many times faster.
+    """
+    import torch
+
+    most = int(power.max())
+    if most > FEW_STEPS or not bool((power == torch.round(power)).all()):
+        return torch.lgamma(start + power[:, None]) - torch.lgamma(start)
+    steps = torch.arange(most, dtype=start.dtype)[:, None]
+    sums = torch.cumsum(torch.log(start + steps), dim=-2)
+    return torch.cat([torch.zeros_like(start), sums], dim=-2).index_select(-2, power.long())
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -54,30 +55,39 @@ class SuccessPosterior:
 
     def parameters(self, draw: Indices) -> tuple[Floats, Floats, Floats]:
         """Location [D, E], loading [D, E, factors] and concentration [D, E] of chosen draws."""
-        return self._compose(self.arms, self.kinds, {k: v[draw] for k, v in self.sites.items()})
+        location, loading, concentration = self._all
+        return location[draw], loading[draw], concentration[draw]
 
     def parameters_of(
         self, arm: Arm, kind: int, draw: Indices, rng: np.random.Generator
     ) -> tuple[Floats, Floats, Floats]:
         """Location [D], loading [D, factors], concentration [D] of one series, observed or not."""
-        chosen = {name: values[draw] for name, values in self.sites.items()}
-        series = list(zip(self.arms, self.kinds, strict=True))
-        if (arm, kind) in series:
-            index = series.index((arm, kind))
-            location, loading, concentration = self._compose(self.arms, self.kinds, chosen)
-        else:
-            index = len(series)
-            chosen = extended(chosen, SERIES_AXIS, rng)
-            location, loading, concentration = self._compose(
-                (*self.arms, arm), (*self.kinds, kind), chosen
-            )
-        return location[:, index], loading[:, index], concentration[:, index]
-
-    def _compose(
-        self, arms: Sequence[Arm], kinds: Sequence[int], sites: Mapping[str, Floats]
-    ) -> tuple[Floats, Floats, Floats]:
+        index = self.series.get((arm, kind))
+        if index is not None:
+            location, loading, concentration = self._all
+            return location[draw, index], loading[draw, index], concentration[draw, index]
+        new = correlation([arm], self.arms, [kind], self.kinds)[0]
+        row = continued_row(self._cholesky, new)
+        sites = continued(self.sites, SERIES_AXIS, row, draw, rng)
         location, loading, log_concentration = success_parameters(
-            sites, np.asarray(kinds, dtype=np.int64), cholesky_of(arms, kinds), np
+            sites, np.array([kind]), np.eye(1), np
+        )
+        return location[:, 0], loading[:, 0], np.exp(log_concentration[:, 0])
+
+    @cached_property
+    def series(self) -> dict[tuple[Arm, int], int]:
+        """(arm, kind) -> position."""
+        return {key: e for e, key in enumerate(zip(self.arms, self.kinds, strict=True))}
+
+    @cached_property
+    def _cholesky(self) -> Floats:
+        return cholesky_of(self.arms, self.kinds)
+
+    @cached_property
+    def _all(self) -> tuple[Floats, Floats, Floats]:
+        """Parameters of every stored draw."""
+        location, loading, log_concentration = success_parameters(
+            self.sites, np.asarray(self.kinds, dtype=np.int64), self._cholesky, np
         )
         return location, loading, np.exp(log_concentration)
 
@@ -120,34 +130,59 @@ class QuantityPosterior:
 
     def parameters(self, draw: Indices) -> dict[str, Floats]:
         """[D, E] (slope [D, E, factors]) parameters of the observed arms."""
-        return self._compose(self.arms, {name: v[draw] for name, v in self.sites.items()})
+        return {name: values[draw] for name, values in self._all.items()}
 
     def parameters_of(self, arm: Arm, draw: Indices, rng: np.random.Generator) -> dict[str, Floats]:
         """[D] (slope [D, factors]) parameters of one arm, observed or not."""
-        chosen = {name: values[draw] for name, values in self.sites.items()}
-        if arm in self.arms:
-            index, arms = self.arms.index(arm), self.arms
-        else:
-            index, arms = len(self.arms), (*self.arms, arm)
-            chosen = extended(chosen, ARM_AXIS, rng)
-        return {name: values[:, index] for name, values in self._compose(arms, chosen).items()}
+        index = self.place.get(arm)
+        if index is not None:
+            return {name: values[draw, index] for name, values in self._all.items()}
+        new = correlation([arm], self.arms, [0], [0] * len(self.arms))[0]
+        row = continued_row(self._cholesky, new)
+        sites = continued(self.sites, ARM_AXIS, row, draw, rng)
+        own = quantity_parameters(sites, self.centre, self.spread, np.eye(1), np)
+        return {name: values[:, 0] for name, values in own.items()}
 
-    def _compose(self, arms: Sequence[Arm], sites: Mapping[str, Floats]) -> dict[str, Floats]:
-        cholesky = cholesky_of(arms, [0] * len(arms))
-        return quantity_parameters(sites, self.centre, self.spread, cholesky, np)
+    @cached_property
+    def place(self) -> dict[Arm, int]:
+        """arm -> position."""
+        return {arm: e for e, arm in enumerate(self.arms)}
+
+    @cached_property
+    def _cholesky(self) -> Floats:
+        return cholesky_of(self.arms, [0] * len(self.arms))
+
+    @cached_property
+    def _all(self) -> dict[str, Floats]:
+        """Parameters of every stored draw."""
+        return quantity_parameters(self.sites, self.centre, self.spread, self._cholesky, np)
 
 
-def extended(
-    sites: Mapping[str, Floats], axes: Mapping[str, int], rng: np.random.Generator
+def continued_row(cholesky: Floats, correlations: Floats) -> Floats:
+    """[E + 1] what a Cholesky factor gains as its last row with one more series.
+
+    correlations: [E] of the new series with the others.
+    """
+    row = np.linalg.solve(cholesky, correlations)
+    return np.append(row, np.sqrt(max(1 + 1e-9 - row @ row, 1e-12)))
+
+
+def continued(
+    sites: Mapping[str, Floats],
+    axes: Mapping[str, int],
+    row: Floats,
+    draw: Indices,
+    rng: np.random.Generator,
 ) -> dict[str, Floats]:
-    """The sites with one more series, standard normal: its prior given the others."""
-    found = dict(sites)
-    for name in sorted(sites):
-        if name in axes:
-            values, axis = sites[name], axes[name]
-            shape = list(values.shape)
-            shape[axis] = 1
-            found[name] = np.concatenate([values, rng.standard_normal(shape)], axis=axis)
+    """The effects of one more series, given those observed, in place of the sites of all of them.
+
+    Its own part is standard normal: the prior of the series given the others.
+    """
+    found = {name: values[draw] for name, values in sites.items()}
+    for name in sorted(axes.keys() & sites.keys()):
+        values = np.moveaxis(found[name], axes[name], -1)
+        own = values @ row[:-1] + row[-1] * rng.standard_normal(values.shape[:-1])
+        found[name] = np.expand_dims(own, axes[name])
     return found
 
 

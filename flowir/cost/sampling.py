@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,7 @@ class QuerySample:
         expected: [D, Q, factors] what latencies and tokens depend on: the difficulty of fresh
             queries, its posterior mean for observed ones.
         seed: of everything drawn for them.
+        drawn: what was drawn for all arms of a quantity, by name.
     """
 
     draw: Indices
@@ -39,6 +41,13 @@ class QuerySample:
     difficulty: Floats
     expected: Floats
     seed: int
+    drawn: dict[str, Floats] = field(default_factory=dict, compare=False, repr=False)
+
+    def once(self, name: str, draw: Callable[[np.random.Generator], Floats]) -> Floats:
+        """What `draw` gives with a generator of its own, drawn when it is first asked for."""
+        if name not in self.drawn:
+            self.drawn[name] = draw(self.rng(name, "shared"))
+        return self.drawn[name]
 
     def rng(self, *names: object) -> np.random.Generator:
         """A generator of its own for what the names say: other draws do not move it."""
@@ -105,12 +114,11 @@ def success(
     score = location[:, None] + np.einsum("dqf,df->dq", sample.difficulty, loading)
     mean, total = conditional_mean(score), concentration[:, None]
     alpha, beta = mean * total, (1 - mean) * total
-    series = list(zip(posterior.arms, posterior.kinds, strict=True))
-    known = (arm, kind) in series
+    index = posterior.series.get((arm, kind))
+    known = index is not None
     if sample.observed is None:
         return balanced_beta(alpha, beta, rng), known
-    if known:
-        index = series.index((arm, kind))
+    if index is not None:
         right = posterior.right[index][sample.observed]
         alpha = alpha + right
         beta = beta + posterior.trials[index][sample.observed] - right
@@ -126,22 +134,28 @@ def balanced_beta(alpha: Floats, beta: Floats, rng: np.random.Generator) -> Floa
     intervals over draws show what is not known rather than which queries were drawn.
     """
     first, second = rng.beta(alpha, beta), rng.beta(alpha, beta)
-    smaller, larger = np.minimum(first, second), np.maximum(first, second)
     expected = alpha / (alpha + beta)
     order = np.argsort(expected, axis=1)
+
+    def in_order(values: Floats) -> Floats:
+        return np.ascontiguousarray(np.take_along_axis(values, order, axis=1).T)
+
     excess = expected.mean(axis=1) * (rng.random(len(alpha)) - 0.5)
-    rows = np.arange(len(alpha))
+    smaller = in_order(np.minimum(first, second) - expected)
+    larger = in_order(np.maximum(first, second) - expected)
+    picked = np.empty_like(smaller)
+    for column in range(len(picked)):
+        np.copyto(picked[column], larger[column])
+        np.copyto(picked[column], smaller[column], where=excess > 0)
+        excess += picked[column]
     chosen = np.empty_like(expected)
-    for column in order.T:
-        value = np.where(excess > 0, smaller[rows, column], larger[rows, column])
-        chosen[rows, column] = value
-        excess += value - expected[rows, column]
-    return chosen
+    np.put_along_axis(chosen, order, picked.T, axis=1)
+    return np.asarray(np.clip(chosen + expected, 0.0, 1.0))
 
 
 def balanced_normal(shape: tuple[int, int], rng: np.random.Generator) -> Floats:
     """[D, Q] standard normal variables, one from each of Q equally likely strata per draw."""
-    strata = np.argsort(rng.random(shape), axis=1)
+    strata = rng.permuted(np.tile(np.arange(shape[1]), (shape[0], 1)), axis=1)
     return normal_quantile((strata + rng.random(shape)) / shape[1])
 
 
@@ -154,21 +168,22 @@ def log_quantity(
     """
     rng = sample.rng(name, arm)
     own = posterior.parameters_of(arm, sample.draw, rng)
-    known = arm in posterior.arms
+    known = arm in posterior.place
     slope = np.einsum("dqf,df->dq", sample.expected, own["slope"])
     base = own["location"][:, None] + slope
-    shared_rng = sample.rng(name, "shared")
     shape = (sample.difficulty.shape[0], sample.difficulty.shape[1])
     nu, noise = own["nu"][:, None], own["noise"][:, None]
     if sample.observed is None:
-        shared = balanced_normal(shape, shared_rng)
+        shared = sample.once(name, lambda shared_rng: balanced_normal(shape, shared_rng))
         variance = nu * noise**2 / rng.chisquare(np.broadcast_to(nu, shape))
         specific = own["specific"][:, None] * balanced_normal(shape, rng)
     else:
-        shared = _observed_shared(posterior, sample, shared_rng)
+        shared = sample.once(
+            name, lambda shared_rng: _observed_shared(posterior, sample, shared_rng)
+        )
         count, mean, squares = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         if known:
-            index = posterior.arms.index(arm)
+            index = posterior.place[arm]
             count = posterior.count[index][sample.observed]
             mean = posterior.mean[index][sample.observed]
             squares = posterior.squares[index][sample.observed]

@@ -63,11 +63,23 @@ _EDGE = 0.02425
 
 def normal_quantile(u: Floats) -> Floats:
     """Φ⁻¹(u) for 0 < u < 1, by Acklam's rational approximation (relative error below 1.2e-9)."""
-    central = np.clip(u, _EDGE, 1 - _EDGE) - 0.5
+    central = u - 0.5
     square = central**2
-    inner = central * np.polyval(_CENTRAL[0], square) / np.polyval(_CENTRAL[1], square)
-    nearer = np.clip(np.minimum(u, 1 - u), 1e-300, 0.5)
-    root = np.sqrt(-2 * np.log(nearer))
-    outer = np.polyval(_TAIL[0], root) / np.polyval(_TAIL[1], root)
-    tail = np.where(u < 0.5, outer, -outer)
-    return np.where((u >= _EDGE) & (u <= 1 - _EDGE), inner, tail)
+    value = np.asarray(
+        central * _polynomial(_CENTRAL[0], square) / _polynomial(_CENTRAL[1], square)
+    )
+    outer = (u < _EDGE) | (u > 1 - _EDGE)
+    tail = np.asarray(u)[outer]
+    root = np.sqrt(-2 * np.log(np.maximum(np.minimum(tail, 1 - tail), 1e-300)))
+    size = _polynomial(_TAIL[0], root) / _polynomial(_TAIL[1], root)
+    value[outer] = np.where(tail < 0.5, size, -size)
+    return value
+
+
+def _polynomial(coefficients: tuple[float, ...], x: Floats) -> Floats:
+    """Horner's rule in place; the highest power first."""
+    value = np.full_like(x, coefficients[0])
+    for coefficient in coefficients[1:]:
+        value *= x
+        value += coefficient
+    return value

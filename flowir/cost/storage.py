@@ -8,6 +8,7 @@ import os
 import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -25,7 +26,7 @@ from flowir.cost.series import Arm
 from flowir.errors import CostModelError
 from flowir.profile.observations import Observations
 
-FORMAT = 1
+FORMAT = 2
 """Raise it when the file or the model changes meaning: fits of other formats are not read."""
 
 Arrays = dict[str, Any]
@@ -72,10 +73,19 @@ def load(path: str | os.PathLike[str]) -> CostModel:
         raise CostModelError(f"{path}: not a cost model, or damaged; fit again") from None
 
 
-def cache_folder() -> Path:
-    """Where fits are kept by default: `flowir` in the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "flowir"
+def cache_folder() -> Path | None:
+    """Where fits are kept: $FLOWIR_CACHE_DIR, else `flowir` in the user's cache folder.
+
+    None where the user has no home folder; $XDG_CACHE_HOME counts if absolute, as its
+    specification demands.
+    """
+    if chosen := os.environ.get("FLOWIR_CACHE_DIR"):
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    try:
+        return (Path(base) if os.path.isabs(base) else Path.home() / ".cache") / "flowir"
+    except RuntimeError:
+        return None
 
 
 def cache_key(observations: Observations, options: FitOptions) -> str:
@@ -103,18 +113,15 @@ def fit_cached(
 
     options = options or FitOptions()
     kept = Path(folder) if folder is not None else cache_folder()
+    if kept is None:
+        return fit(observations, options=options, progress=progress)
     path = kept / f"cost-{cache_key(observations, options)}.npz"
-    if path.exists():
-        try:
-            return load(path)
-        except CostModelError:
-            pass
+    with suppress(CostModelError):
+        return load(path)
     model = fit(observations, options=options, progress=progress)
-    try:
+    with suppress(OSError, CostModelError):
         kept.mkdir(parents=True, exist_ok=True)
         save(model, path)
-    except (OSError, CostModelError):
-        pass
     return model
 
 

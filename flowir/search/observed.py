@@ -9,7 +9,7 @@ from xdsl.dialects.builtin import ModuleOp
 
 from flowir.calculus.scenarios import GivenRates, Scenarios
 from flowir.calculus.terms import Workflow
-from flowir.cost import CostModel, FitOptions, fit
+from flowir.cost import CostModel, FitOptions, fit_cached
 from flowir.dialects import flow
 from flowir.errors import SearchError
 from flowir.profile import Observations, Prices, read_observations, read_prices
@@ -90,4 +90,4 @@ class _Content:
 @lru_cache(maxsize=4)
 def _fitted(content: _Content, seed: int) -> CostModel:
     """One fit per content in a process: selecting after exploring needs the same model."""
-    return fit(content.observations, options=FitOptions(seed=seed))
+    return fit_cached(content.observations, options=FitOptions(seed=seed))

@@ -1,0 +1,134 @@
+"""`flowir fit`: what single calls say, per agent and configuration, and how sure it is."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from flowir.cost import CostModel, FitOptions, fit_cached
+from flowir.cost.report import Estimate, Row
+from flowir.cost.series import SUCCESS
+from flowir.profile import read_observations, read_prices
+
+WIDTH = 118
+"""Columns of the table where there is no terminal, or one that has fewer."""
+SCHEMA = 1
+"""Of the JSON; raised when a field changes meaning."""
+
+
+def run(profile: str, prices: str | None, seed: int, as_json: bool) -> None:
+    """Fit a file of observations, or find the fit in the cache, and print what was learned.
+
+    Raises:
+        ProfileError: a file is missing or has bad rows.
+        CostModelError: no row can be learned from.
+    """
+    told = Console(stderr=True)
+    known_prices = None if prices is None else read_prices(prices)
+    if told.is_terminal:
+        with told.status("reading the observations") as status:
+            observations = read_observations(profile)
+            model = fit_cached(observations, options=FitOptions(seed=seed), progress=status.update)
+    else:
+        observations = read_observations(profile)
+        model = fit_cached(
+            observations,
+            options=FitOptions(seed=seed),
+            progress=lambda line: told.print(line, markup=False, highlight=False, soft_wrap=True),
+        )
+    rows = model.table(known_prices)
+    if as_json:
+        print(json.dumps(_document(model, rows, len(observations)), indent=1, allow_nan=False))
+        return
+    console = Console()
+    if not console.is_terminal or console.width < WIDTH:
+        console = Console(width=WIDTH)
+    console.print(_table(rows))
+    console.print(
+        f"{len(observations)} observations of {len(model.queries)} queries. Means with 90 % "
+        "intervals, for a population of queries; latency and tokens of one call.",
+        soft_wrap=True,
+    )
+    _print_all(console, "warning: ", model.warnings)
+    inside = sum(check.inside for check in model.checks)
+    if model.checks:
+        console.print(
+            f"checks: {inside} of {len(model.checks)} observed figures lie in the central 90 % of "
+            f"what the model would produce; {sum(c.failed for c in model.checks)} are materially "
+            "off",
+            soft_wrap=True,
+        )
+
+
+def _print_all(console: Console, start: str, sentences: Iterable[str]) -> None:
+    for sentence in sentences:
+        console.print(f"{start}{sentence}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _table(rows: tuple[Row, ...]) -> Table:
+    """One line per agent, configuration and event; no column of events where all are successes."""
+    events = any(row.event != SUCCESS for row in rows)
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("agent")
+    table.add_column("configuration", overflow="fold")
+    if events:
+        table.add_column("event")
+    for name in ("calls", "queries", "rate %", "latency s", "output tokens", "$ / 1000 calls"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(
+            row.agent,
+            str(row.configuration),
+            *([row.event] if events else []),
+            str(row.observations),
+            str(row.queries),
+            _words(row.rate, 100),
+            _words(row.latency_s),
+            _words(row.output_tokens),
+            _words(row.cost_usd, 1000),
+        )
+    return table
+
+
+def _words(estimate: Estimate | None, scale: float = 1.0) -> str:
+    """`75.2 [68.1, 81.9]`, or a dash where nothing was observed."""
+    if estimate is None or math.isnan(estimate.mean):
+        return "-"
+    mean, low, high = (
+        f"{scale * value:.3g}" for value in (estimate.mean, estimate.low, estimate.high)
+    )
+    return f"{mean} [{low}, {high}]"
+
+
+def _document(model: CostModel, rows: tuple[Row, ...], observations: int) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "observations": observations,
+        "queries": len(model.queries),
+        "rows": [_row(row) for row in rows],
+        "warnings": list(model.warnings),
+        "checks": [asdict(check) | {"inside": check.inside} for check in model.checks],
+    }
+
+
+def _row(row: Row) -> dict[str, Any]:
+    configuration = row.configuration
+    return {
+        "agent": row.agent,
+        "model": configuration.model,
+        "budget": configuration.budget,
+        "params": dict(configuration.params),
+        "event": row.event,
+        "observations": row.observations,
+        "queries": row.queries,
+    } | {
+        name: None if (estimate := getattr(row, name)) is None else asdict(estimate)
+        for name in ("rate", "latency_s", "output_tokens", "cost_usd")
+    }
