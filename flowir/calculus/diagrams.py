@@ -276,19 +276,19 @@ def _require_narrow(operands: tuple[Diagram, ...]) -> None:
     axes = sorted(frozenset().union(*map(axes_of, operands)), key=lambda a: a.order)
     if prod(axis.states for axis in axes) <= MAX_LEAVES:
         return
-    pending, seen, leaves = [operands], {_key(operands)}, 0
+    pending, seen = [operands], {_key(operands)}
     while pending:
         parts = pending.pop()
         axis = _first_axis(parts)
         if axis is None:
-            leaves += 1
             continue
         for k in range(axis.states):
             below = _step(parts, axis, k)
             if _key(below) not in seen:
                 seen.add(_key(below))
                 pending.append(below)
-        if leaves > MAX_LEAVES:
+        # A tree of n leaves has about as many nodes above them.
+        if len(seen) > 2 * MAX_LEAVES:
             names = ", ".join(axis.name for axis in axes)
             raise CalculusError(
                 f"more than {MAX_LEAVES} joint outcomes of shared values must be told apart at "

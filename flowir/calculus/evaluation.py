@@ -125,7 +125,8 @@ class Evaluation:
         agreement: list[Any] = [
             values.get(("agrees", value), self._agreement(value)) for value in candidates
         ]
-        return Outcome(rows.vote(right, agreement, votes, self._arithmetic))
+        won: Any = rows.vote(right, agreement, votes, self._arithmetic)
+        return Outcome(won)
 
     def _select(self, step: Step, term: Select, values: Environment) -> Outcome:
         """Each candidate whose writer is known adds its output tokens to the selector's input."""
@@ -169,9 +170,9 @@ class Evaluation:
         verdict = self._sheets.verdict(term.checker)
         rights: list[Any] = [tier.right for tier in tiers]
         rates: tuple[Any, Any] = (verdict.accept_right, verdict.accept_wrong)
-        row = rows.fallback(rights, *rates, on=self._arithmetic)
+        row: Any = rows.fallback(rights, *rates, on=self._arithmetic)
         checks = self._sum(row.runs[:-1])
-        times = rows.grouped(tiers, row.runs, self._arithmetic)
+        times: Any = rows.grouped(tiers, row.runs, self._arithmetic)
         return self._repeated(row.success, [*times, (_judged(verdict), checks)])
 
     def _refine(self, step: Step, term: Refine, values: Environment) -> Outcome:
@@ -184,7 +185,7 @@ class Evaluation:
         verdict = self._sheets.verdict(term.checker)
         bodies: tuple[Any, Any] = (on_right.right, on_wrong.right)
         rates: tuple[Any, Any] = (verdict.accept_right, verdict.accept_wrong)
-        row = rows.refine(initial, *bodies, *rates, bound=term.bound, on=self._arithmetic)
+        row: Any = rows.refine(initial, *bodies, *rates, bound=term.bound, on=self._arithmetic)
         return self._repeated(
             row.success,
             [

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from flowir.calculus.diagrams import Batch
 from flowir.calculus.evaluation import Evaluation
-from flowir.calculus.lookup import checked_settings
+from flowir.calculus.lookup import checked_settings, parts
 from flowir.calculus.rows import Array
 from flowir.calculus.scenarios import Scenarios
 from flowir.calculus.scopes import analyse
@@ -19,10 +19,6 @@ from flowir.calculus.terms import Workflow
 
 Execution = Literal["sequential", "asyncio"]
 """How independent calls run: one after another, or each as soon as its inputs are there."""
-
-BATCH_ROWS = 65_536
-WINDOW_CELLS = 131_072
-"""Work is done this many rows, and this many rows × scenarios, at a time: what caches hold."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +70,9 @@ def expect(
     chosen = checked_settings(workflow, analysis.decisions, settings, scenarios)
     shape = (len(chosen), scenarios.size)
     result = Expectation(*(np.empty(shape) for _ in range(4)))
-    for first in range(0, len(chosen), BATCH_ROWS):
-        some = slice(first, first + BATCH_ROWS)
+    for some, windows in parts(len(chosen), scenarios.size):
         batch = Batch(chosen[some], analysis.decisions)
-        width = max(1, WINDOW_CELLS // max(1, batch.size))
-        for start in range(0, scenarios.size, width):
-            window = slice(start, start + width)
+        for window in windows:
             sheets = CallSheets(workflow, scenarios, batch, window)
             found = Evaluation(analysis, batch, sheets, execution == "sequential").workflow()
             result.success[some, window] = batch.rows_of(found.right)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,12 @@ from flowir.calculus.rows import Array
 from flowir.calculus.scenarios import Scenarios
 from flowir.calculus.terms import Checker, Decision, Workflow
 from flowir.errors import CalculusError
+
+CELLS = 1 << 19
+"""Rows × scenarios worked on at a time."""
+
+MIN_WINDOW = 256
+"""Scenarios worked on at a time, at the least."""
 
 
 def acceptance(workflow: Workflow, scenarios: Scenarios, checker: Checker) -> tuple[Array, Array]:
@@ -60,3 +66,15 @@ def checked_settings(
                 f"an index outside its {known} configurations"
             )
     return chosen
+
+
+def parts(rows: int, scenarios: int) -> Iterator[tuple[slice, Sequence[slice]]]:
+    """A batch cut into rows, and each of these into windows of scenarios, small enough for caches.
+
+    Windows are kept wide: picking rows of a table moves whole windows.
+    """
+    width = min(scenarios, max(MIN_WINDOW, CELLS // max(1, rows)))
+    height = max(1, CELLS // width)
+    windows = [slice(start, start + width) for start in range(0, scenarios, width)]
+    for first in range(0, rows, height):
+        yield slice(first, first + height), windows

@@ -204,6 +204,19 @@ def test_layers_that_read_everything_before_them() -> None:
     assert one(terms, scenarios).success.item() == pytest.approx(right, abs=1e-12)
 
 
+def test_votes_on_many_shared_values() -> None:
+    """Two votes on twelve candidates agree: of 2¹² outcomes only the number right matters."""
+    values = tuple(range(1, 13))
+    terms: list[Term] = [
+        *(call(v) for v in values),
+        Vote(values, 20),
+        Vote(values, 21),
+        Join("all", (20, 21), 22),
+    ]
+    once = one([*terms[:-3], Vote(values, 20)], point([call_model(0.6)]))
+    assert one(terms, point([call_model(0.6)])).success == pytest.approx(once.success, abs=1e-12)
+
+
 def test_thirty_values_may_be_shared_by_joins() -> None:
     values = tuple(range(1, 31))
     terms: list[Term] = [
@@ -217,14 +230,16 @@ def test_thirty_values_may_be_shared_by_joins() -> None:
 
 
 def test_too_many_shared_values_are_named() -> None:
-    values = tuple(range(1, 17))
+    """Whether the second of each pair is right matters differently for each of 2¹³ firsts."""
+    values = tuple(range(1, 27))
     terms: list[Term] = [
         *(call(v) for v in values),
-        Vote(values, 20),
-        Vote(values[::-1], 21),
-        Join("all", (20, 21), 22),
+        *(Join("any", (v, v + 13), v + 30) for v in range(1, 14)),
+        Join("all", tuple(range(31, 44)), 50),
+        Join("all", values, 51),
+        Join("any", (50, 51), 52),
     ]
-    with pytest.raises(CalculusError, match=r"call_1, call_2, .*call_16.*fewer") as raised:
+    with pytest.raises(CalculusError, match=r"call_1, call_2, .*call_20.*fewer") as raised:
         one(terms, point([HALF]))
     assert "4096 joint outcomes" in str(raised.value)
 
