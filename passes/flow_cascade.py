@@ -68,7 +68,7 @@ class FlowCascade(ModulePass):
 
     name = "flow-cascade"
 
-    until: str
+    until: str | None = None
     agent: str | None = None
     site: str | None = None
     tiers: tuple[int, ...] = (2, 3)
@@ -82,6 +82,8 @@ class FlowCascade(ModulePass):
             raise SearchError(f"{self.name}: more than {len(ORDINALS)} tiers; give fewer")
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
+        if self.until is None:
+            raise SearchError(f"{self.name}: a cascade needs a checker; give until=NAME")
         widening = Widening(op, self.name)
         calls = widening.calls(self.agent, self.site, self.workflow)
         tied = self.tied and self.site is None
@@ -97,26 +99,35 @@ class FlowCascade(ModulePass):
                 )
             choice = widening.choice(call, "cascade", tied)
             names = groups.of(call, group_of(call) if tied else site_of(call))
-            cascades = [self._cascade(widening, call, names[:number]) for number in self.tiers]
+            cascades = [
+                _cascade(widening, call, self.until, self.context, names[:number])
+                for number in self.tiers
+            ]
             widening.replace(call, choice, ONCE, cascades)
 
-    def _cascade(self, widening: Widening, call: CallOp, groups: tuple[str, ...]) -> Variant:
-        stem = f"cascade{len(groups)}"
-        context = widening.context(call, self.until, "until", self.context)
-        site = widening.site(call, stem)
-        tiers: list[Region] = []
-        for ordinal, group in zip(ORDINALS, groups, strict=False):
-            attempt = widening.copy(call, f"{stem}_{ordinal}")
-            attempt.properties["group"] = StringAttr(group)
-            tiers.append(Region(Block([attempt, YieldOp(attempt.output)])))
-        kept = FallbackOp.build(
-            operands=[context],
-            result_types=[call.output.type],
-            properties={"until": symbol(self.until), "site": site},
-            regions=[tiers],
-        )
-        kept.output.name_hint = "kept"
-        return Variant(f"cascade of {len(groups)}", [kept], kept.output)
+
+def _cascade(
+    widening: Widening,
+    call: CallOp,
+    until: str,
+    context: tuple[str, ...] | None,
+    groups: tuple[str, ...],
+) -> Variant:
+    stem = f"cascade{len(groups)}"
+    site = widening.site(call, stem)
+    tiers: list[Region] = []
+    for ordinal, group in zip(ORDINALS, groups, strict=False):
+        attempt = widening.copy(call, f"{stem}_{ordinal}")
+        attempt.properties["group"] = StringAttr(group)
+        tiers.append(Region(Block([attempt, YieldOp(attempt.output)])))
+    kept = FallbackOp.build(
+        operands=[widening.context(call, until, "until", context)],
+        result_types=[call.output.type],
+        properties={"until": symbol(until), "site": site},
+        regions=[tiers],
+    )
+    kept.output.name_hint = "kept"
+    return Variant(f"cascade of {len(groups)}", [kept], kept.output)
 
 
 @dataclass

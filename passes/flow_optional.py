@@ -11,6 +11,7 @@ from xdsl.passes import ModulePass
 
 from flowir.dialects.flow import CallOp, ReturnOp
 from flowir.dialects.flow_checks import describe, fail
+from flowir.errors import SearchError
 from flowir.passes.widening import KEPT, Variant, Widening
 
 SKIPPED = "skipped"
@@ -45,11 +46,13 @@ class FlowOptional(ModulePass):
 
     name = "flow-optional"
 
-    site: str
+    site: str | None = None
     through: int | None = None
     workflow: str | None = None
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
+        if self.site is None:
+            raise SearchError(f"{self.name}: nothing says what may be skipped; give site=NAME")
         widening = Widening(op, self.name)
         (call,) = widening.calls(None, self.site, self.workflow)
         choice = widening.choice(call, "optional", tied=False)

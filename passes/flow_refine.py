@@ -54,7 +54,7 @@ class FlowRefine(ModulePass):
 
     name = "flow-refine"
 
-    critic: str
+    critic: str | None = None
     agent: str | None = None
     site: str | None = None
     by: str | None = None
@@ -69,6 +69,8 @@ class FlowRefine(ModulePass):
         counts(self.name, "max", self.max, least=1)
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
+        if self.critic is None:
+            raise SearchError(f"{self.name}: somebody has to reject; give critic=NAME")
         widening = Widening(op, self.name)
         if self.by is not None:
             widening.declared(self.by, AgentOp, "by")
@@ -76,12 +78,12 @@ class FlowRefine(ModulePass):
             widening.agent_of(call)
             widening.may_vary(call, "refined")
             choice = widening.choice(call, "refinement", self.tied and self.site is None)
-            variants = [self._refined(widening, call, number) for number in self.max]
+            variants = [self._refined(widening, call, self.critic, number) for number in self.max]
             widening.replace(call, choice, ONCE, variants)
 
-    def _refined(self, widening: Widening, call: CallOp, number: int) -> Variant:
+    def _refined(self, widening: Widening, call: CallOp, critic: str, number: int) -> Variant:
         stem = f"refine{number}"
-        context = widening.context(call, self.critic, "critic", self.context)
+        context = widening.context(call, critic, "critic", self.context)
         site = widening.site(call, stem)
         start = widening.copy(call, f"{stem}_start")
         body = Block(arg_types=[call.output.type, text])
@@ -91,7 +93,7 @@ class FlowRefine(ModulePass):
         refined = RefineOp.build(
             operands=[start.output, context],
             result_types=[call.output.type],
-            properties={"until": symbol(self.critic), "bound": IntAttr(number), "site": site},
+            properties={"until": symbol(critic), "bound": IntAttr(number), "site": site},
             regions=[Region(body)],
         )
         refined.output.name_hint = "refined"

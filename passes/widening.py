@@ -138,7 +138,7 @@ class Widening:
             known = [f"@{name}" for name, other in self.symbols.items() if isinstance(other, kind)]
             raise SearchError(
                 f"{self.name}: {option}={symbol}: @{symbol} {found}; "
-                f"{kind.name}s here: {', '.join(known) or 'none'}"
+                f"declared as {kind.name}: {', '.join(known) or 'none'}"
             )
         return op
 
