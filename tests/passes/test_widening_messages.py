@@ -19,7 +19,8 @@ REFUSED = [
     (
         "flow-self-consistency",
         "flow-self-consistency{agent=codr}",
-        "flow-self-consistency: agent=codr: @codr is not declared; declared as flow.agent: @coder, @router, @idle",
+        "flow-self-consistency: agent=codr: @codr is not declared; declared as flow.agent: "
+        "@coder, @router, @idle",
     ),
     (
         "flow-self-consistency",
@@ -29,27 +30,32 @@ REFUSED = [
     (
         "flow-self-consistency",
         "flow-self-consistency{site=nowhere}",
-        'flow-self-consistency: no call at "nowhere"; there are "draft", "other", "last", "posted", "sub", "sent", "kind"',
+        'flow-self-consistency: no call at "nowhere"; there are "draft", "other", "last", '
+        '"posted", "sub", "sent", "kind"',
     ),
     (
         "flow-self-consistency",
         "flow-self-consistency{site=sent}",
-        'flow.call @publish at "sent": it may write, so it cannot be repeated; declare the effect of the tools behind it, `pure` or `reads`, if they do not write',
+        'flow.call @publish at "sent": it may write, so it cannot be repeated; declare the '
+        "effect of the tools behind it, `pure` or `reads`, if they do not write",
     ),
     (
         "flow-self-consistency",
         "flow-self-consistency{site=kind}",
-        'flow.call @router at "kind": a branch looks at this label, and its cases are predicted from this one call: it cannot be repeated; widen other calls with site=…',
+        'flow.call @router at "kind": a branch looks at this label, and its cases are '
+        "predicted from this one call: it cannot be repeated; widen other calls with site=…",
     ),
     (
         "flow-self-consistency",
         "flow-self-consistency{agent=coder key=post}",
-        "flow-self-consistency: key=post: @post may write, so it runs only where it is called; declare `effect pure` or `effect reads` if it does not",
+        "flow-self-consistency: key=post: @post may write, so it runs only where it is "
+        "called; declare `effect pure` or `effect reads` if it does not",
     ),
     (
         "flow-self-consistency",
         "flow-self-consistency{agent=coder},flow-self-consistency{agent=coder n=7}",
-        'flow.call @coder at "draft": it is widened already, by alternatives "coder/strong votes"; run flow-self-consistency once, with all its options',
+        'flow.call @coder at "draft": it is widened already, by alternatives "coder/strong '
+        'votes"; run flow-self-consistency once, with all its options',
     ),
     (
         "flow-cascade",
@@ -64,7 +70,8 @@ REFUSED = [
     (
         "flow-cascade",
         "flow-cascade{agent=coder until=nobody}",
-        "flow-cascade: until=nobody: @nobody is not declared; declared as flow.tool: @tests, @deploy, @size",
+        "flow-cascade: until=nobody: @nobody is not declared; declared as flow.tool: "
+        "@tests, @deploy, @size",
     ),
     (
         "flow-cascade",
@@ -74,27 +81,32 @@ REFUSED = [
     (
         "flow-cascade",
         "flow-cascade{agent=coder until=deploy}",
-        "flow-cascade: until=deploy: @deploy may write, so it runs only where it is called; declare `effect pure` or `effect reads` if it does not",
+        "flow-cascade: until=deploy: @deploy may write, so it runs only where it is "
+        "called; declare `effect pure` or `effect reads` if it does not",
     ),
     (
         "flow-cascade",
         "flow-cascade{agent=coder until=stranger}",
-        'flow-cascade: until=stranger is to be shown "rubric", and flow.call @coder at "early" is given "task", "hint"; say with context=… what of it to show',
+        'flow-cascade: until=stranger is to be shown "rubric", and flow.call @coder at '
+        '"early" is given "task", "hint"; say with context=… what of it to show',
     ),
     (
         "flow-cascade",
         "flow-cascade{agent=coder until=stranger context=task,hint}",
-        "flow-cascade: context=task,hint: the prompt of @stranger shows 1 values before the one it judges; name as many",
+        "flow-cascade: context=task,hint: the prompt of @stranger shows 1 values before "
+        "the one it judges; name as many",
     ),
     (
         "flow-cascade",
         "flow-cascade{agent=coder until=blind}",
-        "flow-cascade: until=blind: its prompt does not show what it judges; add a variable, the last one",
+        "flow-cascade: until=blind: its prompt does not show what it judges; add a "
+        "variable, the last one",
     ),
     (
         "flow-cascade",
         "flow-cascade{site=fixed until=tests}",
-        'flow.call @fixer at "fixed": its `config` is chosen, so tiers could not differ; remove it, or widen before flow-select',
+        'flow.call @fixer at "fixed": its `config` is chosen, so tiers could not differ; '
+        "remove it, or widen before flow-select",
     ),
     (
         "flow-cascade",
@@ -104,12 +116,15 @@ REFUSED = [
     (
         "flow-cascade",
         "flow-cascade{agent=coder until=tests},flow-cascade{agent=coder until=tests}",
-        'flow.call @coder at "early": it is widened already, by alternatives "coder/first cascade"; run flow-cascade once, with all its options',
+        'flow.call @coder at "early": it is widened already, by alternatives "coder/first '
+        'cascade"; run flow-cascade once, with all its options',
     ),
     (
         "flow-refine",
         "flow-refine{agent=coder critic=tests}",
-        "flow-refine: @coder cannot mend what is rejected: its prompt shows {task}, but not {value}, {feedback}: add what is missing, or name the variables with value=… and feedback=…; or name another agent with by=NAME",
+        "flow-refine: @coder cannot mend what is rejected: its prompt shows {task}, but "
+        "not {value}, {feedback}: add what is missing, or name the variables with value=… "
+        "and feedback=…; or name another agent with by=NAME",
     ),
     (
         "flow-refine",
@@ -119,12 +134,14 @@ REFUSED = [
     (
         "flow-refine",
         "flow-refine{agent=coder critic=tests by=careful}",
-        "flow-refine: @careful cannot mend what is rejected: nothing fills {style}; @coder is given {task}",
+        "flow-refine: @careful cannot mend what is rejected: nothing fills {style}; @coder "
+        "is given {task}",
     ),
     (
         "flow-refine",
         "flow-refine{agent=coder critic=tests by=tests}",
-        "flow-refine: by=tests: @tests is a flow.tool; declared as flow.agent: @coder, @fixer, @careful, @writer",
+        "flow-refine: by=tests: @tests is a flow.tool; declared as flow.agent: @coder, "
+        "@fixer, @careful, @writer",
     ),
     (
         "flow-refine",
@@ -138,13 +155,16 @@ REFUSED = [
     ),
     (
         "flow-refine",
-        "flow-refine{agent=coder critic=tests by=fixer},flow-refine{agent=coder critic=tests by=fixer}",
-        'flow.call @coder at "draft": it is widened already, by alternatives "coder refinement"; run flow-refine once, with all its options',
+        "flow-refine{agent=coder critic=tests by=fixer},flow-refine{agent=coder "
+        "critic=tests by=fixer}",
+        'flow.call @coder at "draft": it is widened already, by alternatives "coder '
+        'refinement"; run flow-refine once, with all its options',
     ),
     (
         "flow-optional",
         "flow-optional{site=merged}",
-        'flow.call @merger at "merged": operands 0, 1 could take its place; say which with through=N',
+        'flow.call @merger at "merged": operands 0, 1 could take its place; say which with '
+        "through=N",
     ),
     (
         "flow-optional",
@@ -154,12 +174,15 @@ REFUSED = [
     (
         "flow-optional",
         "flow-optional{site=draft}",
-        'flow.call @writer at "draft": flow.call @merger at "merged" reads its result and does not mark it; write `optional` before that operand of a call or of flow.return if it can do without',
+        'flow.call @writer at "draft": flow.call @merger at "merged" reads its result and '
+        "does not mark it; write `optional` before that operand of a call or of "
+        "flow.return if it can do without",
     ),
     (
         "flow-optional",
         "flow-optional{site=posted}",
-        'flow.call @post at "posted": it may write, so it cannot be skipped; declare the effect of the tools behind it, `pure` or `reads`, if they do not write',
+        'flow.call @post at "posted": it may write, so it cannot be skipped; declare the '
+        "effect of the tools behind it, `pure` or `reads`, if they do not write",
     ),
     (
         "flow-optional",
@@ -174,9 +197,14 @@ REFUSED = [
     (
         "flow-optional",
         "flow-optional{site=format},flow-optional{site=format}",
-        'flow.call @writer at "format": it is widened already, by alternatives "format optional"; run flow-optional once, with all its options',
+        'flow.call @writer at "format": it is widened already, by alternatives "format '
+        'optional"; run flow-optional once, with all its options',
     ),
-    ("flow-space-stats", "flow-space-stats{workflow=none}", "no workflow @none; there are sub, w"),
+    (
+        "flow-space-stats",
+        "flow-space-stats{workflow=none}",
+        "no workflow @none; there are sub, w",
+    ),
     (
         "flow-self-consistency",
         "flow-self-consistency",
@@ -185,12 +213,13 @@ REFUSED = [
     (
         "flow-self-consistency",
         "flow-self-consistency{site=posted}",
-        'flow.call @post at "posted": a tool asked again answers the same; vote over agents\' answers',
+        'flow.call @post at "posted": a tool asked again answers the same; vote over '
+        "agents' answers",
     ),
     (
         "flow-self-consistency",
         "flow-self-consistency{agent=coder site=kind}",
-        'flow.call @router at "kind": it does not call @coder; leave out agent=coder',
+        "flow.call @router (%kind): it does not call @coder; leave out agent=coder",
     ),
     (
         "flow-self-consistency",
