@@ -53,7 +53,8 @@ def parse(text: str) -> ModuleOp:
 class _Writer:
     """Writes one module."""
 
-    draw: Callable[[st.SearchStrategy[Any]], Any]
+    integer: Callable[[int, int], int]
+    pure: bool = False
     declared: list[str] = field(default_factory=list)
     symbols: set[str] = field(default_factory=set)
     agents: dict[tuple[int, str, str], list[str]] = field(default_factory=dict)
@@ -63,10 +64,16 @@ class _Writer:
     ops: int = 0
 
     def pick(self, options: Any) -> Any:
-        return self.draw(st.sampled_from(list(options)))
+        options = list(options)
+        return options[self.integer(0, len(options) - 1)]
+
+    def some(self, options: Any, most: int) -> list[Any]:
+        """At most so many of the options, in any order."""
+        left = list(options)
+        return [left.pop(self.integer(0, len(left) - 1)) for _ in range(self.integer(0, most))]
 
     def chance(self, of: int) -> bool:
-        return self.draw(st.integers(1, of)) == 1
+        return self.integer(1, of) == 1
 
     def value(self) -> str:
         """A name for a value, never twice: text knows no shadowing."""
@@ -87,7 +94,8 @@ class _Writer:
         if known and not self.chance(3):
             return self.pick(known)
         name = self.symbol("agent")
-        variables = [f"{{{v}}}" for v in self.draw(st.permutations(VARIABLES))[:inputs]]
+        first = self.integer(0, len(VARIABLES) - 1)
+        variables = [f"{{{v}}}" for v in (VARIABLES[first:] + VARIABLES[:first])[:inputs]]
         systems = ["", ' system "Be {{brief}}."', f' system "{variables[0]}"']
         system = self.pick(systems)
         parser = {"code": ' parser "code"', "json-list": ' parser "json"'}.get(role, "")
@@ -108,7 +116,7 @@ class _Writer:
             return self.pick(known)
         name = self.symbol(f"{role}_tool")
         accepts = " accepts <right = 0.9, wrong = 0.2>" if role == "checker" else ""
-        effect = self.pick(["", " effect pure"])
+        effect = " effect pure" if self.pure or self.chance(2) else ""
         self.declared.append(
             f'flow.tool {name} impl "tests.tools:{role}" -> {output}{effect}{accepts}'
         )
@@ -119,7 +127,7 @@ class _Writer:
         return self.pick([entry for entry in scope if entry[1] in kinds])
 
     def operands(self, scope: list[tuple[str, str]], most: int = 3) -> list[tuple[str, str]]:
-        return [self.operand(scope) for _ in range(self.draw(st.integers(1, most)))]
+        return [self.operand(scope) for _ in range(self.integer(1, most))]
 
     def site(self) -> str:
         """A site name, now and then."""
@@ -161,7 +169,15 @@ class _Writer:
         self.ops += 1
         kinds = ["call", "call", "join", "vote", "select"]
         if depth > 0 and self.ops < 14:
-            kinds += ["branch", "fallback", "refine", "map", "alternatives", "workflow"]
+            kinds += [
+                "branch",
+                "fallback",
+                "refine",
+                "map",
+                "alternatives",
+                "alternatives",
+                "workflow",
+            ]
         yield from getattr(self, f"_{self.pick(kinds)}")(scope, depth)
 
     def body(
@@ -170,7 +186,7 @@ class _Writer:
         """The lines of a region that yields a value of a type, in braces."""
         inner = [*scope, *arguments]
         found: list[str] = []
-        for _ in range(self.draw(st.integers(0, 2))):
+        for _ in range(self.integer(0, 2)):
             found += self.op(inner, depth - 1)
         there = [name for name, kind in inner if kind == gives]
         if there and not self.chance(3):
@@ -188,7 +204,7 @@ class _Writer:
 
     def _join(self, scope: list[tuple[str, str]], depth: int) -> Iterator[str]:
         _, kind = self.operand(scope, (TEXT, JSON, TEXTS))
-        given = [self.operand(scope, (kind,))[0] for _ in range(self.draw(st.integers(1, 3)))]
+        given = [self.operand(scope, (kind,))[0] for _ in range(self.integer(1, 3))]
         modes = ["all", "any", "concat"] if kind == TEXT else ["all", "any"]
         mode, name = self.pick(modes), self.value()
         output = TEXT if mode == "concat" else f"!flow.list<{kind}>"
@@ -200,7 +216,7 @@ class _Writer:
         """Candidates for a vote or selection, some of them drawn anew; the lines that draw them."""
         _, kind = self.operand(scope)
         found, drawn = [], []
-        for _ in range(self.draw(st.integers(1, 3))):
+        for _ in range(self.integer(1, 3)):
             if self.chance(2):
                 found.append(self.operand(scope, (kind,))[0])
             else:
@@ -241,7 +257,7 @@ class _Writer:
             yield line
             scope.append((on, LABEL))
         gives, name = self.pick(TYPES), self.value()
-        labels = self.draw(st.lists(st.sampled_from(LABELS), max_size=3, unique=True))
+        labels = self.some(LABELS, 3)
         yield f"{name} = flow.branch {on} : {LABEL} -> {gives}"
         for label in labels:
             first, *rest = self.body(scope, depth, gives)
@@ -252,8 +268,8 @@ class _Writer:
 
     def _fallback(self, scope: list[tuple[str, str]], depth: int) -> Iterator[str]:
         gives, name = self.pick(TYPES), self.value()
-        bound = self.draw(st.integers(1, 3))
-        tiers = self.draw(st.integers(1, 3 if bound == 1 else 2))
+        bound = self.integer(1, 3)
+        tiers = self.integer(1, 3 if bound == 1 else 2)
         head = f"{name} = flow.fallback until {self.checker(scope)}"
         lines = [head + (f" max {bound}" if bound > 1 else "") + f" -> {gives}"]
         for _ in range(tiers):
@@ -266,7 +282,7 @@ class _Writer:
     def _refine(self, scope: list[tuple[str, str]], depth: int) -> Iterator[str]:
         initial, kind = self.operand(scope)
         value, feedback, name = self.value(), self.value(), self.value()
-        bound, until = self.draw(st.integers(1, 3)), self.checker(scope)
+        bound, until = self.integer(1, 3), self.checker(scope)
         first, *rest = self.body(scope, depth, kind, [(value, kind), (feedback, TEXT)])
         yield (
             f"{name} = flow.refine({value}, {feedback}) from {initial} : {kind} max {bound} "
@@ -287,7 +303,7 @@ class _Writer:
         item, name = self.value(), self.value()
         gives = self.pick([TEXT, JSON, TEXTS])
         first, *rest = self.body(scope, depth, gives, [(item, ITEM[kind])])
-        most = self.draw(st.integers(2, 5))
+        most = self.integer(2, 5)
         output = f"!flow.list<{gives}>"
         yield f"{name} = flow.map({item}) in {source} : {kind} max {most} -> {output} {first}"
         yield from rest
@@ -320,12 +336,12 @@ class _Writer:
 
     def workflow(self, depth: int) -> list[str]:
         """A workflow that later ones may call."""
-        takes = [TEXT, *self.draw(st.lists(st.sampled_from(TYPES), max_size=2))]
+        takes = [TEXT, *self.some(TYPES, 2)]
         scope = [(self.value(), kind) for kind in takes]
         signature = ", ".join(f"{name}: {kind}" for name, kind in scope)
         symbol, gives = self.symbol("workflow"), self.pick(TYPES)
         lines: list[str] = []
-        for _ in range(self.draw(st.integers(1, 5))):
+        for _ in range(self.integer(1, 5)):
             lines += self.op(scope, depth)
         there = [name for name, kind in scope if kind == gives]
         if there:
@@ -356,10 +372,14 @@ ROLES = {
 VARIABLES = ("task", "class", "site", "prompt", "self_")
 
 
-@st.composite
-def module_texts(draw: Any, called: bool = True) -> str:
-    """A module with one workflow to run and, where `called`, maybe one that it may call."""
-    writer = _Writer(draw)
+def module_text(integer: Callable[[int, int], int], called: bool = True, pure: bool = False) -> str:
+    """A module with one workflow to run and, where `called`, maybe one that it may call.
+
+    Args:
+        integer: draws an integer between two bounds, such as `random.Random(0).randint`.
+        pure: no tool has an effect, so that whatever is not used may go.
+    """
+    writer = _Writer(integer, pure)
     written: list[str] = []
     if called and writer.chance(3):
         written += writer.workflow(1)
@@ -368,26 +388,39 @@ def module_texts(draw: Any, called: bool = True) -> str:
     return "\n".join([*writer.declared, *written]) + "\n"
 
 
+@st.composite
+def module_texts(draw: Any, called: bool = True, pure: bool = False) -> str:
+    """See `module_text`."""
+    return module_text(lambda low, high: draw(st.integers(low, high)), called, pure)
+
+
 def entry(module: ModuleOp) -> flow.WorkflowOp:
     """The workflow of a module that was written last."""
     return [op for op in module.ops if isinstance(op, flow.WorkflowOp)][-1]
 
 
-def with_front(module: ModuleOp, draw: Callable[[st.SearchStrategy[Any]], Any]) -> None:
-    """Annotate the workflow of a module with made-up points, today's among them."""
+def with_front(module: ModuleOp, integer: Callable[[int, int], int], points: int = 3) -> None:
+    """Annotate the workflow of a module with made-up points, today's first.
+
+    Args:
+        integer: draws an integer between two bounds.
+    """
     workflow = find_workflow(module)
     terms = workflow_terms(workflow)
-    points = []
-    for number in range(draw(st.integers(1, 3))):
-        labels = {s.name: draw(st.sampled_from(s.labels)) for s in terms.structures}
+    made = []
+    for number in range(points):
+        labels = {s.name: s.labels[integer(0, len(s.labels) - 1)] for s in terms.structures}
         reached = set(_reached(workflow, labels))
-        points.append(
+        made.append(
             FrontPoint(
-                {"accuracy": Estimate(0.5, 0.4, 0.6), "latency_s": Estimate(1.0, 0.5, 2.0)},
+                {
+                    "accuracy": Estimate(0.5 + number / 10, 0.4, 0.9),
+                    "latency_s": Estimate(1.0 + number, 0.5, 9.0),
+                },
                 0.5,
                 {"calls": 9},
                 tuple(
-                    draw(st.sampled_from([d.configurations[i] for i in d.choices]))
+                    d.configurations[integer(0, len(d.choices) - 1)]
                     if (d.agent, d.group) in reached
                     else None
                     for d in terms.decisions
@@ -398,9 +431,9 @@ def with_front(module: ModuleOp, draw: Callable[[st.SearchStrategy[Any]], Any]) 
         )
     facts = Facts(
         ("accuracy", "latency"), "mean", "asyncio", "scenario", "population", "enumerated",
-        0.9, 200, 256, 0, None, 0, len(points),
+        0.9, 200, 256, 0, None, 0, points,
     )  # fmt: skip
-    annotate(workflow, Front(terms.name, terms.decisions, terms.structures, tuple(points), facts))
+    annotate(workflow, Front(terms.name, terms.decisions, terms.structures, tuple(made), facts))
 
 
 def _reached(workflow: flow.WorkflowOp, labels: Mapping[str, str]) -> Iterator[Any]:
@@ -449,9 +482,12 @@ class ScriptedModel:
         return Completion(text, Usage(len(texts[-1]), len(text)), None, model)
 
     async def answer(self, node: str, texts: tuple[str, ...], settings: Any = ()) -> int:
-        """A number that stands for the answer, after some time."""
+        """A number that stands for the answer, after some time.
+
+        Two calls of one site are two draws; a tool gives the same to the same.
+        """
         asked = (node, texts, settings)
-        self._times[asked] += 1
+        self._times[asked] += not node.startswith("@")
         self.calls.append(Recorded(asyncio.get_running_loop().time(), node, texts, settings))
         what = repr((self._seed, asked, self._times[asked]))
         number = int.from_bytes(hashlib.sha256(what.encode()).digest()[:8], "big")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence, Set
 
 from xdsl.ir import Attribute, Operation, SSAValue
 
+from flowir.backends.asyncio.expressions import Expressions, shown_as
 from flowir.backends.asyncio.layout import (
     INDENT,
     WIDTH,
@@ -19,86 +19,12 @@ from flowir.backends.asyncio.layout import (
     prefixed,
 )
 from flowir.backends.asyncio.literals import quoted
-from flowir.backends.asyncio.names import Names
-from flowir.backends.asyncio.program import (
-    Program,
-    config_name,
-    is_used,
-    python_type,
-    runtime_type,
-)
-from flowir.backends.asyncio.schedule import Segment, Task, schedule
+from flowir.backends.asyncio.program import Program, python_type
+from flowir.backends.asyncio.schedule import Segment, Task, arranged, schedule
+from flowir.backends.asyncio.scope import NOWHERE, RETURN, Scope, Sink, type_word
 from flowir.backends.asyncio.tree import Body, Node
 from flowir.dialects import flow
-from flowir.runtime.choices import decision_key
 from flowir.runtime.interpreter import is_identity
-
-
-@dataclass(frozen=True)
-class Sink:
-    """Where the value of a body goes: to a variable, to the caller (`Sink()`), or nowhere.
-
-    Attributes:
-        variable: its name, None for `return`.
-        held: the variable still holds a value that the body reads.
-        wanted: False where nobody reads the value.
-    """
-
-    variable: str | None = None
-    held: bool = False
-    wanted: bool = True
-
-    @property
-    def returns(self) -> bool:
-        return self.wanted and self.variable is None
-
-    @property
-    def free(self) -> str | None:
-        """The variable, where it may be written at any time."""
-        return None if self.held else self.variable
-
-
-RETURN = Sink()
-NOWHERE = Sink(wanted=False)
-
-
-@dataclass
-class Scope:
-    """What is known at a place of the code.
-
-    Attributes:
-        depth: of indentation.
-        names: local names that are taken.
-        values: the expression of every value that is there.
-        tasks: the task of every value that may not be there yet.
-        kinds: for every local name of the function what it is, since a name that means two
-            things, even in two cases of a branch, is one too many for a type checker.
-    """
-
-    depth: int
-    names: Names
-    values: dict[SSAValue, str] = field(default_factory=dict)
-    tasks: dict[SSAValue, str] = field(default_factory=dict)
-    kinds: dict[str, str] = field(default_factory=dict)
-    groups: int = 0
-
-    def inner(self, function: bool = False) -> Scope:
-        """A scope for an indented block, or for the body of a nested function."""
-        kinds = {} if function else self.kinds
-        return Scope(self.depth + 1, self.names.inner(), dict(self.values), dict(self.tasks), kinds)
-
-    def new(self, name: str, kind: str, suffix: str = "") -> str:
-        """A local name for something of a kind."""
-        while True:
-            found = self.names.new(name, suffix)
-            if self.kinds.setdefault(found, kind) == kind:
-                return found
-
-    def read(self, value: SSAValue) -> str:
-        """The expression that gives a value."""
-        if value in self.tasks:
-            return f"await {self.tasks[value]}"
-        return self.values[value]
 
 
 class BodyWriter:
@@ -106,24 +32,27 @@ class BodyWriter:
 
     def __init__(self, program: Program) -> None:
         self.program = program
+        self.expressions = Expressions(program)
         self.lines: list[str] = []
         self._opened = 0
 
     def body(self, body: Body, sink: Sink, scope: Scope) -> None:
         """The statements of a body, and what brings its value to the sink."""
-        segments = schedule(body, self._is_call)
+        read = body.reads(sink.wanted)
+        body = arranged(body, sink.wanted)
+        segments = schedule(body, is_call)
         delivered = False
         for segment in segments:
             last = segment.steps[-1]
             in_line = isinstance(last, Node)
             final = in_line and segment is segments[-1] and last.output is body.result
             if segment.parallel:
-                delivered = self._parallel(body, segment, sink if final else None, scope)
+                delivered = self._parallel(segment, sink if final else None, read, scope)
             else:
                 assert isinstance(last, Node)
-                self._node(body, last, sink if final else None, scope)
+                self._node(last, sink if final else None, read, scope)
                 delivered = final
-        if not delivered:
+        if sink.wanted and not delivered:
             self._deliver(sink, scope.read(body.result), scope)
 
     def _block(self, body: Body, sink: Sink, scope: Scope) -> None:
@@ -133,77 +62,106 @@ class BodyWriter:
         if len(self.lines) == before:
             self._line("pass", scope.inner())
 
-    def _parallel(self, body: Body, segment: Segment, sink: Sink | None, scope: Scope) -> bool:
+    def _parallel(
+        self, segment: Segment, sink: Sink | None, read: Set[SSAValue], scope: Scope
+    ) -> bool:
         """A task group; gives whether the value of the body has been delivered."""
         scope.groups += 1
         group = "group" if scope.groups == 1 else f"group_{scope.groups}"
         self._open(f"async with asyncio.TaskGroup() as {group}:", scope)
         scope.depth += 1
         delivered = False
-        started = []
+        outer = set(scope.tasks)
         for step in segment.steps:
             if isinstance(step, Task):
-                started.append(step.output)
-                self._task(body, step, group, scope)
+                self._task(step, group, read, scope)
             elif sink is not None and step is segment.steps[-1] and sink.free is not None:
-                self._node(body, step, sink, scope)
+                self._node(step, sink, read, scope)
                 delivered = True
             else:
-                self._node(body, step, None, scope)
+                self._node(step, None, read, scope)
         scope.depth -= 1
         scope.groups -= 1
-        for value in started:
-            if value in scope.tasks:
-                scope.values[value] = f"{scope.tasks.pop(value)}.result()"
+        for value in scope.tasks.keys() - outer:
+            scope.values[value] = f"{scope.tasks.pop(value)}.result()"
         return delivered
 
-    def _task(self, body: Body, task: Task, group: str, scope: Scope) -> None:
+    def _task(self, task: Task, group: str, read: Set[SSAValue], scope: Scope) -> None:
         """Start a task, of a function of its own where one call does not do."""
         (*_, node) = task.nodes
         name = self.program.value_name(node)
         kind = python_type(node.output.type)
         ready = not any(value in scope.tasks for value in node.uses)
         coroutine: Expression
-        if len(task.nodes) == 1 and ready and self._is_call(node):
-            coroutine = self._call(node, scope)
+        if len(task.nodes) == 1 and ready and is_call(node):
+            coroutine = self.expressions.call(node, scope)
         elif len(task.nodes) == 1 and ready and isinstance(node.op, flow.MapOp):
             coroutine = self._map(node, scope)
         else:
             function = scope.new(f"make_{name}", f"function {name}")
             part = Body(task.nodes, (), node.output)
-            self._function(f"async def {function}()", kind, part, scope.inner(True), scope)
+            self._function(function, (), part, scope)
             coroutine = f"{function}()"
         started = call(f"{group}.create_task", coroutine)
-        if is_used(body, node.output):
-            variable = scope.new(name, f"task of {kind}", _suffix(node.output.type))
+        if node.output in read:
+            variable = scope.new(name, f"task of {kind}", type_word(node.output.type))
             scope.tasks[node.output] = variable
             self._statement(prefixed(f"{variable} = ", started), scope)
         else:
             self._statement(started, scope)
 
-    def _function(self, head: str, kind: str, body: Body, inner: Scope, scope: Scope) -> None:
-        """A nested function, with empty lines around it."""
+    def _function(self, name: str, arguments: Sequence[SSAValue], body: Body, scope: Scope) -> None:
+        """A nested function that takes values and gives what a body gives."""
+        inner = scope.inner(True)
+        parameters = []
+        for value in arguments:
+            kind = python_type(value.type)
+            inner.values[value] = inner.variable(value, value.name_hint or "item")
+            parameters.append(f"{inner.values[value]}: {kind}")
+        kind = python_type(body.result.type)
+        head = Group(f"async def {name}(", tuple(parameters), f") -> {kind}")
         first = len(self.lines) == self._opened and self.lines[-1].lstrip().startswith("async def")
         comment = self.lines[-1].lstrip().startswith("#")
         if not first and self.lines[-1]:
             self.lines.insert(len(self.lines) - comment, "")
-        self._open(f"{head} -> {kind}:", scope)
+        self.lines += lines(head, scope.depth, ":")
+        self._opened = len(self.lines)
         self.body(body, RETURN, inner)
         self.lines.append("")
 
-    def _node(self, body: Body, node: Node, sink: Sink | None, scope: Scope) -> None:
+    def _outlined(self, node: Node, body: Body, scope: Scope) -> str | None:
+        """The function that a loop calls instead of having the body inside; None if it need not.
+
+        A function inside a loop would see the loop's variables change.
+        """
+        trial = BodyWriter(self.program)
+        inner = scope.inner(True)
+        for value in body.arguments:
+            inner.values[value] = "argument"
+        trial.lines = [""]
+        trial.body(body, RETURN, inner)
+        if not any(line.lstrip().startswith("async def") for line in trial.lines):
+            return None
+        name = self.program.value_name(node)
+        function = scope.new(f"make_{name}", f"function {name}")
+        arguments = [value for value in body.arguments if value in body.reads()]
+        self._function(function, arguments, body, scope)
+        return function
+
+    def _node(self, node: Node, sink: Sink | None, read: Set[SSAValue], scope: Scope) -> None:
         """One node, in line. Without a sink its value gets a variable, if anything uses it."""
         if is_identity(node.op):
             (value,) = node.uses
-            scope.values[node.output] = scope.read(value)
+            known = scope.tasks if value in scope.tasks else scope.values
+            known[node.output] = known[value]
             if sink is not None:
                 self._deliver(sink, scope.read(value), scope)
             return
         if sink is None:
-            if not is_used(body, node.output):
+            if node.output not in read:
                 sink = NOWHERE
             else:
-                sink = Sink(self._variable(node, scope))
+                sink = Sink(scope.variable(node.output, self.program.value_name(node)))
         writers: dict[type[Operation], Callable[[Node, Sink, Scope], None]] = {
             flow.AlternativesOp: self._alternatives,
             flow.BranchOp: self._branch,
@@ -212,15 +170,19 @@ class BodyWriter:
         }
         write = writers.get(type(node.op), self._expression)
         if not isinstance(node.op, flow.AlternativesOp) and node.bodies:
-            self._settle(node, scope)
+            self._settle(node, node.reads(sink.wanted), scope)
         write(node, sink, scope)
         if sink.variable is not None:
             scope.values[node.output] = sink.variable
 
-    def _settle(self, node: Node, scope: Scope) -> None:
-        """Wait for every value that a node with regions uses."""
+    def _settle(self, node: Node, read: Set[SSAValue], scope: Scope) -> None:
+        """Wait for every value that a node with regions uses, and keep what is read."""
         for value in sorted(node.uses & scope.tasks.keys(), key=list(scope.tasks).index):
             task = scope.tasks.pop(value)
+            if value not in read:
+                self._line(f"await {task}", scope)
+                scope.values[value] = f"{task}.result()"
+                continue
             name = scope.new(f"{task}_done", python_type(value.type))
             self._line(f"{name} = await {task}", scope)
             scope.values[value] = name
@@ -229,7 +191,7 @@ class BodyWriter:
         """A node that is one expression."""
         match node.op:
             case flow.CallOp():
-                expression = prefixed("await ", self._call(node, scope))
+                expression = prefixed("await ", self.expressions.call(node, scope))
             case flow.MapOp():
                 expression = prefixed("await ", self._map(node, scope))
             case flow.JoinOp():
@@ -243,34 +205,6 @@ class BodyWriter:
             expression = prefixed(target, expression)
         self._statement(expression, scope)
 
-    def _is_call(self, node: Node) -> bool:
-        return isinstance(node.op, flow.CallOp)
-
-    def _call(self, node: Node, scope: Scope) -> Group:
-        """The coroutine of a call, without `await`."""
-        op = node.op
-        assert isinstance(op, flow.CallOp)
-        values = self.program.tree.values(op.inputs)
-        name = op.callee.root_reference.data
-        if isinstance(self.program.symbols[name], flow.ToolOp):
-            kind = runtime_type(op.output.type)
-            return call("use_tool", "ctx", quoted(name), kind, *map(scope.read, values))
-        return self._ask(node, self.program.sites[op], [self._shown(v, scope) for v in values])
-
-    def _ask(self, node: Node, site: str, shown: Sequence[str]) -> Group:
-        """The coroutine that asks the agent of a node."""
-        role, key = self.program.role(node), decision_key(node.op, self.program.symbols)
-        assert role is not None
-        assert key is not None
-        agent = self.program.agents[key[0], role]
-        config = config_name(key)
-        options = () if config == agent.default else (f"config={quoted(config)}",)
-        return call(agent.name, "ctx", quoted(site), *shown, *options)
-
-    def _shown(self, value: SSAValue, scope: Scope) -> str:
-        """A value as text for a prompt."""
-        return shown_as(value.type, scope.read(value))
-
     def _join(self, op: flow.JoinOp, scope: Scope) -> Expression:
         values = self.program.tree.values(op.inputs)
         items = collection([scope.read(value) for value in values])
@@ -278,7 +212,7 @@ class BodyWriter:
             case flow.JoinMode.ALL | flow.JoinMode.ANY:
                 return items
             case flow.JoinMode.CONCAT:
-                return call(r'"\n\n".join', items)
+                return call("paragraphs", items)
             case flow.JoinMode.VOTE if op.key is None:
                 return call("plurality", items)
             case flow.JoinMode.VOTE:
@@ -288,10 +222,12 @@ class BodyWriter:
                 return call("plurality", votes, call("await keys_of", "ctx", tool, votes))
             case flow.JoinMode.SELECT:
                 candidates = self._candidates("candidates", items, values[0].type, scope)
-                shown = [self._shown(v, scope) for v in self.program.tree.values(op.context)]
+                shown = [
+                    self.expressions.shown(v, scope) for v in self.program.tree.values(op.context)
+                ]
                 shown.append(shown_as(flow.ListType(values[0].type), candidates))
                 node = Node(op, op.output, (), frozenset(), frozenset())
-                asked = self._ask(node, self.program.sites[op], shown)
+                asked = self.expressions.ask(node, self.program.sites[op], shown)
                 return call("pick_candidate", prefixed("await ", asked), candidates)
 
     def _candidates(self, name: str, items: Expression, kind: Attribute, scope: Scope) -> str:
@@ -305,14 +241,9 @@ class BodyWriter:
         op = node.op
         assert isinstance(op, flow.MapOp)
         ((_, body),) = node.bodies
-        (item,) = body.arguments
-        inner = scope.inner(True)
         name = self.program.value_name(node)
         function = scope.new(f"{name}_item", f"function {name}")
-        argument = inner.new(item.name_hint or "item", python_type(item.type), "item")
-        inner.values[item] = argument
-        head = f"async def {function}({argument}: {python_type(item.type)})"
-        self._function(head, python_type(body.result.type), body, inner, scope)
+        self._function(function, body.arguments, body, scope)
         source = scope.read(self.program.tree.value(op.source))
         site = quoted(self.program.sites[op])
         return call("each", site, function, source, f"at_most={op.bound.data}")
@@ -327,8 +258,10 @@ class BodyWriter:
     def _branch(self, node: Node, sink: Sink, scope: Scope) -> None:
         op = node.op
         assert isinstance(op, flow.BranchOp)
-        label = scope.read(self.program.tree.value(op.on))
-        tests = [(f"{label} == {quoted(name)}", body) for name, body in node.bodies if name]
+        label = scope.read(self.program.tree.value(op.on)) if op.labels.data else ""
+        tests = [
+            (f"{label} == {quoted(name)}", body) for name, body in node.bodies if name is not None
+        ]
         otherwise = next((body for name, body in node.bodies if name is None), None)
         self._cases(tests, otherwise, sink, scope)
         if otherwise is None:
@@ -365,10 +298,10 @@ class BodyWriter:
         op = node.op
         assert isinstance(op, flow.FallbackOp)
         first, *rest = (body for _, body in node.bodies)
-        if self.program.tiers(node) == 1:
+        if node.tiers == 1:
             self.body(first, sink, scope)
             return
-        variable = sink.free or self._variable(node, scope)
+        variable = sink.free or scope.variable(node.output, self.program.value_name(node))
         if op.bound.data == 1:
             self._tiers(node, [first, *rest], variable, sink, scope)
         elif rest:
@@ -399,12 +332,16 @@ class BodyWriter:
         ((_, body),) = node.bodies
         bound = op.bound.data
         attempt = scope.new("attempt", "int")
+        attempted = self._outlined(node, body, scope)
         self._open(f"for {attempt} in range(1, {bound + 1}):", scope)
         inner = scope.inner()
-        self.body(body, Sink(variable), inner)
-        test = self._accepted(node, variable, inner)
+        if attempted is None:
+            self.body(body, Sink(variable), inner)
+        else:
+            self._line(f"{variable} = await {attempted}()", inner)
+        test = self.expressions.accepted(node, variable, inner)
         together = f"if {attempt} == {bound} or {flat(test)}:"
-        if not self._says_why(node) and len(INDENT * inner.depth + together) <= WIDTH:
+        if not self.expressions.says_why(node) and len(INDENT * inner.depth + together) <= WIDTH:
             self._open(together, inner)
         else:
             self._open(f"if {attempt} == {bound}:", inner)
@@ -417,74 +354,61 @@ class BodyWriter:
         op = node.op
         assert isinstance(op, flow.FallbackOp)
         (_, first), (_, last) = node.bodies
+        attempted = self._outlined(node, first, scope)
+        otherwise = None if sink.returns else self._outlined(node, last, scope)
         self._open(f"for _ in range({op.bound.data}):", scope)
         inner = scope.inner()
-        self.body(first, Sink(variable), inner)
+        if attempted is None:
+            self.body(first, Sink(variable), inner)
+        else:
+            self._line(f"{variable} = await {attempted}()", inner)
         self._check("if", node, variable, inner)
         self._line(f"return {variable}" if sink.returns else "break", inner.inner())
         if sink.returns:
             self.body(last, sink, scope)
         else:
             self._open("else:", scope)
-            self._block(last, Sink(variable), scope)
+            if otherwise is None:
+                self._block(last, Sink(variable), scope)
+            else:
+                self._line(f"{variable} = await {otherwise}()", inner)
 
     def _refine(self, node: Node, sink: Sink, scope: Scope) -> None:
         op = node.op
         assert isinstance(op, flow.RefineOp)
         ((_, body),) = node.bodies
         value, feedback = body.arguments
-        variable = sink.free or self._variable(node, scope)
+        variable = sink.free or scope.variable(node.output, self.program.value_name(node))
+        refined = self._outlined(node, body, scope)
         self._line(f"{variable} = {scope.read(self.program.tree.value(op.initial))}", scope)
         self._open(f"for _ in range({op.bound.data}):", scope)
         inner = scope.inner()
         inner.values[value] = variable
-        if is_used(body, feedback):
+        if feedback in body.reads():
             verdict = inner.new("verdict", "verdict")
             inner.values[feedback] = f"{verdict}.feedback"
-            judged = self._judged(node, variable, inner, "ask_checker")
+            judged = self.expressions.judged(node, variable, inner, "ask_checker")
             self._statement(prefixed(f"{verdict} = ", judged), inner)
             self._open(f"if {verdict}.accepted:", inner)
         else:
             self._check("if", node, variable, inner)
         self._line("break", inner.inner())
-        self.body(body, Sink(variable, held=True), inner)
+        if refined is None:
+            self.body(body, Sink(variable, held=True), inner)
+        else:
+            given = [inner.values[v] for v in body.arguments if v in body.reads()]
+            self._line(f"{variable} = await {refined}({', '.join(given)})", inner)
         self._deliver(sink, variable, scope)
 
     def _check(self, word: str, node: Node, variable: str, scope: Scope) -> None:
         """An `if` or `if not` the checker of a node accepts a variable."""
-        test: Expression = self._accepted(node, variable, scope)
-        if self._says_why(node):
+        test: Expression = self.expressions.accepted(node, variable, scope)
+        if self.expressions.says_why(node):
             verdict = scope.new("verdict", "verdict")
             self._statement(prefixed(f"{verdict} = ", test), scope)
             test = f"{verdict}.accepted"
         self.lines += lines(prefixed(f"{word} ", test), scope.depth, ":")
         self._opened = len(self.lines)
-
-    def _says_why(self, node: Node) -> bool:
-        """Whether the checker of a node is an agent that gives a verdict, not just a bool."""
-        checker = self.program.symbols[flow.called_symbol(node.op) or ""]
-        return isinstance(checker, flow.AgentOp) and self.program.role(node) == "judges"
-
-    def _accepted(self, node: Node, variable: str, scope: Scope) -> Group:
-        """The call that says whether the checker of a node accepts a variable."""
-        return self._judged(node, variable, scope, "checker_accepts")
-
-    def _judged(self, node: Node, variable: str, scope: Scope, how: str) -> Group:
-        """What the checker of a node says of a variable; `how` asks a tool."""
-        op = node.op
-        assert isinstance(op, flow.FallbackOp | flow.RefineOp)
-        context = self.program.tree.values(op.context)
-        name = op.until.root_reference.data
-        if isinstance(self.program.symbols[name], flow.ToolOp):
-            return call(f"await {how}", "ctx", quoted(name), *map(scope.read, context), variable)
-        shown = [self._shown(value, scope) for value in context]
-        shown.append(shown_as(node.output.type, variable))
-        return self._ask(node, f"{self.program.sites[op]}.check", shown).before("await ")
-
-    def _variable(self, node: Node, scope: Scope) -> str:
-        """A new local variable for the value of a node."""
-        kind = node.output.type
-        return scope.new(self.program.value_name(node), python_type(kind), _suffix(kind))
 
     def _deliver(self, sink: Sink, value: str, scope: Scope) -> None:
         """Bring a value to a sink."""
@@ -505,29 +429,6 @@ class BodyWriter:
         self._opened = len(self.lines)
 
 
-def shown_as(kind: Attribute, expression: str) -> str:
-    """A value of a type as text for a prompt."""
-    match kind:
-        case flow.TextType() | flow.LabelType():
-            return expression
-        case flow.ListType(element=flow.TextType() | flow.LabelType()):
-            return f"numbered({expression})"
-        case flow.ListType():
-            return f"numbered([{shown_as(kind.element, 'item')} for item in {expression}])"
-        case _:
-            return f"as_json({expression})"
-
-
-def _suffix(kind: Attribute) -> str:
-    """What is added to a name that is taken already."""
-    match kind:
-        case flow.LabelType():
-            return "label"
-        case flow.ListType():
-            return "list"
-        case flow.JsonType():
-            return "data"
-        case flow.BoolType():
-            return "verdict"
-        case _:
-            return "text"
+def is_call(node: Node) -> bool:
+    """Whether a node is a single coroutine call."""
+    return isinstance(node.op, flow.CallOp)

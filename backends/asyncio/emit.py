@@ -8,12 +8,13 @@ from xdsl.dialects.builtin import ModuleOp
 
 from flowir.backends.asyncio import extract, points
 from flowir.backends.asyncio.agents import AgentWriter
-from flowir.backends.asyncio.body import RETURN, BodyWriter, Scope
+from flowir.backends.asyncio.body import BodyWriter
 from flowir.backends.asyncio.extract import Definition
 from flowir.backends.asyncio.layout import INDENT, Group, call, collection, lines, prefixed
 from flowir.backends.asyncio.literals import docstring, escaped_lines, quoted
 from flowir.backends.asyncio.outline import Outline, configurations, table
 from flowir.backends.asyncio.program import Program, program_of, python_type, runtime_type
+from flowir.backends.asyncio.scope import RETURN, Scope
 from flowir.errors import EmissionError
 from flowir.profile.prices import Prices
 

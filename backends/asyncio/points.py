@@ -32,10 +32,9 @@ def written(program: Program, prices: Prices) -> dict[str, str]:
 def _point_class(program: Program) -> str:
     fields: list[Expression] = ["number: int"]
     for name, labels in program.tree.labels().items():
-        used: list[Expression] = [quoted(label) for label in labels]
+        kind: Expression = Group("Literal[", tuple(map(quoted, labels)), "]", collection=True)
         if any(name not in point.labels for point in program.points):
-            used.append("None")
-        kind = Group("Literal[", tuple(used), "]", collection=True)
+            kind = "str | None"
         fields.append(prefixed(f"{program.choices[name]}: ", kind))
     fields.append("configs: Mapping[str, Config]")
     fields += [f"{name}: Estimate | None = None" for name in QUANTITY.values() if program.fields]

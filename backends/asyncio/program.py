@@ -11,7 +11,7 @@ from xdsl.ir import Attribute, Operation, SSAValue
 
 from flowir.backends.asyncio import extract
 from flowir.backends.asyncio.names import Names, identifier
-from flowir.backends.asyncio.tree import Body, Node, Tree
+from flowir.backends.asyncio.tree import Node, Tree
 from flowir.calculus.from_ir import find_workflow
 from flowir.calculus.sites import site_names
 from flowir.configuration import Configuration
@@ -135,18 +135,12 @@ class Program:
                 agent = self.symbols[flow.called_symbol(node.op) or ""]
                 assert isinstance(agent, flow.AgentOp)
                 return "answers" if parser_of(agent) == "text" else "picks"
-            case flow.FallbackOp() if self.tiers(node) > 1:
+            case flow.FallbackOp() if node.tiers > 1:
                 return "judges" if self._feedback_used(node) else "accepts"
             case flow.RefineOp():
                 return "judges" if self._feedback_used(node) else "accepts"
             case _:
                 return None
-
-    def tiers(self, node: Node) -> int:
-        """The most tiers of a fallback that can run."""
-        assert isinstance(node.op, flow.FallbackOp)
-        bound: int = node.op.bound.data
-        return bound + len(node.bodies) - 1
 
     def _feedback_used(self, node: Node) -> bool:
         """Whether anything reads the feedback of the checker that a node names."""
@@ -154,7 +148,7 @@ class Program:
         return any(
             isinstance(other.op, flow.RefineOp)
             and flow.called_symbol(other.op) == name
-            and is_used(other.bodies[0][1], other.bodies[0][1].arguments[1])
+            and other.bodies[0][1].arguments[1] in other.bodies[0][1].reads()
             for other in self.tree.body.walk()
         )
 
@@ -164,7 +158,7 @@ class Program:
         for node in self.tree.body.walk():
             for name in ("callee", "until", "key"):
                 symbol = getattr(node.op, name, None)
-                single = isinstance(node.op, flow.FallbackOp) and self.tiers(node) == 1
+                single = isinstance(node.op, flow.FallbackOp) and node.tiers == 1
                 if symbol is not None and not single:
                     found[symbol.root_reference.data] = None
         for name in found:
@@ -214,11 +208,6 @@ def config_name(key: Key) -> str:
     """What the configuration of a decision is called in points."""
     agent, group = key
     return f"{agent}/{group}" if group else agent
-
-
-def is_used(body: Body, value: SSAValue) -> bool:
-    """Whether anything in a body uses a value."""
-    return value is body.result or any(value in node.uses for node in body.nodes)
 
 
 def python_type(kind: Attribute) -> str:

@@ -13,8 +13,6 @@ from dataclasses import dataclass, replace
 from xdsl.ir import SSAValue
 
 from flowir.backends.asyncio.tree import Body, Node
-from flowir.dialects import flow
-from flowir.runtime.interpreter import is_identity
 
 
 @dataclass(frozen=True)
@@ -44,12 +42,11 @@ class Segment:
 
 
 def schedule(body: Body, is_simple: Callable[[Node], bool]) -> list[Segment]:
-    """The segments of a body.
+    """The segments of a body that is `arranged`.
 
     Args:
         is_simple: whether a node is a single coroutine call, as good in a task as in line.
     """
-    body = replace(body, nodes=_late(body))
     needs = _needs(body.nodes)
     segments = []
     start = 0
@@ -61,32 +58,25 @@ def schedule(body: Body, is_simple: Callable[[Node], bool]) -> list[Segment]:
     return segments
 
 
-def _acts(node: Node) -> bool:
-    """Whether a node takes time: any but a join that only arranges values."""
-    op = node.op
-    if is_identity(op):
-        return False
-    return not isinstance(op, flow.JoinOp) or op.by is not None or op.key is not None
-
-
 def _all_need(body: Body, needs: Sequence[Set[int]], i: int, start: int, end: int) -> bool:
     """Whether node i delays none of the nodes from `start` to before `end`."""
-    done = {k for k in {i, *needs[i]} if _acts(body.nodes[k])}
-    return all(done <= needs[j] for j in range(start, end) if _acts(body.nodes[j]))
+    done = {k for k in {i, *needs[i]} if body.nodes[k].acts}
+    return all(done <= needs[j] for j in range(start, end) if body.nodes[j].acts)
 
 
-def _late(body: Body) -> tuple[Node, ...]:
-    """The nodes, with those that only arrange values put right before their first use, or away."""
+def arranged(body: Body, wanted: bool = True) -> Body:
+    """The body with joins that only arrange values right before their first use, or away."""
+    read = body.reads(wanted)
     nodes = list(body.nodes)
     for node in reversed(body.nodes):
-        if not _acts(node):
+        if not node.acts:
             place = nodes.index(node)
             users = [i for i, other in enumerate(nodes) if node.output in other.uses]
-            if users:
-                nodes.insert(users[0] - 1, nodes.pop(place))
-            elif node.output is not body.result:
+            if node.output not in read:
                 del nodes[place]
-    return tuple(nodes)
+            elif users:
+                nodes.insert(users[0] - 1, nodes.pop(place))
+    return replace(body, nodes=tuple(nodes))
 
 
 def _needs(nodes: Sequence[Node]) -> list[Set[int]]:

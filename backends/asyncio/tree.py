@@ -33,6 +33,40 @@ class Node:
     bodies: tuple[tuple[str | None, Body], ...]
     uses: frozenset[SSAValue]
     waits: frozenset[SSAValue]
+    operands: tuple[SSAValue, ...] = ()
+
+    @property
+    def acts(self) -> bool:
+        """Whether it takes time: any node does but a join that only arranges values."""
+        op = self.op
+        if is_identity(op):
+            return False
+        return not isinstance(op, flow.JoinOp) or op.by is not None or op.key is not None
+
+    @property
+    def tiers(self) -> int:
+        """The most tiers of a fallback that can run."""
+        bound: int = self.op.bound.data if isinstance(self.op, flow.FallbackOp) else 1
+        return bound + len(self.bodies) - 1
+
+    def reads(self, wanted: bool) -> frozenset[SSAValue]:
+        """The values from outside that its code reads, given whether its own value is wanted.
+
+        These are fewer than it `uses` where what is made of a value inside goes nowhere.
+        """
+        if not self.acts and not wanted:
+            return frozenset()
+        operands, inside = self.operands, wanted
+        match self.op:
+            case flow.FallbackOp() if self.tiers == 1:
+                operands = ()
+            case flow.BranchOp() if all(label is None for label, _ in self.bodies):
+                operands = ()
+            case flow.FallbackOp() | flow.RefineOp() | flow.MapOp():
+                inside = True
+            case _:
+                pass
+        return frozenset(operands).union(*(body.reads(inside) for _, body in self.bodies))
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +76,13 @@ class Body:
     nodes: tuple[Node, ...]
     arguments: tuple[SSAValue, ...]
     result: SSAValue
+
+    def reads(self, wanted: bool = True) -> frozenset[SSAValue]:
+        """The values that its code reads, given whether its result is wanted."""
+        found = {self.result} if wanted else set()
+        for node in reversed(self.nodes):
+            found |= node.reads(node.output in found)
+        return frozenset(found)
 
     def walk(self) -> Iterator[Node]:
         """Every node, outer before inner, in order."""
@@ -133,7 +174,7 @@ class Tree:
         waits = uses
         if isinstance(op, flow.AlternativesOp):
             waits = frozenset.intersection(*(_awaited(body) for _, body in bodies))
-        return Node(op, op.results[0], bodies, uses, waits)
+        return Node(op, op.results[0], bodies, uses, waits, tuple(self.values(operands)))
 
 
 def _reached(

@@ -145,24 +145,46 @@ class _Scope:
 
     def uses(self, op: Operation) -> list[SSAValue]:
         """The values from outside that an op and everything inside it use, by first use."""
-        if (callee := self.called(op)) is not None:
-            body = callee.workflow.body.block
-            read = callee._uses_of_block(body)
-            arguments = zip(body.args, op.operands, strict=True)
-            return [given for argument, given in arguments if argument in read]
-        if is_identity(op):
-            return [op.operands[0]]
-        found = dict.fromkeys(op.operands)
-        blocks = [region.block for region in op.regions]
-        if isinstance(op, flow.AlternativesOp):
-            blocks = [self.chosen(op)]
-        for block in blocks:
-            inside = {*block.args, *(result for inner in block.ops for result in inner.results)}
-            found.update(dict.fromkeys(v for v in self._uses_of_block(block) if v not in inside))
-        return list(found)
+        uses = _Uses()
+        uses.of(self, op)
+        return [value for value in uses.read if value not in uses.made]
 
-    def _uses_of_block(self, block: Block) -> dict[SSAValue, None]:
-        return dict.fromkeys(value for op in block.ops for value in self.uses(op))
+
+@dataclass
+class _Uses:
+    """What is read and made inside an op, and what values stand for others there."""
+
+    read: dict[SSAValue, None] = field(default_factory=dict)
+    made: set[SSAValue] = field(default_factory=set)
+    stands_for: dict[SSAValue, SSAValue] = field(default_factory=dict)
+
+    def of(self, scope: _Scope, op: Operation) -> None:
+        if isinstance(op, flow.AlternativesOp):
+            self.stands_for[op.output] = self.of_block(scope, scope.chosen(op))
+        elif (callee := scope.called(op)) is not None:
+            body = callee.workflow.body.block
+            for argument, given in zip(body.args, op.operands, strict=True):
+                self.stands_for[argument] = self._value(given)
+            self.stands_for[op.results[0]] = self.of_block(callee, body)
+        else:
+            read = op.operands[:1] if is_identity(op) else op.operands
+            self.read.update(dict.fromkeys(map(self._value, read)))
+            self.made.update(op.results)
+            for region in op.regions:
+                self.made.update(region.block.args)
+                self.read[self.of_block(scope, region.block)] = None
+
+    def of_block(self, scope: _Scope, block: Block) -> SSAValue:
+        """The ops of a block; gives what the block gives."""
+        for op in block.ops:
+            if op is not block.last_op:
+                self.of(scope, op)
+        last = block.last_op
+        assert last is not None
+        return self._value(last.operands[0])
+
+    def _value(self, value: SSAValue) -> SSAValue:
+        return self.stands_for.get(value, value)
 
 
 @dataclass
@@ -181,26 +203,35 @@ class _Run:
             values[argument] = _done(given)
         async with asyncio.TaskGroup() as group:
             result = self._start(scope, block, values, group)
+        assert result is not None
         return result.result()
 
     def _start(
         self, scope: _Scope, block: Block, values: Environment, group: asyncio.TaskGroup
-    ) -> asyncio.Future[Any]:
-        """Start a task for every op; gives the future of what the block gives."""
+    ) -> asyncio.Future[Any] | None:
+        """Start a task for every op; gives the future of what the block gives.
+
+        It gives None where that is a value from outside which nobody reads in the end.
+        """
         for op in block.ops:
             if isinstance(op, flow.AlternativesOp):
-                values[op.output] = self._start(scope, scope.chosen(op), values, group)
+                given = self._start(scope, scope.chosen(op), values, group)
+                if given is not None:
+                    values[op.output] = given
             elif (callee := scope.called(op)) is not None:
                 body = callee.workflow.body.block
-                given: Environment = {}
+                inside: Environment = {}
                 for argument, operand in zip(body.args, op.operands, strict=True):
-                    given[argument] = values[operand]
-                values[op.results[0]] = self._start(callee, body, given, group)
+                    if operand in values:
+                        inside[argument] = values[operand]
+                given = self._start(callee, body, inside, group)
+                if given is not None:
+                    values[op.results[0]] = given
             elif op.results:
                 values[op.results[0]] = group.create_task(self._op(scope, op, values))
         last = block.last_op
         assert last is not None
-        return values[last.operands[0]]
+        return values.get(last.operands[0])
 
     async def _op(self, scope: _Scope, op: Operation, values: Environment) -> Any:
         """One op, once all it uses is there."""

@@ -42,9 +42,7 @@ def emitted(module: ModuleOp, workflow: flow.WorkflowOp) -> ModuleType:
     return load(emit(module, workflow.sym_name.data))
 
 
-def run_emitted(
-    file: ModuleType, values: list[Any], model: ScriptedModel, **options: Any
-) -> Run:
+def run_emitted(file: ModuleType, values: list[Any], model: ScriptedModel, **options: Any) -> Run:
     """Run an emitted file on a scripted model."""
     inputs = dict(zip(file.INPUTS, values, strict=True))
 

@@ -55,6 +55,11 @@ def numbered(texts: Iterable[str]) -> str:
     return "\n".join(f"{number}. {text}" for number, text in enumerate(texts, 1))
 
 
+def paragraphs(texts: Iterable[str]) -> str:
+    """Texts with an empty line between them."""
+    return "\n\n".join(texts)
+
+
 def as_json(value: object) -> str:
     """A value as a prompt shows it."""
     return json.dumps(value, ensure_ascii=False)
