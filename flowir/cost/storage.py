@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import astuple
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -89,9 +90,18 @@ def cache_folder() -> Path | None:
 
 
 def cache_key(observations: Observations, options: FitOptions) -> str:
-    """The same for the same rows in any order, options and format."""
-    words = [FORMAT, observations.content_hash, astuple(options)]
+    """The same for the same rows in any order, options, and code that fits them."""
+    words = [FORMAT, _code_hash(), observations.content_hash, astuple(options)]
     return hashlib.sha256(repr(words).encode()).hexdigest()[:32]
+
+
+@cache
+def _code_hash() -> str:
+    """Of this package: another version of the model fits other posteriors."""
+    text = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        text.update(path.read_bytes())
+    return text.hexdigest()
 
 
 def fit_cached(
