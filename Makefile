@@ -5,15 +5,19 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test test-all lint bench clean
 .DEFAULT_GOAL := demo
 
 demo: $(READY)
 	$(BIN)/flowir demo
 
 # The numbers are small: one thread each is faster than several that wait for each other.
-test: export OMP_NUM_THREADS = 1
+test test-all: export OMP_NUM_THREADS = 1
 test: lint
+	$(BIN)/lit --order=lexical -q lit_tests
+	$(BIN)/pytest -m "not slow"
+
+test-all: lint
 	$(BIN)/lit --order=lexical -q lit_tests
 	$(BIN)/pytest
 

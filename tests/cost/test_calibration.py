@@ -23,7 +23,9 @@ from flowir.cost.series import KINDS, Arm
 Floats = npt.NDArray[np.float64]
 
 ARMS = tuple(Arm("coder", Configuration(model)) for model in "abc")
-SIMULATIONS, DRAWS, QUERIES = 16, 63, 40
+DRAWS, QUERIES = 63, 40
+SIMULATIONS = [4, pytest.param(100, marks=pytest.mark.slow)]
+"""Few find gross mistakes within seconds; a hundred tell 90 % intervals that hold 80 %."""
 
 
 def draw_sites(shapes: dict[str, tuple[int, ...]], rng: np.random.Generator) -> dict[str, Floats]:
@@ -37,20 +39,24 @@ def assert_uniform(ranks: Floats) -> None:
     """
     assert ranks.mean() == pytest.approx(0.5, abs=4 * 0.29 / len(ranks) ** 0.5)
     inside = ((ranks > 0.05) & (ranks < 0.95)).mean()
-    assert inside > 0.9 - 4 * 0.3 / len(ranks) ** 0.5
+    # Figures of one simulation are about half independent: three standard errors of half of them.
+    assert inside > 0.9 - 3 * 0.3 / (len(ranks) * ranks.shape[1] / 2) ** 0.5
+    if len(ranks) < 16:
+        return
     for figure in ranks.T:
         histogram = np.histogram(figure, bins=3, range=(0, 1))[0]
         expected = len(figure) / 3
         assert ((histogram - expected) ** 2 / expected).sum() < 13.8  # χ²(2), 1 in 1000
 
 
-def test_success() -> None:
+@pytest.mark.parametrize("simulations", SIMULATIONS)
+def test_success(simulations: int) -> None:
     rng = np.random.default_rng(5)
     nodes, kinds = normal_lattice(34, 2), (0, 0, 0)
     cholesky = cholesky_of(ARMS, kinds)
     trials = np.tile([[3.0], [2.0], [1.0]], (1, QUERIES))
     ranks = []
-    for simulation in range(SIMULATIONS):
+    for simulation in range(simulations):
         truth = draw_sites(success_shapes(3, 2, len(KINDS)), rng)
         figures, location, loading, concentration = success_figures(truth, cholesky, nodes)
         theta = rng.standard_normal((QUERIES, 2))
@@ -77,13 +83,14 @@ def success_figures(
     return figures, location, loading, np.exp(log_concentration)
 
 
-def test_quantities() -> None:
+@pytest.mark.parametrize("simulations", SIMULATIONS)
+def test_quantities(simulations: int) -> None:
     import torch
 
     rng = np.random.default_rng(6)
     cholesky = cholesky_of(ARMS, [0, 0, 0])
     ranks = []
-    for simulation in range(SIMULATIONS):
+    for simulation in range(simulations):
         truth = draw_sites(quantity_shapes(3, 2), rng)
         own = quantity_parameters(truth, 1.0, 0.5, cholesky, np)
         difficulty = rng.standard_normal((QUERIES, 2))
