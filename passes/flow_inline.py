@@ -134,9 +134,14 @@ class _Inliner:
         if first != origin:
             raise fail(
                 op,
-                f'the {what} "{key[1]}" would stand for "{origin[1]}" of @{origin[0]} and for '
-                f'"{first[1]}" of @{first[0]}; rename one',
+                f'the {what} "{key[1]}" would stand for {_meaning(origin)} and for '
+                f"{_meaning(first)}; rename one",
             )
+
+
+def _meaning(origin: tuple[str, str]) -> str:
+    workflow, written = origin
+    return f'"{written}" in @{workflow}' if written else f"calls without a group in @{workflow}"
 
 
 def _text(op: Operation, name: str) -> str:

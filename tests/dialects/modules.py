@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 from xdsl.dialects.builtin import (
     ArrayAttr,
+    DictionaryAttr,
     FloatData,
     FunctionType,
     IntAttr,
@@ -72,16 +73,10 @@ def spaces(draw: Draw) -> SpaceAttr:
     def option(model: str) -> ModelOptionAttr:
         budgets = values() if draw(st.booleans()) else ArrayAttr[Attribute]([])
         params = {name: values() for name in draw(st.sets(names, max_size=2))}
-        return ModelOptionAttr.new([StringAttr(model), budgets, _dictionary(params)])
+        return ModelOptionAttr.new([StringAttr(model), budgets, DictionaryAttr(params)])
 
     models = draw(st.lists(strings.filter(bool), min_size=1, max_size=3, unique=True))
     return SpaceAttr.new([ArrayAttr(map(option, models))])
-
-
-def _dictionary(entries: dict[str, Attribute]) -> Attribute:
-    from xdsl.dialects.builtin import DictionaryAttr
-
-    return DictionaryAttr(dict(sorted(entries.items())))
 
 
 class Sample:
@@ -100,7 +95,7 @@ def samples(draw: Draw, workflows: int = 2, declared: bool = True, sited: bool =
 
     Args:
         workflows: how many; each may call those before it.
-        declared: agents have random spaces and configurations.
+        declared: agents have random spaces and configurations, or none; else one model each.
         sited: every call has a site, by which it can be told from its twins; else there are twins.
     """
     ops: list[Operation] = [
@@ -140,7 +135,10 @@ def _agent(
         "prompt": StringAttr(_prompt(draw, variables)),
         "output": output,
     }
-    if declared and draw(st.booleans()):
+    if not declared:
+        model = ModelOptionAttr(StringAttr("m"), ArrayAttr([]), DictionaryAttr({}))
+        properties["space"] = SpaceAttr(ArrayAttr([model]))
+    elif draw(st.booleans()):
         properties["system"] = StringAttr(_prompt(draw, ()))
         properties["metric"] = StringAttr(draw(strings))
         properties["space"] = draw(spaces())
