@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from flowir.calculus.rows import Quantity
 from flowir.calculus.scenarios import CallModel, Scenarios
 from flowir.calculus.terms import Checker, Workflow
 from flowir.errors import SearchError
-from flowir.search.exact.columns import Array, Columns, Mark, constant
+from flowir.search.exact.columns import Amount, Array, Columns, Mark, constant
 from flowir.search.exact.partial import Chosen, PartialFront
 
 
@@ -28,6 +28,9 @@ class Answer:
 class Calls:
     """What single calls are like in one scenario, for the configurations that may be chosen.
 
+    Attributes:
+        spent: which of cost and latency are asked for.
+
     Raises:
         SearchError: a decision without choices, or an amount asked for that is not known.
     """
@@ -35,7 +38,7 @@ class Calls:
     def __init__(self, workflow: Workflow, scenarios: Scenarios, spent: tuple[str, ...]) -> None:
         self._workflow = workflow
         self._scenarios = scenarios.point()
-        self._spent = spent
+        self.spent = spent
         for decision in workflow.decisions:
             if not decision.choices:
                 raise SearchError(
@@ -50,10 +53,10 @@ class Calls:
             return Answer(success, self._of(decision, lambda call: call.recovery))
         return Answer(success, success if fresh else 0.0)
 
-    def amounts(self, decision: int) -> dict[str, Array]:
+    def amounts(self, decision: int) -> Mapping[Amount, Array]:
         """[n] what one call spends."""
         known = {"cost": lambda call: call.cost, "latency": lambda call: call.mean_latency}
-        found = {name: self._of(decision, known[name]) for name in self._spent}
+        found: dict[Amount, Array] = {name: self._of(decision, known[name]) for name in self.spent}
         for name, values in found.items():
             if np.isnan(values).any():
                 mend = "give its prices" if name == "cost" else "observe its latency"
@@ -72,15 +75,17 @@ class Calls:
         return self._of(writer, lambda call: call.wrong_agreement)
 
     def tokens(self, writer: int | None) -> Array | None:
-        """[n] expected tokens of one output, 0 where unknown; None if all are."""
-        if writer is None or self._scenarios.calls[writer].output_tokens is None:
+        """[n] expected tokens of one output, 0 where unknown; None if all are, or nobody asks."""
+        if writer is None or "cost" not in self.spent:
+            return None
+        if self._scenarios.calls[writer].output_tokens is None:
             return None
         return np.nan_to_num(self._of(writer, lambda call: call.output_tokens), nan=0.0)
 
     def price(self, decision: int) -> Array | None:
         """[n] US dollars per input token, 0 where unknown; None if all are, or nobody asks."""
         price = self._scenarios.calls[decision].input_price
-        if price is None or "cost" not in self._spent:
+        if price is None or "cost" not in self.spent:
             return None
         return np.nan_to_num(price[: self._size(decision)], nan=0.0)
 
@@ -112,10 +117,11 @@ class Calls:
     ) -> PartialFront:
         """One option per configuration of a decision."""
         size = self._size(decision)
+        spent: dict[Amount, Array] = dict(self.amounts(decision)) if amounts else {}
         columns = Columns(
             (),
             constant(right),
-            dict(self.amounts(decision)) if amounts else {},
+            spent,
             {},
             {name: constant(mark) for name, mark in marks.items()},
         )

@@ -22,12 +22,13 @@ Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 
 Amount = str | tuple[str, Value]
-"""`"cost"`, `"latency"`, or `("tokens", v)`: US dollars per token that value v turns out to have."""
+"""`"cost"`, `"latency"`, or `("tokens", v)`: US dollars per token that value v will have."""
 
 Source = Value | None
 """Where a path starts: when an open value is there, or (None) when the block starts."""
 
-Mark = str | tuple[str, int]
+Mark = str | tuple[str, int | str]
+"""`"agreement"`, `("label", state)` and the like."""
 
 
 class Axis(NamedTuple):
@@ -58,10 +59,6 @@ class Columns:
     paths: Mapping[Source, tuple[Array, ...]] = field(default_factory=dict)
     marks: Mapping[Mark, Array] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        for array in self.arrays():
-            assert array.ndim == 1 + len(self.axes), (array.shape, self.axes)
-
     @cached_property
     def states(self) -> int:
         """How many joint states the open events have."""
@@ -87,14 +84,12 @@ class Columns:
         """The same seen over more axes."""
         if axes == self.axes:
             return self
-        places = [1 + axes.index(axis) for axis in self.axes]
+        own = {axis: place for place, axis in enumerate(self.axes, 1)}
+        places = [own.get(axis) for axis in axes]
 
         def widen(array: Array) -> Array:
-            shape = [1] * (1 + len(axes))
-            shape[0] = len(array)
-            for place, states in zip(places, array.shape[1:], strict=True):
-                shape[place] = states
-            return array.reshape(shape)
+            states = [1 if place is None else array.shape[place] for place in places]
+            return array.reshape(len(array), *states)
 
         return self.each(widen, axes)
 
@@ -157,7 +152,7 @@ def average(array: Array, place: int, prior: Sequence[Array]) -> Array:
 
 def varies(array: Array, place: int) -> bool:
     """Whether the array depends on the event of axis number `place`."""
-    return array.shape[1 + place] > 1
+    return bool(array.shape[1 + place] > 1)
 
 
 def without(columns: Columns, dropped: Sequence[Axis]) -> Columns:

@@ -7,6 +7,7 @@ takes no more in any. Whether more right is better at all, `effects` says of eve
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -31,6 +32,9 @@ SENSES: dict[str, Literal["with", "against", "less", "exact"]] = {
 }
 """What is better of a mark: more where more rightness is, less where it is, less, or nothing."""
 
+LARGE = 2**31
+"""Numbers of groups beyond this are made dense, so that their multiples fit 63 bits."""
+
 DIGITS = np.int64(-256)
 """Losses are compared to 44 binary digits, so that rounding does not multiply equal options."""
 
@@ -41,6 +45,8 @@ def front(columns: Columns, size: int, groups: Indices | None, sense: Sense) -> 
     They are ordered by group, then by losses. With sense `either` an option stays if it is not
     beaten in one of the two senses: downstream is monotone one way or the other.
     """
+    if size == 1:
+        return np.zeros(1, dtype=np.intp)
     equal = identities(columns, size, sense)
     if equal:
         groups = numbered([*([] if groups is None else [groups]), *equal])
@@ -94,13 +100,25 @@ def identities(columns: Columns, size: int, sense: Sense) -> list[Array]:
 
 
 def numbered(columns: Sequence[Array | Indices]) -> Indices:
-    """Which of the distinct rows each row is; rows are numbered in ascending order."""
+    """A number for each row, the same for equal rows; it grows with the columns in order.
+
+    Whole numbers are small and at least −1.
+    """
     number: Indices = np.zeros(len(columns[0]), dtype=np.intp)
+    bound = 1
     for column in columns:
-        own = np.unique(column, return_inverse=True)[1].reshape(-1)
-        number = np.unique(number * (own.max(initial=0) + 1) + own, return_inverse=True)[1]
-        number = number.reshape(-1)
+        own = (column + 1).astype(np.intp) if column.dtype.kind == "i" else _dense(column)
+        states = int(own.max(initial=0)) + 1
+        if bound * states > LARGE:
+            number = _dense(number)
+            bound = len(number)
+        number = number * states + own
+        bound *= states
     return number
+
+
+def _dense(column: Array | Indices) -> Indices:
+    return np.unique(column, return_inverse=True)[1].reshape(-1)
 
 
 def undominated(losses: Array, groups: Indices | None) -> Indices:
@@ -116,7 +134,7 @@ def undominated(losses: Array, groups: Indices | None) -> Indices:
     return np.concatenate(
         [
             order[start:stop][non_dominated(rounded[order[start:stop]])]
-            for start, stop in zip(edges[:-1], edges[1:], strict=True)
+            for start, stop in pairwise(edges.tolist())
         ]
     )
 
@@ -126,17 +144,36 @@ def _scan(losses: Array, groups: Indices | None) -> Indices:
     size = len(losses)
     first = losses[:, 0] if losses.shape[1] else np.zeros(size)
     last = losses[:, 1] if losses.shape[1] == 2 else first
-    if groups is None:
-        order = np.lexsort((last, first))
-        last = last[order]
-    else:
-        order = np.lexsort((last, first, groups))
-        # Ranks fall from group to group, so that every group starts with a new minimum.
-        rank = np.unique(last, return_inverse=True)[1].reshape(-1)[order]
-        last = rank - (size + 1.0) * groups[order]
-    kept = np.ones(size, dtype=np.bool_)
-    kept[1:] = last[1:] < np.minimum.accumulate(last)[:-1]
+    # The fast sort leaves equal rows in no certain order, so it only finds candidates.
+    order = np.argsort(first)
+    if groups is not None:
+        order = order[np.argsort(groups[order], kind="stable")]
+    lowest = _lowest_so_far(last[order], None if groups is None else groups[order])
+    order = order[last[order] <= lowest]
+    order = order[
+        _lexicographic(first[order], last[order], None if groups is None else groups[order])
+    ]
+    before = _lowest_so_far(last[order], None if groups is None else groups[order])[:-1]
+    kept = np.ones(len(order), dtype=np.bool_)
+    kept[1:] = last[order[1:]] < before
+    if groups is not None:
+        kept[1:] |= groups[order[1:]] != groups[order[:-1]]
     return order[kept]
+
+
+def _lexicographic(first: Array, last: Array, groups: Indices | None) -> Indices:
+    return np.lexsort((last, first) if groups is None else (last, first, groups))
+
+
+def _lowest_so_far(values: Array, groups: Indices | None) -> Array:
+    """The running minimum, from the start of each row's group."""
+    if groups is None:
+        return np.minimum.accumulate(values)
+    edges = np.flatnonzero(np.diff(groups, prepend=-1, append=-1))
+    lowest = np.empty_like(values)
+    for start, stop in pairwise(edges.tolist()):
+        np.minimum.accumulate(values[start:stop], out=lowest[start:stop])
+    return lowest
 
 
 def _distinct_columns(losses: Array) -> Array:

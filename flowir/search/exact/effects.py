@@ -1,15 +1,14 @@
 """Which way a value's being right pulls: what may be dropped among options for it.
 
-Success is multilinear in what every call gets right, so for given choices downstream a value's being
-right helps or harms; a recovery rate above the success rate, or a checker that likes wrong answers
-better, turns it round. Only where every choice downstream agrees is more right better.
+Success is multilinear in what every call gets right, so for given choices downstream a value's
+being right helps or harms; a recovery rate above the success rate, or a checker that likes wrong
+answers better, turns it round. Only where every choice downstream agrees is more right better.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Flag
 
 import numpy as np
 
@@ -31,68 +30,61 @@ from flowir.calculus.terms import (
 from flowir.search.exact.calls import Calls
 from flowir.search.exact.dominance import Sense
 
+Way = int
+"""How something answers to a value that is right rather than wrong: up for some choice, down for
+some; both bits if it depends on the choice, none if it never does."""
 
-class Way(Flag):
-    """How something answers to a value that is right rather than wrong, for some choice."""
+NONE: Way = 0
+UP: Way = 1
+DOWN: Way = 2
+BOTH: Way = 3
 
-    NONE = 0
-    UP = 1
-    DOWN = 2
-    BOTH = 3
-
-    def through(self, other: Way) -> Way:
-        """What an answer to an answer is."""
-        way = Way.NONE
-        if Way.UP in self:
-            way |= other
-        if Way.DOWN in self:
-            way |= _turned(other)
-        return way
-
-
-def _turned(way: Way) -> Way:
-    up = Way.DOWN if Way.UP in way else Way.NONE
-    down = Way.UP if Way.DOWN in way else Way.NONE
-    return up | down
+_THROUGH: tuple[tuple[Way, ...], ...] = (
+    (NONE, NONE, NONE, NONE),
+    (NONE, UP, DOWN, BOTH),
+    (NONE, DOWN, UP, BOTH),
+    (NONE, BOTH, BOTH, BOTH),
+)
+"""What an answer to an answer is."""
 
 
 @dataclass(frozen=True)
 class Effect:
-    """How the workflow's success, and what it spends (money, time), answer to a value's rightness."""
+    """How the workflow's success, and the money and time it spends, answer to a right value."""
 
-    success: Way = Way.NONE
-    spent: Way = Way.NONE
+    success: Way = NONE
+    spent: Way = NONE
 
     def __or__(self, other: Effect) -> Effect:
         return Effect(self.success | other.success, self.spent | other.spent)
 
     def through(self, way: Way) -> Effect:
         """The effect of what makes this value right or wrong in this way."""
-        return Effect(way.through(self.success), way.through(self.spent))
+        return Effect(_THROUGH[way][self.success], _THROUGH[way][self.spent])
 
     @property
     def sense(self) -> Sense:
         """How options for the value compare by how often they are right."""
-        if self.spent is Way.NONE:
+        if self.spent == NONE:
             return _SENSES[self.success]
-        if self.spent is Way.BOTH:
+        if self.spent == BOTH:
             return "exact"
-        helps = Way.UP if self.spent is Way.DOWN else Way.DOWN
-        return _SENSES[helps] if self.success in (Way.NONE, helps) else "exact"
+        helps = UP if self.spent == DOWN else DOWN
+        return _SENSES[helps] if self.success in (NONE, helps) else "exact"
 
 
 _SENSES: dict[Way, Sense] = {
-    Way.NONE: "ignored",
-    Way.UP: "more",
-    Way.DOWN: "less",
-    Way.BOTH: "either",
+    NONE: "ignored",
+    UP: "more",
+    DOWN: "less",
+    BOTH: "either",
 }
 
 
 def effects(body: Block, calls: Calls, success: bool) -> dict[Value, Effect]:
     """The effect of every value that something reads; `success` says that it is an objective."""
     found: dict[Value, Effect] = {}
-    _block(body, Effect(Way.UP if success else Way.NONE), calls, found)
+    _block(body, Effect(UP if success else NONE), calls, found)
     return found
 
 
@@ -139,14 +131,14 @@ def _refine(term: Refine, effect: Effect, calls: Calls, found: dict[Value, Effec
     value, and the checker accepts right values at least as often.
     """
     alone: dict[Value, Effect] = {}
-    _block(term.body, Effect(Way.UP), calls, alone)
+    _block(term.body, Effect(UP), calls, alone)
     kept = alone.get(term.body.arguments[0], Effect()) if term.body.arguments else Effect()
-    if kept.success not in (Way.NONE, Way.UP):
-        _block(term.body, Effect(Way.BOTH, Way.BOTH), calls, found)
-        return effect.through(Way.BOTH) | Effect(spent=Way.BOTH)
+    if kept.success not in (NONE, UP):
+        _block(term.body, Effect(BOTH, BOTH), calls, found)
+        return effect.through(BOTH) | Effect(spent=BOTH)
     spent = _rejects(calls, term.checker) | kept.spent
-    if Way.UP in spent:
-        spent = Way.BOTH
+    if UP & spent:
+        spent = BOTH
     _block(term.body, effect | Effect(spent=spent), calls, found)
     return effect | Effect(spent=spent)
 
@@ -164,5 +156,5 @@ def _rejects(calls: Calls, checker: Checker) -> Way:
 
 
 def _way(differences: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Way:
-    up = Way.UP if (differences > 0).any() else Way.NONE
-    return up | (Way.DOWN if (differences < 0).any() else Way.NONE)
+    up = UP if (differences > 0).any() else NONE
+    return up | (DOWN if (differences < 0).any() else NONE)

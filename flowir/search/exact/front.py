@@ -22,6 +22,7 @@ from flowir.search.exact.dominance import undominated
 from flowir.search.exact.entangled import EntangledError
 from flowir.search.exact.partial import choices
 from flowir.search.exact.reached import reached
+from flowir.search.exact.thin import Limits
 from flowir.search.exact.timing import UncomposableError
 from flowir.search.problem import OBJECTIVES, Measure, Objective, Problem
 from flowir.search.space import Space
@@ -117,20 +118,21 @@ class _Search:
         front = Composer(
             workflow,
             Calls(workflow, self.scenarios, spent),
+            Limits(self.width),
             success="accuracy" in self.objectives,
-            spent=spent,
             timed=self.execution == "asyncio",
-            width=self.width,
         ).workflow()
-        nothing = dict.fromkeys(spent, np.zeros(1))
-        known = {**nothing, **front.columns.amounts, "accuracy": front.columns.right}
-        values = [np.broadcast_to(known[name].reshape(-1), front.size) for name in self.objectives]
+        values = np.zeros((front.size, len(self.objectives)))
+        for column, name in enumerate(self.objectives):
+            known = front.columns.right if name == "accuracy" else front.columns.amounts.get(name)
+            if known is not None:
+                values[:, column] = known.reshape(-1)
         made = reached(workflow.body, choices(front.origin, np.arange(front.size)), front.size)
         return _front(
             self.objectives,
             _stacked([made[structure.name] for structure in workflow.structures], front.size),
             _stacked([made[d] for d in range(len(workflow.decisions))], front.size),
-            np.column_stack(values),
+            values,
             "composed",
         )
 

@@ -203,24 +203,45 @@ def _meet(
     return right
 
 
-def form(block: Graph, value: Value, merged: Callable[[Value], object]) -> object:
+def form(
+    block: Graph, value: Value, merged: Callable[[Value], object], *, deep: bool = False
+) -> object:
     """What is left of a value and all that is merged into it when names are forgotten.
 
     Two values of one form have the same options, even where they are two draws.
 
     Args:
         merged: the form of a value that is merged into this one.
+        deep: whether to look into blocks; else what has blocks has a form of its own.
     """
-    names: dict[Value, object] = {}
+    term = block.nodes[value].term
 
     def name(read: Value) -> object:
-        if read in names:
-            return names[read]
-        return ("merged", merged(read)) if read in block.folded else ("value", read)
+        return ("merged", merged(read)) if read in block.folded else read
+
+    match term:
+        case Call():
+            return (Call, term.decision, term.fresh, *map(name, term.inputs))
+        case ToolCall():
+            return (ToolCall, term.latency_s, *map(name, term.inputs))
+        case Join():
+            return (Join, term.kind, *map(name, term.inputs))
+        case Vote():
+            return (Vote, *map(name, term.inputs))
+        case Select():
+            inputs, candidates = map(name, term.inputs), map(name, term.candidates)
+            return (Select, term.decision, tuple(inputs), *candidates)
+        case _:
+            return _nameless(term, name) if deep else (block, value)
+
+
+def _nameless(term: Term, outer: Callable[[Value], object]) -> object:
+    """A term that has blocks, without sites and with the values of its blocks renumbered."""
+    names: dict[Value, object] = {}
 
     def of(item: object, is_value: bool = False) -> object:
         if is_value and isinstance(item, int):
-            return name(item)
+            return names[item] if item in names else outer(item)
         if isinstance(item, tuple):
             return tuple(of(part, is_value) for part in item)
         if isinstance(item, Block):
@@ -230,10 +251,13 @@ def form(block: Graph, value: Value, merged: Callable[[Value], object]) -> objec
         if is_dataclass(item) and not isinstance(item, type):
             kind = type(item).__name__
             shown = [field.name for field in fields(item) if field.name not in NAMES]
-            return (kind, *(of(getattr(item, f), (kind, f) in LABELS or f in VALUES) for f in shown))
+            return (
+                kind,
+                *(of(getattr(item, f), (kind, f) in LABELS or f in VALUES) for f in shown),
+            )
         return item
 
-    return of(block.nodes[value].term)
+    return of(term)
 
 
 NAMES = frozenset({"site", "output"})

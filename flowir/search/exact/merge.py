@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from flowir.search.exact.columns import Array, Columns, Indices, aligned
 from flowir.search.exact.dominance import Sense, front, identities, numbered
 from flowir.search.exact.partial import UNREACHED, Both, Key, PartialFront
 from flowir.search.exact.sift import CHUNK, SIGNS, Budget, Combine, blocks, expand, sift
+from flowir.search.exact.thin import Limits
 
 
 def merge(
@@ -19,7 +19,7 @@ def merge(
     combine: Combine,
     keep: frozenset[Key],
     sense: Sense,
-    width: int,
+    limits: Limits,
 ) -> PartialFront:
     """Every option of the left with every one of the right that makes the same choices.
 
@@ -27,23 +27,27 @@ def merge(
         combine: what a pair is like; in options paired row by row, monotone in both.
         keep: choices that something outside depends on.
         sense: how rightness of the result is compared.
-        width: the most pairs × joint states of open events that are worked out.
 
     Raises:
-        TooWideError: more than `width` have to be worked out.
+        TooWideError: more has to be worked out than the limits allow.
     """
     columns = aligned(left.columns, right.columns)
     for one, other in ((left, right), (right, left)):
         if one.size == 1 and one.origin is None:
-            found = replace(other, columns=combine(*columns), sense=sense)
-            return pruned(found, keep)
+            found = PartialFront(combine(*columns), other.size, other.keys, other.origin, sense)
+            # What is added to every option alike changes nothing about which are dominated.
+            return (
+                found
+                if other.sense == sense and keep.issuperset(other.keys)
+                else pruned(found, keep)
+            )
     states = columns[0].states
     runs = _runs(left, right)
     total = int(((runs[:, 1] - runs[:, 0]) * (runs[:, 3] - runs[:, 2])).sum())
     if total * states <= CHUNK:
         rows = expand(runs)
     else:
-        rows = _reduced(left, right, columns, combine, keep, sense, width // states)
+        rows = _reduced(left, right, columns, combine, keep, sense, limits.width // states)
     return paired(left, right, columns, rows, combine, keep, sense)
 
 
@@ -66,9 +70,19 @@ def paired(
 def pruned(options: PartialFront, keep: frozenset[Key]) -> PartialFront:
     """The front of options, with only those choices kept apart that something else depends on."""
     keys = {key: values for key, values in options.keys.items() if key in keep}
+    if options.size == 1:
+        return PartialFront(options.columns, 1, keys, options.origin, options.sense)
     groups = numbered(list(keys.values())) if keys else None
     chosen = front(options.columns, options.size, groups, options.sense)
     return selected(options, chosen, keys)
+
+
+def mapped(
+    front: PartialFront, change: Callable[[Columns], Columns], keep: frozenset[Key]
+) -> PartialFront:
+    """Options changed one by one."""
+    changed = PartialFront(change(front.columns), front.size, front.keys, front.origin, front.sense)
+    return pruned(changed, keep)
 
 
 def selected(options: PartialFront, chosen: Indices, keys: Mapping[Key, Indices]) -> PartialFront:

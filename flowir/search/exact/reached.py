@@ -15,7 +15,7 @@ from flowir.search.exact.partial import UNREACHED, Key
 
 
 def reached(body: Block, made: Mapping[Key, Indices], size: int) -> Mapping[Key, Indices]:
-    """[size] what each point chooses, where it is reached; any of several equally good, if none was.
+    """[size] what each point chooses, where it is reached; the first, where nothing depends on it.
 
     A choice in a block that is not chosen is not reached, whatever was assumed for it on the way.
     """

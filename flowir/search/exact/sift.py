@@ -1,9 +1,9 @@
 """The front of a large product of two fronts, without working the product out.
 
-Two fronts of m and n options have m·n pairs, most of them far from the front of the pairs. Blocks of
-neighbouring options are merged as if each had the best of all its members; a pair of blocks that
-even then does not reach the front found so far is dropped whole, and what is left is split, down to
-single pairs. What that takes grows with the front that comes out, not with the product.
+Two fronts of m and n options have m·n pairs, most of them far from the front of the pairs. Blocks
+of neighbouring options are merged as if each had the best of all its members; a pair of blocks that
+even then does not reach the front found so far is dropped whole, and what is left is split, down
+to single pairs. What that takes grows with the front that comes out, not with the product.
 """
 
 from __future__ import annotations
@@ -110,13 +110,13 @@ def sift(
     Raises:
         TooWideError: the budget is spent.
     """
-    coarsest = [len(left) - 1, len(right) - 1]
     spans = [
-        np.searchsorted(levels[level].starts, runs[:, side : side + 2])
-        for levels, level, side in ((left, coarsest[0], 0), (right, coarsest[1], 2))
+        np.searchsorted(levels[-1].starts, runs[:, side : side + 2])
+        for levels, side in ((left, 0), (right, 2))
     ]
     best = _Incumbents()
-    pending = [(*expand(np.concatenate(spans, axis=1)), *coarsest)]
+    pending: list[tuple[Indices, Indices, int, int]] = []
+    pending.append((*expand(np.concatenate(spans, axis=1)), len(left) - 1, len(right) - 1))
     found: list[tuple[Indices, Indices, Array]] = []
     while pending:
         i, j, up, down = pending.pop()
@@ -159,8 +159,9 @@ class _Incumbents:
 
     def add(self, losses: Array) -> None:
         """Let some more pairs be known."""
-        known = losses if self._front is None else np.concatenate([self._front, losses])
-        self._front = known[undominated(known, None)]
+        if self._front is not None:
+            losses = np.concatenate([self._front, losses[~self.beat(losses)]])
+        self._front = losses[undominated(losses, None)]
 
     def beat(self, bounds: Array) -> npt.NDArray[np.bool_]:
         """[n] which of these losses some known pair dominates."""

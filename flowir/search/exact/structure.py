@@ -9,12 +9,14 @@ import numpy as np
 
 from flowir.calculus.terms import Alternatives
 from flowir.search.exact.columns import Array, Columns, union
+from flowir.search.exact.entangled import EntangledError
 from flowir.search.exact.graph import Node
 from flowir.search.exact.merge import pruned, selected
 from flowir.search.exact.partial import UNREACHED, Key, OneOf, PartialFront
 
 if TYPE_CHECKING:
-    from flowir.search.exact.composer import Composer, Keys, Scope
+    from flowir.search.exact.composer import Composer, Scope
+    from flowir.search.exact.facts import Keys
 
 NEVER = -1e30
 """Seconds along a path that a block does not have: before everything else, and harmless in sums."""
@@ -28,7 +30,13 @@ def alternatives(
     outside: Keys,
     marks: frozenset[str],
 ) -> PartialFront:
-    """The blocks are part of what they are written in; only one is, so they share no choices."""
+    """The blocks are part of what they are written in; only one is, so they share no choices.
+
+    Raises:
+        EntangledError: the alternatives choose a label.
+    """
+    if "label" in marks:
+        raise EntangledError
     tied = term.name in outside or any(term.name in block.uses for block in node.inner)
     kept = outside | {term.name} if tied else outside
     parts = [
@@ -37,9 +45,7 @@ def alternatives(
     ]
     sizes = [part.size for part in parts]
     keys: dict[Key, np.ndarray[tuple[int], np.dtype[np.intp]]] = {
-        key: np.concatenate(
-            [part.keys.get(key, np.full(part.size, UNREACHED)) for part in parts]
-        )
+        key: np.concatenate([part.keys.get(key, np.full(part.size, UNREACHED)) for part in parts])
         for key in dict.fromkeys(key for part in parts for key in part.keys)
     }
     origin = OneOf(
@@ -49,7 +55,7 @@ def alternatives(
         np.concatenate([np.arange(size) for size in sizes]),
     )
     columns = stacked([part.columns for part in parts], sizes)
-    front = PartialFront(columns, sum(sizes), keys, origin, c.sense(term.output))
+    front = PartialFront(columns, sum(sizes), keys, origin, c.facts.sense(term.output))
     return pruned(front, outside)
 
 

@@ -79,4 +79,3 @@ class Clock:
         for array in ready[1:]:
             latest = np.maximum(latest, array)
         return (latest, *waiting)
-
