@@ -129,15 +129,10 @@ class Evaluation:
         return Outcome(won)
 
     def _select(self, step: Step, term: Select, values: Environment) -> Outcome:
-        """Each candidate whose writer is known adds its output tokens to the selector's input."""
         sheets = self._sheets
         picks = self._answer(term.decision, term.inputs, False, values)
         right = self._batch.apply(rows.select, self._any(term.candidates, values), picks)
-        tokens = self._sum(
-            [sheets.output_tokens(self._analysis.writers.get(v)) for v in term.candidates]
-        )
-        shown = self._product(sheets.input_price(term.decision), tokens)
-        cost = self._sum([sheets.cost(term.decision), shown])
+        cost = sheets.selection_cost(term, self._analysis.writers)
         return Outcome(right, 1.0, cost, sheets.latency(term.decision))
 
     def _branch(self, step: Step, term: Branch, values: Environment) -> Outcome:

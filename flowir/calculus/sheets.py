@@ -7,23 +7,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flowir.calculus.diagrams import NOTHING, Batch, Leaf, Sheet, Support
+from flowir.calculus import rows
+from flowir.calculus.diagrams import NOTHING, Batch, Diagram, Sheet, Support
 from flowir.calculus.labels import LabelEvent
 from flowir.calculus.lookup import acceptance
 from flowir.calculus.rows import Array
 from flowir.calculus.scenarios import CallModel, Scenarios
-from flowir.calculus.terms import Checker, Workflow
+from flowir.calculus.terms import Checker, Select, Workflow
+from flowir.calculus.writers import Writers
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What one judgement is like: acceptance rates, and what it takes."""
 
-    accept_right: Leaf
-    accept_wrong: Leaf
+    accept_right: Diagram
+    accept_wrong: Diagram
     calls: float
-    cost: Leaf
-    latency: Leaf
+    cost: Diagram
+    latency: Diagram
 
 
 class CallSheets:
@@ -36,45 +38,62 @@ class CallSheets:
         self._scenarios = scenarios
         self._batch = batch
         self._window = window
-        self._known: dict[tuple[int, str], Leaf] = {}
+        self._known: dict[tuple[int, str], Diagram] = {}
 
-    def success(self, decision: int) -> Leaf:
+    def success(self, decision: int) -> Diagram:
         """P(right | every input right)."""
         return self._sheet(decision, "success", lambda call: call.success)
 
-    def recovery(self, decision: int, fresh: bool) -> Leaf:
+    def recovery(self, decision: int, fresh: bool) -> Diagram:
         """P(right | some input wrong): as observed, else of a fresh attempt, else 0."""
         if self._scenarios.calls[decision].recovery is None:
             return self.success(decision) if fresh else 0.0
         return self._sheet(decision, "recovery", lambda call: call.recovery)
 
-    def cost(self, decision: int) -> Leaf:
+    def cost(self, decision: int) -> Diagram:
         """Expected US dollars of one call."""
         return self._sheet(decision, "cost", lambda call: call.cost)
 
-    def latency(self, decision: int) -> Leaf:
+    def selection_cost(self, term: Select, writers: Writers) -> Diagram:
+        """Expected US dollars of choosing among candidates.
+
+        Besides the cost of the call, the selector pays its input price for the expected output
+        tokens of every candidate whose writer is known; what is not known adds nothing.
+        """
+        shown = [self._output_tokens(writers.get(value)) for value in term.candidates]
+        tokens = self._batch.fold(rows.total, shown, 0.0)
+        reading = self._batch.apply(rows.product, self._input_price(term.decision), tokens)
+        return self._batch.apply(rows.total, self.cost(term.decision), reading)
+
+    def location(self, decision: int) -> Diagram:
+        """Location of the log-normal latency of one call."""
+        return self._sheet(decision, "location", lambda call: call.log_latency)
+
+    def scale(self, decision: int) -> Diagram:
+        """Scale of the log-normal latency of one call."""
+        return self._sheet(decision, "scale", lambda call: call.latency_scale)
+
+    def latency(self, decision: int) -> Diagram:
         """Expected seconds of one call."""
         key = (decision, "latency")
         if key not in self._known:
-            call = self._scenarios.calls[decision]
-            support, location = self._rows(decision, call.log_latency)
-            _, scale = self._rows(decision, call.latency_scale)
-            self._known[key] = Sheet(support, np.exp(location + 0.5 * scale * scale))
+            location, scale = self.location(decision), self.scale(decision)
+            self._known[key] = self._batch.apply(_mean_log_normal, location, scale)
         return self._known[key]
 
-    def agreement(self, writer: int | None) -> Leaf:
+    def agreement(self, writer: int | None) -> Diagram:
         """P(a wrong value is the common wrong answer); 1 where nobody knows."""
         if writer is None or self._scenarios.calls[writer].wrong_agreement is None:
             return 1.0
         return self._sheet(writer, "agreement", lambda call: call.wrong_agreement)
 
-    def output_tokens(self, writer: int | None) -> Leaf:
+    def _output_tokens(self, writer: int | None) -> Diagram:
         """Expected tokens of one output, 0 where unknown."""
         if writer is None or self._scenarios.calls[writer].output_tokens is None:
             return 0.0
         return self._sheet(writer, "tokens", _tokens)
 
-    def input_price(self, decision: int) -> Leaf:
+    def _input_price(self, decision: int) -> Diagram:
         """US dollars per input token, 0 where unknown."""
         if self._scenarios.calls[decision].input_price is None:
             return 0.0
@@ -104,7 +123,7 @@ class CallSheets:
             self.latency(decision),
         )
 
-    def labels(self, event: LabelEvent) -> tuple[Leaf, ...]:
+    def labels(self, event: LabelEvent) -> tuple[Diagram, ...]:
         """P(state) of each state of a label."""
         support, written = NOTHING, {}
         if event.router is not None:
@@ -116,7 +135,9 @@ class CallSheets:
             p if isinstance(p, float) else Sheet(support, p) for p in event.probabilities(written)
         )
 
-    def _sheet(self, decision: int, name: str, table: Callable[[CallModel], Array | None]) -> Leaf:
+    def _sheet(
+        self, decision: int, name: str, table: Callable[[CallModel], Array | None]
+    ) -> Diagram:
         key = (decision, name)
         if key not in self._known:
             values = table(self._scenarios.calls[decision])
@@ -130,6 +151,10 @@ class CallSheets:
         chosen = self._batch.settings[self._batch.representatives(support), decision]
         values = table[:, self._window][chosen]
         return (NOTHING if len(values) == 1 else support), values
+
+
+def _mean_log_normal(location: rows.Quantity, scale: rows.Quantity) -> rows.Quantity:
+    return np.exp(location + 0.5 * scale * scale)
 
 
 def _tokens(call: CallModel) -> Array | None:

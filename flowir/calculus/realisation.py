@@ -1,0 +1,342 @@
+"""Terms run once per scenario, one method per construct."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from flowir.calculus import rows, truths
+from flowir.calculus.diagrams import NOTHING, Batch, Diagram, Sheet
+from flowir.calculus.labels import LabelEvent
+from flowir.calculus.noise import Noise, Path
+from flowir.calculus.scopes import Analysis, Scope, Step
+from flowir.calculus.sheets import CallSheets
+from flowir.calculus.terms import (
+    Branch,
+    Call,
+    Checker,
+    Fallback,
+    Join,
+    Map,
+    Refine,
+    Select,
+    Term,
+    ToolCall,
+    Value,
+    Vote,
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a term or scope did, as if it was executed everywhere; latency from its start."""
+
+    right: Diagram
+    calls: Diagram = 0.0
+    cost: Diagram = 0.0
+    latency: Diagram = 0.0
+
+
+@dataclass(frozen=True)
+class Written:
+    """A value: whether it is right, and where and in which repetition it was written."""
+
+    right: Diagram
+    name: str
+    path: Path
+
+
+Values = Mapping[Value, Written]
+
+
+class Realising:
+    """One run of a workflow in every scenario of a window, for one batch."""
+
+    def __init__(
+        self,
+        analysis: Analysis,
+        batch: Batch,
+        sheets: CallSheets,
+        noise: Noise,
+        window: slice,
+        sequential: bool,
+    ) -> None:
+        self._analysis = analysis
+        self._batch = batch
+        self._sheets = sheets
+        self._noise = noise
+        self._window = window
+        self._sequential = sequential
+
+    def workflow(self) -> Run:
+        """The whole workflow, whose arguments are right."""
+        scope = self._analysis.scope
+        return self._scope(scope, {}, [1.0] * len(scope.arguments), ())
+
+    def _scope(self, scope: Scope, outer: Values, arguments: Iterable[Diagram], path: Path) -> Run:
+        values = dict(outer)
+        for argument, right in zip(scope.arguments, arguments, strict=False):
+            values[argument.value] = Written(right, argument.name, path)
+        runs: list[Run] = []
+        finish: dict[Value, Diagram] = {}
+        for step in scope.steps:
+            run = TERMS[type(step.term)](self, step, step.term, values, path)
+            runs.append(run)
+            values[step.defines.value] = Written(run.right, step.defines.name, path)
+            if step.critical and not self._sequential:
+                start = self._latest([finish[value] for value in step.waits_for])
+                finish[step.defines.value] = self._sum([start, run.latency])
+        return Run(
+            values[scope.result].right,
+            self._sum([run.calls for run in runs]),
+            self._sum([run.cost for run in runs]),
+            self._sum([run.latency for run in runs])
+            if self._sequential
+            else finish.get(scope.result, 0.0),
+        )
+
+    def _call(self, step: Step, term: Call, values: Values, path: Path) -> Run:
+        right = self._answer(term.decision, term.site, term.inputs, term.fresh, values, path)
+        cost = self._sheets.cost(term.decision)
+        return Run(right, 1.0, cost, self._seconds(term.decision, term.site, path))
+
+    def _tool(self, step: Step, term: ToolCall, values: Values, path: Path) -> Run:
+        return Run(self._all(term.inputs, values), latency=float(term.latency_s))
+
+    def _join(self, step: Step, term: Join, values: Values, path: Path) -> Run:
+        if term.kind == "any":
+            return Run(self._any(term.inputs, values))
+        return Run(self._all(term.inputs, values))
+
+    def _vote(self, step: Step, term: Vote, values: Values, path: Path) -> Run:
+        candidates = tuple(dict.fromkeys(term.inputs))
+        votes = tuple(term.inputs.count(value) for value in candidates)
+        n = len(candidates)
+        return Run(
+            self._batch.apply(
+                lambda *leaves: truths.plurality(leaves[:n], leaves[n:], votes),
+                *(values[value].right for value in candidates),
+                *(self._agrees(value, values[value]) for value in candidates),
+            )
+        )
+
+    def _agrees(self, value: Value, written: Written) -> Diagram:
+        chance = self._sheets.agreement(self._analysis.writers.get(value))
+        return self._happens(chance, "agrees", written.name, written.path)
+
+    def _select(self, step: Step, term: Select, values: Values, path: Path) -> Run:
+        picks = self._answer(term.decision, term.site, term.inputs, False, values, path)
+        right = self._batch.apply(truths.both, self._any(term.candidates, values), picks)
+        cost = self._sheets.selection_cost(term, self._analysis.writers)
+        return Run(right, 1.0, cost, self._seconds(term.decision, term.site, path))
+
+    def _branch(self, step: Step, term: Branch, values: Values, path: Path) -> Run:
+        event = self._analysis.labels[term.label]
+        case_of = np.array(event.cases(term))
+        state = self._state(event, values[term.label])
+        right: Diagram = 0.0
+        parts: list[tuple[Diagram, Run]] = []
+        for i, scope in enumerate(step.inner):
+            goes = self._batch.apply(_equals(case_of, i), state)
+            if _nowhere(goes):
+                continue
+            run = self._scope(scope, values, (), path)
+            right = self._batch.apply(truths.chosen, goes, run.right, right)
+            parts.append((goes, run))
+        return self._spent(right, parts)
+
+    def _state(self, event: LabelEvent, written: Written) -> Diagram:
+        """The index of the state the label turned out to be."""
+        *chances, _ = self._sheets.labels(event)
+        if not chances:
+            return 0.0
+        return self._batch.apply(
+            _interval, self._uniform("label", written.name, written.path), *chances
+        )
+
+    def _fallback(self, step: Step, term: Fallback, values: Values, path: Path) -> Run:
+        right: Diagram = 0.0
+        running: Diagram = 1.0
+        parts: list[tuple[Diagram, Run]] = []
+        for i, scope in enumerate(step.inner):
+            run = self._scope(scope, values, (), (*path, i))
+            right = self._batch.apply(truths.chosen, running, run.right, right)
+            parts.append((running, run))
+            if i == len(step.inner) - 1:
+                break
+            verdict = self._verdict(term.checker, right, (*path, i))
+            parts.append((running, verdict))
+            running = self._unless(running, verdict.right)
+            if _nowhere(running):
+                break
+        return self._spent(right, parts)
+
+    def _refine(self, step: Step, term: Refine, values: Values, path: Path) -> Run:
+        (body,) = step.inner
+        right = values[term.initial].right
+        running: Diagram = 1.0
+        parts: list[tuple[Diagram, Run]] = []
+        for i in range(term.bound):
+            verdict = self._verdict(term.checker, right, (*path, i))
+            parts.append((running, verdict))
+            running = self._unless(running, verdict.right)
+            if _nowhere(running):
+                break
+            run = self._scope(body, values, (right, 1.0), (*path, i))
+            right = self._batch.apply(truths.chosen, running, run.right, right)
+            parts.append((running, run))
+        return self._spent(right, parts)
+
+    def _verdict(self, checker: Checker, right: Diagram, path: Path) -> Run:
+        """One judgement; `right` says whether it accepts."""
+        verdict = self._sheets.verdict(checker)
+        accepts = self._batch.apply(
+            truths.chosen,
+            right,
+            self._happens(verdict.accept_right, "verdict", checker.site, path),
+            self._happens(verdict.accept_wrong, "verdict", checker.site, path),
+        )
+        seconds = (
+            verdict.latency
+            if checker.decision is None
+            else self._seconds(checker.decision, checker.site, path)
+        )
+        return Run(accepts, verdict.calls, verdict.cost, seconds)
+
+    def _map(self, step: Step, term: Map, values: Values, path: Path) -> Run:
+        (body,) = step.inner
+        source = values[term.source].right
+        items = [self._scope(body, values, (source,), (*path, i)) for i in range(term.width)]
+        rights = [item.right for item in items]
+        if term.mean:
+            right = self._batch.apply(_share, *rights)
+        else:
+            right = self._batch.fold(truths.both, rights, 1.0)
+        together = self._sum if self._sequential else self._latest
+        return Run(
+            right,
+            self._sum([item.calls for item in items]),
+            self._sum([item.cost for item in items]),
+            together([item.latency for item in items]),
+        )
+
+    def _answer(
+        self,
+        decision: int,
+        site: str,
+        inputs: Iterable[Value],
+        fresh: bool,
+        values: Values,
+        path: Path,
+    ) -> Diagram:
+        success, recovery = self._sheets.success(decision), self._sheets.recovery(decision, fresh)
+        if recovery is success:
+            return self._happens(success, "right", site, path)
+        return self._batch.apply(
+            truths.chosen,
+            self._all(inputs, values),
+            self._happens(success, "right", site, path),
+            self._happens(recovery, "right", site, path),
+        )
+
+    def _happens(self, chance: Diagram, what: str, site: str, path: Path) -> Diagram:
+        """Whether an event of this chance happens; for one configuration, per scenario."""
+        if isinstance(chance, float) and chance in (0.0, 1.0):
+            return chance
+        return self._batch.apply(truths.drawn, self._uniform(what, site, path), chance)
+
+    def _seconds(self, decision: int, site: str, path: Path) -> Diagram:
+        """The latency of one call."""
+        drawn = Sheet(NOTHING, self._noise.normal("latency", site, path)[None, self._window])
+        location, scale = self._sheets.location(decision), self._sheets.scale(decision)
+        return self._batch.apply(_log_normal, location, scale, drawn)
+
+    def _uniform(self, what: str, site: str, path: Path) -> Sheet:
+        return Sheet(NOTHING, self._noise.uniform(what, site, path)[None, self._window])
+
+    def _unless(self, running: Diagram, accepted: Diagram) -> Diagram:
+        return self._batch.apply(truths.both, running, self._batch.apply(truths.negation, accepted))
+
+    def _all(self, inputs: Iterable[Value], values: Values) -> Diagram:
+        right = [values[value].right for value in dict.fromkeys(inputs)]
+        return self._batch.fold(truths.both, right, 1.0)
+
+    def _any(self, inputs: Iterable[Value], values: Values) -> Diagram:
+        right = [values[value].right for value in dict.fromkeys(inputs)]
+        return self._batch.fold(truths.either, right, 0.0)
+
+    def _sum(self, amounts: Sequence[Diagram]) -> Diagram:
+        return self._batch.fold(rows.total, amounts, 0.0)
+
+    def _latest(self, finishes: Sequence[Diagram]) -> Diagram:
+        return self._batch.fold(rows.latest, finishes, 0.0)
+
+    def _spent(self, right: Diagram, parts: Sequence[tuple[Diagram, Run]]) -> Run:
+        """What parts took that ran one after another, each where its condition held."""
+
+        def total(amounts: Iterable[Diagram]) -> Diagram:
+            conditions = (condition for condition, _ in parts)
+            return self._sum(
+                [
+                    self._batch.apply(truths.spent, condition, amount)
+                    for condition, amount in zip(conditions, amounts, strict=True)
+                ]
+            )
+
+        return Run(
+            right,
+            total(run.calls for _, run in parts),
+            total(run.cost for _, run in parts),
+            total(run.latency for _, run in parts),
+        )
+
+
+def _log_normal(location: Any, scale: Any, drawn: Any) -> Any:
+    return np.exp(location + scale * drawn)
+
+
+def _interval(uniform: Any, *chances: Any) -> Any:
+    """How many of the cumulative chances a uniform number reaches."""
+    below: Any = 0.0
+    reached: Any = 0
+    for chance in chances:
+        below = below + chance
+        reached = reached + (uniform >= below)
+    return reached
+
+
+def _equals(case_of: Any, case: int) -> Callable[[Any], Any]:
+    """Whether a state takes this case."""
+
+    def takes(state: Any) -> Any:
+        if isinstance(state, float):
+            return float(case_of[int(state)] == case)
+        return case_of[state] == case
+
+    return takes
+
+
+def _share(*rights: Any) -> Any:
+    return sum(right * 1.0 for right in rights) / len(rights)
+
+
+def _nowhere(condition: Diagram) -> bool:
+    if isinstance(condition, Sheet):
+        return not condition.values.any()
+    return condition == 0.0
+
+
+TERMS: Mapping[type[Term], Callable[[Realising, Step, Any, Values, Path], Run]] = {
+    Call: Realising._call,
+    ToolCall: Realising._tool,
+    Join: Realising._join,
+    Vote: Realising._vote,
+    Select: Realising._select,
+    Branch: Realising._branch,
+    Fallback: Realising._fallback,
+    Refine: Realising._refine,
+    Map: Realising._map,
+}
