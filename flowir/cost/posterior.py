@@ -164,7 +164,8 @@ def continued_row(cholesky: Floats, correlations: Floats) -> Floats:
     correlations: [E] of the new series with the others.
     """
     row = np.linalg.solve(cholesky, correlations)
-    return np.append(row, np.sqrt(max(1 + 1e-9 - row @ row, 1e-12)))
+    left = max(1 + 1e-9 - float(row @ row), 1e-12)
+    return np.concatenate([row, [left**0.5]])
 
 
 def continued(

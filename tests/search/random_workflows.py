@@ -1,6 +1,6 @@
 """Random small workflows over every construct, with tied decisions and structures, and scenarios.
 
-Everything is drawn from one seeded generator, so a failing seed is the whole report. Values are used
+Everything is drawn from one seeded generator: a failing seed is the whole report. Values are used
 several times, blocks capture values from outside, tiers repeat, alternatives are nested, tied by
 name, and give on values they only read.
 """
@@ -194,7 +194,7 @@ def _decision(builder: Builder, number: int, most: int) -> Decision:
 def random_scenarios(
     rng: np.random.Generator, workflow: Workflow, *, draws: int = 1, queries: int = 1
 ) -> Scenarios:
-    """What its calls are like. Half of the time right inputs help and right answers are accepted."""
+    """What its calls are like; half of the time right inputs help, right answers are accepted."""
     kind = bool(rng.random() < 0.5)
     plain = bool(rng.random() < 0.3)
     calls = tuple(
@@ -208,12 +208,7 @@ def _call(
     rng: np.random.Generator, configurations: int, scenarios: int, kind: bool, plain: bool
 ) -> CallModel:
     shape = (configurations, scenarios)
-    tables = {
-        label: p
-        for label, p in zip(
-            LABELS, rng.dirichlet(np.ones(4), shape).transpose(2, 0, 1), strict=False
-        )
-    }
+    tables = dict(zip(LABELS, rng.dirichlet(np.ones(4), shape).transpose(2, 0, 1), strict=False))
     success = _probability(rng, shape)
     recovery = success * rng.random(shape) if kind else _probability(rng, shape)
     wrong = _probability(rng, shape)
