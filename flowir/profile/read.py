@@ -180,6 +180,11 @@ def _check_measured(path: Path, names: list[str]) -> None:
         )
 
 
+MOST_ROWS = 2_000_000
+"""More distinct calls are refused: they take about 0.4 kB each while they are read, and a fit that
+reads so many gains nothing over one of a hundredth of them."""
+
+
 class Rows:
     """Collects rows of text or JSON cells into columns; bad rows go to `problems`."""
 
@@ -223,6 +228,11 @@ class Rows:
         }
         if sample and self._repeated(line, codes, values, input_correct, error):
             return
+        if self.count == MOST_ROWS:
+            raise ProfileError(
+                f"{self.problems.path}: line {line}: more than {MOST_ROWS:,} observations; give a "
+                "random sample of the queries, with all calls of each"
+            )
         for name, code in codes.items():
             self._codes[name].append(code)
         for name, value in values.items():
