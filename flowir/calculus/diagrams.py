@@ -129,10 +129,18 @@ class Batch:
         """[U] a row of the batch for each distinct setting of the support."""
         return slice(None) if support == EVERYTHING else self._positions[support][0]
 
-    def rows_of(self, leaf: Diagram) -> Array | float:
-        """[B, S] or [1, S], the leaf with one row per row of the batch."""
-        assert not isinstance(leaf, Given), "an event is still open"
-        return leaf if isinstance(leaf, float) else self._lift(leaf, EVERYTHING)
+    def write(self, diagram: Diagram, out: Array) -> None:
+        """Fill `out` [B, S] with a leaf, one row per row of the batch."""
+        assert not isinstance(diagram, Given), "an event is still open"
+        if isinstance(diagram, float) or diagram.values.shape[0] == 1:
+            out[...] = diagram if isinstance(diagram, float) else diagram.values
+        elif diagram.support == EVERYTHING:
+            out[...] = diagram.values
+        elif diagram.values.dtype == out.dtype and out.flags.c_contiguous:
+            index = self._lift_index(diagram.support, EVERYTHING)
+            np.take(diagram.values, index, axis=0, out=out, mode="clip")
+        else:
+            out[...] = self._lift(diagram, EVERYTHING)
 
     def apply(self, function: Callable[..., rows.Quantity], *operands: Diagram) -> Diagram:
         """The function of leaves, for every joint outcome of the events its operands carry."""

@@ -75,8 +75,8 @@ def expect(
         for window in windows:
             sheets = CallSheets(workflow, scenarios, batch, window)
             found = Evaluation(analysis, batch, sheets, execution == "sequential").workflow()
-            result.success[some, window] = batch.rows_of(found.right)
-            result.calls[some, window] = batch.rows_of(found.calls)
-            result.cost[some, window] = batch.rows_of(found.cost)
-            result.latency[some, window] = batch.rows_of(found.latency)
+            batch.write(found.right, result.success[some, window])
+            batch.write(found.calls, result.calls[some, window])
+            batch.write(found.cost, result.cost[some, window])
+            batch.write(found.latency, result.latency[some, window])
     return result

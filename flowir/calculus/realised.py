@@ -75,8 +75,8 @@ def realise(
             sheets = CallSheets(workflow, scenarios, batch, window)
             sequential = execution == "sequential"
             run = Realising(analysis, batch, sheets, noise, window, sequential).workflow()
-            result.right[some, window] = batch.rows_of(run.right)
-            result.calls[some, window] = batch.rows_of(run.calls)
-            result.cost[some, window] = batch.rows_of(run.cost)
-            result.latency[some, window] = batch.rows_of(run.latency)
+            batch.write(run.right, result.right[some, window])
+            batch.write(run.calls, result.calls[some, window])
+            batch.write(run.cost, result.cost[some, window])
+            batch.write(run.latency, result.latency[some, window])
     return result
