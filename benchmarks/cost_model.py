@@ -10,13 +10,10 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import resource
-import subprocess
 import sys
-import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +22,8 @@ import numpy.typing as npt
 sys.path.insert(0, str(Path(__file__).parent))
 
 import cost_model_data as measured
+from cost_model_report import Report, coverage
+from cost_model_speed import inference, speed
 
 from flowir.calculus.expectation import expect
 from flowir.calculus.scenarios import GivenRates, Scenarios
@@ -38,69 +37,13 @@ from flowir.calculus.terms import (
     Workflow,
 )
 from flowir.configuration import Configuration
-from flowir.cost import CostModel, FitOptions, fit, predictive
-from flowir.profile import Observation, Observations, observations_of
+from flowir.cost import FitOptions, fit, predictive
+from flowir.profile import Observations
 
 Floats = npt.NDArray[np.float64]
 
 VISIBLE_TESTS = GivenRates(right=0.99, wrong=0.2, persistence=0.9)
 ORACLE = GivenRates(right=1.0, wrong=0.0)
-
-
-@dataclass
-class Figure:
-    """One line of the result, as other tools read it."""
-
-    name: str
-    value: float
-    unit: str
-    target: str
-    ok: bool | None
-    simulated: bool = False
-
-
-@dataclass
-class Report:
-    """Collects figures, and which intervals held the measured value, by data set."""
-
-    figures: list[Figure] = field(default_factory=list)
-    covered: dict[str, list[bool]] = field(default_factory=lambda: defaultdict(list))
-    means_inside: list[bool] = field(default_factory=list)
-
-    def add(
-        self,
-        name: str,
-        value: float,
-        unit: str,
-        limit: float | None = None,
-        *,
-        independence: float | None = None,
-        note: str = "",
-        simulated: bool = False,
-    ) -> None:
-        """A figure that is to be at most `limit`, None for one that is only reported."""
-        ok = None if limit is None else bool(value <= limit)
-        target = "" if limit is None else f"<= {limit:g}"
-        self.figures.append(Figure(name, float(value), unit, target, ok, simulated))
-        beside = "" if independence is None else f"{independence:9.3f}"
-        verdict = {None: "", True: "ok", False: "MISSED"}[ok]
-        print(f"{name:<62} {value:9.3f} {unit:<8} {target:<9} {verdict:<7} {beside:>9}  {note}")
-        if independence is not None:
-            self.figures.append(
-                Figure(f"{name} (independence)", float(independence), unit, "", None, simulated)
-            )
-
-    def fitted(self, model: CostModel) -> None:
-        """Counts the posterior predictive checks of single-call means."""
-        for check in model.checks:
-            if check.figure == "share of events":
-                self.means_inside.append(check.inside)
-
-    def interval(self, data: str, replicates: Floats, value: float) -> str:
-        """Note whether the central 90 % of the replicates holds the measured value."""
-        low, high = np.quantile(replicates, [0.05, 0.95])
-        self.covered[data].append(bool(low - 1e-9 <= value <= high + 1e-9))
-        return f"[{low:.3f}, {high:.3f}]"
 
 
 def tiers(configurations: Sequence[Configuration], count: int, tied: bool) -> Workflow:
@@ -355,87 +298,6 @@ def _two_of_three(p: Floats) -> Floats:
     return np.asarray(a * b + a * c + b * c - 2 * a * b * c)
 
 
-def coverage(report: Report, gated: bool) -> None:
-    """How often 90 % intervals held the measured value, and single-call means their checks."""
-    shares = []
-    for data, inside in report.covered.items():
-        share = float(np.mean(inside))
-        shares.append(share)
-        report.add(f"coverage of 90 % intervals, {data}", share, "", note=f"{len(inside)} cells")
-    average = float(np.mean(shares))
-    missed = max(0.85 - average, average - 0.97, 0.0)
-    name = "coverage: distance of the average from 0.85 to 0.97"
-    report.add(name, missed, "", 0.0 if gated else None, note=f"average {average:.3f}")
-    inside = float(np.mean(report.means_inside))
-    name = "single-call means outside their 90 % checks"
-    report.add(name, 1 - inside, "", 0.10, note=f"{len(report.means_inside)} configurations")
-
-
-def speed(report: Report, data: Path, quick: bool) -> None:
-    """Time and peak memory of a fit in a process of its own, imports included."""
-    for rows, seconds in ((5_000, 20.0),) if quick else ((5_000, 20.0), (50_000, 90.0)):
-        out = subprocess.run(
-            [sys.executable, __file__, "--data", str(data), "--time-a-fit", str(rows)],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.split()
-        taken, peak, loading = (float(word) for word in out)
-        report.add(f"fit of {rows} observations", taken, "s", seconds, simulated=True)
-        report.add(f"peak memory of it, {rows} observations", peak, "GB", 1.5, simulated=True)
-        report.add("loading it from the cache", loading, "s", 0.2, simulated=True)
-
-
-def time_a_fit(rows: int) -> None:
-    """Prints seconds, peak gigabytes and seconds to load: of generated observations."""
-    import tempfile
-
-    from flowir.cost import load, save
-
-    rng = np.random.default_rng(0)
-    arms, samples = 10, 5
-    observations = observations_of(
-        Observation(
-            "coder",
-            Configuration(f"model{a % 5}", 256 * (a // 5 + 1)),
-            f"q{q}",
-            str(s),
-            correct=float(rng.random() < 1 / (1 + np.exp(-difficulty - a / 5))),
-            latency_s=float(np.exp(0.4 * rng.standard_normal())),
-            input_tokens=200 + q % 50,
-            output_tokens=float(np.exp(5 + 0.5 * rng.standard_normal())),
-        )
-        for q in range(rows // (arms * samples))
-        for difficulty in [2 * rng.standard_normal()]
-        for a in range(arms)
-        for s in range(samples)
-    )
-    start = time.perf_counter()
-    model = fit(observations)
-    taken = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    with tempfile.TemporaryDirectory() as folder:
-        save(model, Path(folder) / "model.npz")
-        start = time.perf_counter()
-        load(Path(folder) / "model.npz")
-    print(taken, peak, time.perf_counter() - start)
-
-
-def inference(data: Path, seed: int) -> None:
-    """The same model of HumanEval by each method: seconds, and what they say."""
-    from flowir.cost.report import learned
-
-    profile = measured.human_eval(data).profile
-    print(f"\n{'method':<8} {'seconds':>8}  population success, mean and 90 % interval")
-    for method in ("laplace", "svi", "nuts"):
-        start = time.perf_counter()
-        model = fit(profile, options=FitOptions(method=method, seed=seed))
-        taken = time.perf_counter() - start
-        rates = [row.rate for row in learned(model) if row.rate is not None]
-        words = "  ".join(f"{r.mean:.3f} [{r.low:.3f}, {r.high:.3f}]" for r in rates)
-        print(f"{method:<8} {taken:8.1f}  {words}", flush=True)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the measured data")
@@ -443,11 +305,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--inference", action="store_true", help="compare methods and stop")
-    parser.add_argument("--time-a-fit", type=int, help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    if asked.time_a_fit:
-        time_a_fit(asked.time_a_fit)
-        return
     if asked.inference:
         inference(asked.data, asked.seed)
         return
@@ -458,7 +316,7 @@ def main() -> None:
     reasoning_gym(report, asked.data, options, seeds=1 if asked.quick else 6)
     # Cells of one split miss together: a single split says nothing about coverage.
     coverage(report, gated=not asked.quick)
-    speed(report, asked.data, asked.quick)
+    speed(report, asked.quick)
     if asked.json:
         figures = {"figures": [asdict(figure) for figure in report.figures]}
         asked.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,85 @@
+"""The figures of the cost model's benchmark, and which intervals held what was measured."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from flowir.cost import CostModel
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass
+class Figure:
+    """One line of the result, as other tools read it."""
+
+    name: str
+    value: float
+    unit: str
+    target: str
+    ok: bool | None
+    simulated: bool = False
+
+
+@dataclass
+class Report:
+    """Collects figures, and which intervals held the measured value, by data set."""
+
+    figures: list[Figure] = field(default_factory=list)
+    covered: dict[str, list[bool]] = field(default_factory=lambda: defaultdict(list))
+    means_inside: list[bool] = field(default_factory=list)
+
+    def add(
+        self,
+        name: str,
+        value: float,
+        unit: str,
+        limit: float | None = None,
+        *,
+        independence: float | None = None,
+        note: str = "",
+        simulated: bool = False,
+    ) -> None:
+        """A figure that is to be at most `limit`, None for one that is only reported."""
+        ok = None if limit is None else bool(value <= limit)
+        target = "" if limit is None else f"<= {limit:g}"
+        self.figures.append(Figure(name, float(value), unit, target, ok, simulated))
+        beside = "" if independence is None else f"{independence:9.3f}"
+        verdict = {None: "", True: "ok", False: "MISSED"}[ok]
+        print(f"{name:<62} {value:9.3f} {unit:<8} {target:<9} {verdict:<7} {beside:>9}  {note}")
+        if independence is not None:
+            self.figures.append(
+                Figure(f"{name} (independence)", float(independence), unit, "", None, simulated)
+            )
+
+    def fitted(self, model: CostModel) -> None:
+        """Counts the posterior predictive checks of single-call means."""
+        for check in model.checks:
+            if check.figure == "share of events":
+                self.means_inside.append(check.inside)
+
+    def interval(self, data: str, replicates: Floats, value: float) -> str:
+        """Note whether the central 90 % of the replicates holds the measured value."""
+        low, high = np.quantile(replicates, [0.05, 0.95])
+        self.covered[data].append(bool(low - 1e-9 <= value <= high + 1e-9))
+        return f"[{low:.3f}, {high:.3f}]"
+
+
+def coverage(report: Report, gated: bool) -> None:
+    """How often 90 % intervals held the measured value, and single-call means their checks."""
+    shares = []
+    for data, inside in report.covered.items():
+        share = float(np.mean(inside))
+        shares.append(share)
+        report.add(f"coverage of 90 % intervals, {data}", share, "", note=f"{len(inside)} cells")
+    average = float(np.mean(shares))
+    missed = max(0.85 - average, average - 0.97, 0.0)
+    name = "coverage: distance of the average from 0.85 to 0.97"
+    report.add(name, missed, "", 0.0 if gated else None, note=f"average {average:.3f}")
+    inside = float(np.mean(report.means_inside))
+    name = "single-call means outside their 90 % checks"
+    report.add(name, 1 - inside, "", 0.10, note=f"{len(report.means_inside)} configurations")
