@@ -34,6 +34,8 @@ class QuerySample:
             queries, its posterior mean for observed ones.
         seed: of everything drawn for them.
         drawn: what was drawn for all arms of a quantity, by name.
+        latest: the arm last asked for and what was drawn for it, by quantity: tokens are asked for
+            again by latency and by money.
     """
 
     draw: Indices
@@ -42,6 +44,10 @@ class QuerySample:
     expected: Floats
     seed: int
     drawn: dict[str, Floats] = field(default_factory=dict, compare=False, repr=False)
+
+    latest: dict[str, tuple[Arm, tuple[Floats, Floats, bool]]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     def once(self, name: str, draw: Callable[[np.random.Generator], Floats]) -> Floats:
         """What `draw` gives with a generator of its own, drawn when it is first asked for."""
@@ -166,6 +172,9 @@ def log_quantity(
 
     The effect h_q that arms share is drawn once per query, whatever arm is asked for.
     """
+    latest = sample.latest.get(name)
+    if latest is not None and latest[0] == arm:
+        return latest[1]
     rng = sample.rng(name, arm)
     own = posterior.parameters_of(arm, sample.draw, rng)
     known = arm in posterior.place
@@ -194,7 +203,9 @@ def log_quantity(
         specific = count / variance * residual / precision
         specific = specific + rng.standard_normal(shape) / np.sqrt(precision)
     location = base + own["loading"][:, None] * shared + specific
-    return location, np.minimum(np.sqrt(variance), LARGEST_SCALE), known
+    found = location, np.minimum(np.sqrt(variance), LARGEST_SCALE), known
+    sample.latest[name] = arm, found
+    return found
 
 
 def _observed_shared(
