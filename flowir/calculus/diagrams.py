@@ -35,6 +35,9 @@ MAX_LEAVES = 4096
 WORTHWHILE = 0.7
 """Share of the batch's rows above which telling distinct settings apart no longer pays."""
 
+WIDE = 16
+"""Scenarios from which on it pays to sort rows in order to tell distinct settings apart."""
+
 Indices = npt.NDArray[np.intp]
 
 
@@ -111,11 +114,15 @@ Function = Callable[..., tuple[rows.Quantity, ...]]
 
 
 class Batch:
-    """Arithmetic on quantities over the rows of one batch of settings [B, D]."""
+    """Arithmetic on quantities over the rows of one batch of settings [B, D].
 
-    def __init__(self, settings: Indices, decisions: Sequence[int]) -> None:
+    `width` is the number of scenarios that are worked on at a time.
+    """
+
+    def __init__(self, settings: Indices, decisions: Sequence[int], width: int) -> None:
         self.settings = settings
         self.size = settings.shape[0]
+        self._width = width
         self._positions: dict[Support, tuple[Indices, Indices]] = {}
         self._canonical: dict[Support, Support] = {NOTHING: NOTHING}
         self._lifts: dict[tuple[Support, Support], Indices] = {}
@@ -251,20 +258,23 @@ class Batch:
         return self.size if support == EVERYTHING else len(self._positions[support][0])
 
     def _canonicalise(self, support: Support) -> Support:
-        """The support itself, or everything if its settings are nearly all distinct."""
+        """The support itself, or everything if telling its settings apart does not pay."""
         if support == EVERYTHING:
             return EVERYTHING
         if support not in self._canonical:
-            first, inverse = self._distinct(support)
-            if len(first) > WORTHWHILE * self.size:
+            found = self._distinct(support)
+            if found is None or len(found[0]) > WORTHWHILE * self.size:
                 self._canonical[support] = EVERYTHING
             else:
                 self._canonical[support] = support
-                self._positions[support] = (first, inverse)
+                self._positions[support] = found
         return self._canonical[support]
 
-    def _distinct(self, support: Support) -> tuple[Indices, Indices]:
-        """[U] first rows with each distinct setting, [B] which of them every row has."""
+    def _distinct(self, support: Support) -> tuple[Indices, Indices] | None:
+        """[U] first rows with each distinct setting, [B] which of them every row has.
+
+        None where windows are so narrow that sorting would cost more than it saves.
+        """
         key = np.zeros(self.size, dtype=np.int64)
         bound = 1
         for decision, radix in self._radix.items():
@@ -275,8 +285,22 @@ class Batch:
                 bound = self.size
             key = key * radix + self.settings[:, decision]
             bound *= radix
+        if bound <= 2 * self.size:
+            return _first_and_inverse(key, bound)
+        if self._width < WIDE:
+            return None
         _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
         return first, inverse.reshape(-1)
+
+
+def _first_and_inverse(key: npt.NDArray[np.int64], bound: int) -> tuple[Indices, Indices]:
+    """As `np.unique` gives them, for keys below a small bound: no sorting."""
+    first_of = np.full(bound, -1, dtype=np.intp)
+    first_of[key[::-1]] = np.arange(len(key) - 1, -1, -1)
+    present = np.flatnonzero(first_of >= 0)
+    rank = np.empty(bound, dtype=np.intp)
+    rank[present] = np.arange(len(present))
+    return first_of[present], rank[key]
 
 
 def _require_narrow(operands: tuple[Diagram, ...]) -> None:

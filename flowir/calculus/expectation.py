@@ -71,7 +71,7 @@ def expect(
     shape = (len(chosen), scenarios.size)
     result = Expectation(*(np.empty(shape) for _ in range(4)))
     for some, windows in parts(len(chosen), scenarios.size):
-        batch = Batch(chosen[some], analysis.decisions)
+        batch = Batch(chosen[some], analysis.decisions, windows[0].stop)
         for window in windows:
             sheets = CallSheets(workflow, scenarios, batch, window)
             found = Evaluation(analysis, batch, sheets, execution == "sequential").workflow()

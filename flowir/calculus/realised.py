@@ -70,7 +70,7 @@ def realise(
     noise = Noise(seed, scenarios.size)
     result = Realisation(*(np.empty((len(chosen), scenarios.size)) for _ in range(4)))
     for some, windows in parts(len(chosen), scenarios.size):
-        batch = Batch(chosen[some], analysis.decisions)
+        batch = Batch(chosen[some], analysis.decisions, windows[0].stop)
         for window in windows:
             sheets = CallSheets(workflow, scenarios, batch, window)
             sequential = execution == "sequential"
