@@ -14,7 +14,7 @@ import pytest
 from flowir.calculus.terms import Block, Call, Decision, Workflow
 from flowir.configuration import Configuration
 from flowir.cost import CostModel, FitOptions, fit_cached, load, save
-from flowir.cost.storage import cache_key
+from flowir.cost.storage import cache_folder, cache_key
 from flowir.errors import CostModelError
 from flowir.profile import Observation, observations_of
 
@@ -120,3 +120,14 @@ def test_loading_needs_no_torch_and_little_time(kept: tuple[CostModel, Path]) ->
     start = time.perf_counter()
     load(path)
     assert time.perf_counter() - start < 0.2
+
+
+def test_where_fits_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("FLOWIR_CACHE_DIR", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    assert cache_folder() == tmp_path / ".cache" / "flowir"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_folder() == tmp_path / "xdg" / "flowir"
+    monkeypatch.setenv("FLOWIR_CACHE_DIR", str(tmp_path / "chosen"))
+    assert cache_folder() == tmp_path / "chosen"
