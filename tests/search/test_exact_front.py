@@ -2,49 +2,140 @@
 
 from __future__ import annotations
 
-from itertools import cycle, islice, product
+from itertools import product
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from flowir.calculus.expectation import Execution
+from flowir.calculus.scenarios import Scenarios
+from flowir.calculus.terms import Workflow, decisions_used
 from flowir.errors import CalculusError
 from flowir.search.enumerate import every_loss
-from flowir.search.exact import exact_front
+from flowir.search.exact import ExactFront, exact_front
 from flowir.search.pareto import non_dominated
-from flowir.search.problem import Measure, Problem, losses
-from flowir.search.space import Points, Space
+from flowir.search.problem import Measure, Objective, Problem, losses
+from flowir.search.space import UNREACHED, Points, Space
+from tests.calculus.strategies import scenarios_for, workflows
 from tests.search.random_workflows import random_scenarios, random_workflow
 
 TOLERANCE = 1e-9
-OBJECTIVES = (("accuracy", "latency"), ("accuracy", "cost"))
-CASES = list(islice(cycle(product(OBJECTIVES, ("sequential", "asyncio"))), 40))
+OBJECTIVES: tuple[tuple[Objective, ...], ...] = (
+    ("accuracy", "latency"),
+    ("accuracy", "cost"),
+    ("accuracy", "latency", "cost"),
+    ("latency", "cost"),
+    ("accuracy",),
+)
+EXECUTIONS: tuple[Execution, ...] = ("sequential", "asyncio")
+CASES = tuple(product(OBJECTIVES, EXECUTIONS))
+MANY = 5_000
+"""Points beyond which a random space is left out."""
+
+
+def check_against_enumeration(
+    workflow: Workflow,
+    scenarios: Scenarios,
+    objectives: tuple[Objective, ...],
+    execution: Execution,
+) -> ExactFront | None:
+    """Compare with every point of the space; None if the calculus refuses it, or it is large."""
+    space = Space(workflow)
+    problem = Problem(space, scenarios, objectives, Measure(execution, "mean-field"))
+    if (space.size() or MANY + 1) > MANY:
+        return None
+    try:
+        everything = every_loss(problem)
+    except CalculusError:
+        return None
+    found = exact_front(workflow, scenarios, objectives, execution)
+    values = losses(found.values, objectives)
+    for point in everything[non_dominated(everything)]:
+        covered = (values <= point + TOLERANCE).all(axis=1).any()
+        assert covered, f"nothing is as good as {point}"
+    for point in values:
+        beaten = (everything < point - TOLERANCE).all(axis=1).any()
+        assert not beaten, f"{point} is on no front"
+    points = Points(found.structure.astype(np.int16), found.settings.astype(np.int16))
+    np.testing.assert_allclose(problem.evaluate(points), found.values, rtol=TOLERANCE, atol=1e-12)
+    assert found.epsilon == 0.0
+    return found
+
+
+def check_reached(workflow: Workflow, found: ExactFront) -> None:
+    """A point says what it chooses exactly where it gets to choose, and only what it may."""
+    for structure, setting in zip(found.structure.tolist(), found.settings.tolist(), strict=True):
+        chosen = {
+            choice.name: choice.labels[label]
+            for choice, label in zip(workflow.structures, structure, strict=True)
+            if label != UNREACHED
+        }
+        used = decisions_used(workflow.specialise(chosen).body)
+        assert tuple(d for d, c in enumerate(setting) if c != UNREACHED) == used
+        assert all(setting[d] in workflow.decisions[d].choices for d in used)
+
+
+def check_seed(seed: int) -> ExactFront | None:
+    """A random workflow under the objectives and execution that its seed stands for."""
+    objectives, execution = CASES[seed % len(CASES)]
+    rng = np.random.default_rng(seed)
+    workflow = random_workflow(rng, terms=int(rng.integers(2, 8)))
+    scenarios = random_scenarios(rng, workflow)
+    try:
+        found = check_against_enumeration(workflow, scenarios, objectives, execution)
+    except AssertionError as error:
+        raise AssertionError(f"seed {seed}, {objectives}, {execution}: {error}") from error
+    if found is not None:
+        check_reached(workflow, found)
+    return found
 
 
 @pytest.mark.parametrize("part", range(4))
-def test_exact_equals_enumeration(part: int) -> None:
-    """On random workflows over every construct, with tied choices and values used twice."""
-    compared = 0
-    for seed in range(part, 200, 4):
-        objectives, execution = CASES[seed % len(CASES)]
-        rng = np.random.default_rng(seed)
-        workflow = random_workflow(rng)
-        scenarios = random_scenarios(rng, workflow)
-        problem = Problem(Space(workflow), scenarios, objectives, Measure(execution, "mean-field"))
-        try:
-            everything = every_loss(problem)
-        except CalculusError:
-            continue
-        found = exact_front(workflow, scenarios, objectives, execution)
-        expected = everything[non_dominated(everything)]
-        values = losses(found.values, objectives)
+def test_random_workflows(part: int) -> None:
+    """Over every construct, with choices tied across regions and values used several times."""
+    found = [front for seed in range(part, 240, 4) if (front := check_seed(seed)) is not None]
+    assert len(found) > 50
+    assert sum(front.method == "composed" for front in found) > 0.9 * len(found)
+    assert max(map(len, found)) > 2
 
-        for point in expected:
-            covered = (values <= point + TOLERANCE).all(axis=1).any()
-            assert covered, f"seed {seed}: nothing is as good as {point}"
-        for point in values:
-            beaten = (everything < point - TOLERANCE).all(axis=1).any()
-            assert not beaten, f"seed {seed}: {point} is on no front"
-        points = Points(found.structure.astype(np.int16), found.settings.astype(np.int16))
-        np.testing.assert_allclose(problem.evaluate(points), found.values, atol=TOLERANCE)
-        compared += 1
-    assert compared > 25
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(8))
+def test_thousands_of_random_workflows(part: int) -> None:
+    found = [check_seed(seed) for seed in range(1_000 + part, 5_000, 8)]
+    assert sum(front is not None for front in found) > 450
+
+
+@settings(max_examples=40)
+@given(
+    workflows(events=8), scenarios_for(), st.sampled_from(OBJECTIVES), st.sampled_from(EXECUTIONS)
+)
+def test_workflows_that_shrink(
+    workflow: Workflow,
+    scenarios: Scenarios,
+    objectives: tuple[Objective, ...],
+    execution: Execution,
+) -> None:
+    """The calculus's own random workflows: certain calls, and blocks that give what they read."""
+    check_against_enumeration(workflow, scenarios, objectives, execution)
+
+
+def test_scenarios_are_averaged() -> None:
+    """Several draws and queries are searched as their mean, as the mean-field model is defined."""
+    for seed in range(40, 60):
+        rng = np.random.default_rng(seed)
+        workflow = random_workflow(rng, terms=3)
+        scenarios = random_scenarios(rng, workflow, draws=3, queries=4)
+        check_against_enumeration(workflow, scenarios, ("accuracy", "latency"), "asyncio")
+
+
+def test_deterministic() -> None:
+    for seed in (3, 17, 29):
+        rng = np.random.default_rng(seed)
+        workflow = random_workflow(rng, terms=6)
+        scenarios = random_scenarios(rng, workflow)
+        first, second = (exact_front(workflow, scenarios) for _ in range(2))
+        for name in ("structure", "settings", "values"):
+            assert getattr(first, name).tobytes() == getattr(second, name).tobytes()
