@@ -58,8 +58,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """`; did you mean …?`, or nothing where no known name is near."""
     from difflib import get_close_matches
 
-    found = get_close_matches(name, list(known), n=2, cutoff=0.6)
-    return f"; did you mean {' or '.join(found)}?" if found else ""
+    found = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {found[0]}?" if found else ""
 
 
 def nesting_depth(source: str) -> int:

@@ -266,9 +266,9 @@ def _from_spec(made: type[_Made], spec: ArgSpec) -> _Made:
             made.from_spec(ArgSpec(spec.name, required | {name: value}))
         except ValueError:
             given = ",".join(map(str, value)) or "nothing"
-            option = options[name.replace("_", "-")]
+            expected = options[name.replace("_", "-")].expected_type.strip("'")
             raise UsageError(
-                f"{spec.name}: option '{name}' is given {given}, expected {option.expected_type}"
+                f"{spec.name}: option '{name}' is given {given}, expected {expected}"
             ) from None
     try:
         return made.from_spec(spec)
