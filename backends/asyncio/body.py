@@ -9,18 +9,17 @@ from xdsl.ir import Attribute, Operation, SSAValue
 from flowir.backends.asyncio.expressions import Expressions, shown_as
 from flowir.backends.asyncio.layout import (
     INDENT,
-    WIDTH,
     Expression,
     Group,
     call,
     collection,
-    flat,
     lines,
     prefixed,
 )
 from flowir.backends.asyncio.literals import quoted
+from flowir.backends.asyncio.loops import Loops
 from flowir.backends.asyncio.program import Program, python_type
-from flowir.backends.asyncio.schedule import Segment, Task, arranged, schedule
+from flowir.backends.asyncio.schedule import Segment, Task, arranged, needs_functions, schedule
 from flowir.backends.asyncio.scope import NOWHERE, RETURN, Scope, Sink, type_word
 from flowir.backends.asyncio.tree import Body, Node
 from flowir.dialects import flow
@@ -34,7 +33,7 @@ class BodyWriter:
         self.program = program
         self.expressions = Expressions(program)
         self.lines: list[str] = []
-        self._opened = 0
+        self._function_opened = -1
 
     def body(self, body: Body, sink: Sink, scope: Scope) -> None:
         """The statements of a body, and what brings its value to the sink."""
@@ -53,14 +52,14 @@ class BodyWriter:
                 self._node(last, sink if final else None, read, scope)
                 delivered = final
         if sink.wanted and not delivered:
-            self._deliver(sink, scope.read(body.result), scope)
+            self.deliver(sink, scope.read(body.result), scope)
 
-    def _block(self, body: Body, sink: Sink, scope: Scope) -> None:
+    def block(self, body: Body, sink: Sink, scope: Scope) -> None:
         """A body indented by one, under a line that ends in a colon."""
         before = len(self.lines)
         self.body(body, sink, scope.inner())
         if len(self.lines) == before:
-            self._line("pass", scope.inner())
+            self.line("pass", scope.inner())
 
     def _parallel(
         self, segment: Segment, sink: Sink | None, read: Set[SSAValue], scope: Scope
@@ -68,7 +67,7 @@ class BodyWriter:
         """A task group; gives whether the value of the body has been delivered."""
         scope.groups += 1
         group = "group" if scope.groups == 1 else f"group_{scope.groups}"
-        self._open(f"async with asyncio.TaskGroup() as {group}:", scope)
+        self.open(f"async with asyncio.TaskGroup() as {group}", scope)
         scope.depth += 1
         delivered = False
         outer = set(scope.tasks)
@@ -100,47 +99,49 @@ class BodyWriter:
         else:
             function = scope.new(f"make_{name}", f"function {name}")
             part = Body(task.nodes, (), node.output)
-            self._function(function, (), part, scope)
+            self._function(function, (), part, scope, RETURN if node.output in read else NOWHERE)
             coroutine = f"{function}()"
         started = call(f"{group}.create_task", coroutine)
         if node.output in read:
             variable = scope.new(name, f"task of {kind}", type_word(node.output.type))
             scope.tasks[node.output] = variable
-            self._statement(prefixed(f"{variable} = ", started), scope)
+            self.statement(prefixed(f"{variable} = ", started), scope)
         else:
-            self._statement(started, scope)
+            self.statement(started, scope)
 
-    def _function(self, name: str, arguments: Sequence[SSAValue], body: Body, scope: Scope) -> None:
-        """A nested function that takes values and gives what a body gives."""
+    def _function(
+        self,
+        name: str,
+        arguments: Sequence[SSAValue],
+        body: Body,
+        scope: Scope,
+        sink: Sink = RETURN,
+    ) -> None:
+        """A nested function that takes values and gives what a body gives, if that is wanted."""
         inner = scope.inner(True)
         parameters = []
         for value in arguments:
             kind = python_type(value.type)
             inner.values[value] = inner.variable(value, value.name_hint or "item")
             parameters.append(f"{inner.values[value]}: {kind}")
-        kind = python_type(body.result.type)
+        kind = python_type(body.result.type) if sink.wanted else "None"
         head = Group(f"async def {name}(", tuple(parameters), f") -> {kind}")
-        first = len(self.lines) == self._opened and self.lines[-1].lstrip().startswith("async def")
-        comment = self.lines[-1].lstrip().startswith("#")
-        if not first and self.lines[-1]:
+        if len(self.lines) != self._function_opened and self.lines[-1]:
+            comment = self.lines[-1].lstrip().startswith("#")
             self.lines.insert(len(self.lines) - comment, "")
-        self.lines += lines(head, scope.depth, ":")
-        self._opened = len(self.lines)
-        self.body(body, RETURN, inner)
+        self.open(head, scope)
+        self._function_opened = len(self.lines)
+        self.body(body, sink, inner)
+        if len(self.lines) == self._function_opened:
+            self.line("pass", inner)
         self.lines.append("")
 
-    def _outlined(self, node: Node, body: Body, scope: Scope) -> str | None:
+    def outlined(self, node: Node, body: Body, scope: Scope) -> str | None:
         """The function that a loop calls instead of having the body inside; None if it need not.
 
         A function inside a loop would see the loop's variables change.
         """
-        trial = BodyWriter(self.program)
-        inner = scope.inner(True)
-        for value in body.arguments:
-            inner.values[value] = "argument"
-        trial.lines = [""]
-        trial.body(body, RETURN, inner)
-        if not any(line.lstrip().startswith("async def") for line in trial.lines):
+        if not needs_functions(body, is_call):
             return None
         name = self.program.value_name(node)
         function = scope.new(f"make_{name}", f"function {name}")
@@ -155,7 +156,7 @@ class BodyWriter:
             known = scope.tasks if value in scope.tasks else scope.values
             known[node.output] = known[value]
             if sink is not None:
-                self._deliver(sink, scope.read(value), scope)
+                self.deliver(sink, scope.read(value), scope)
             return
         if sink is None:
             if node.output not in read:
@@ -165,8 +166,8 @@ class BodyWriter:
         writers: dict[type[Operation], Callable[[Node, Sink, Scope], None]] = {
             flow.AlternativesOp: self._alternatives,
             flow.BranchOp: self._branch,
-            flow.FallbackOp: self._fallback,
-            flow.RefineOp: self._refine,
+            flow.FallbackOp: Loops(self).fallback,
+            flow.RefineOp: Loops(self).refine,
         }
         write = writers.get(type(node.op), self._expression)
         if not isinstance(node.op, flow.AlternativesOp) and node.bodies:
@@ -180,11 +181,11 @@ class BodyWriter:
         for value in sorted(node.uses & scope.tasks.keys(), key=list(scope.tasks).index):
             task = scope.tasks.pop(value)
             if value not in read:
-                self._line(f"await {task}", scope)
+                self.line(f"await {task}", scope)
                 scope.values[value] = f"{task}.result()"
                 continue
             name = scope.new(f"{task}_done", python_type(value.type))
-            self._line(f"{name} = await {task}", scope)
+            self.line(f"{name} = await {task}", scope)
             scope.values[value] = name
 
     def _expression(self, node: Node, sink: Sink, scope: Scope) -> None:
@@ -203,7 +204,7 @@ class BodyWriter:
         if sink.wanted:
             target = "return " if sink.returns else f"{sink.variable} = "
             expression = prefixed(target, expression)
-        self._statement(expression, scope)
+        self.statement(expression, scope)
 
     def _join(self, op: flow.JoinOp, scope: Scope) -> Expression:
         values = self.program.tree.values(op.inputs)
@@ -233,7 +234,7 @@ class BodyWriter:
     def _candidates(self, name: str, items: Expression, kind: Attribute, scope: Scope) -> str:
         """A variable that holds the operands of a join."""
         variable = scope.new(name, f"list[{python_type(kind)}]")
-        self._statement(prefixed(f"{variable} = ", items), scope)
+        self.statement(prefixed(f"{variable} = ", items), scope)
         return variable
 
     def _map(self, node: Node, scope: Scope) -> Group:
@@ -252,24 +253,21 @@ class BodyWriter:
         assert isinstance(node.op, flow.AlternativesOp)
         choice = f"ctx.point.{self.program.choices[node.op.choice.data]}"
         *cases, (last, body) = node.bodies
-        tests = [(f"{choice} == {quoted(label or '')}", inner) for label, inner in cases]
-        self._cases(tests, body, sink, scope, f"# {quoted(last or '')}")
+        self._cases(_tests(choice, cases, sink), body, sink, scope, f"# {quoted(last or '')}")
 
     def _branch(self, node: Node, sink: Sink, scope: Scope) -> None:
         op = node.op
         assert isinstance(op, flow.BranchOp)
         label = scope.read(self.program.tree.value(op.on)) if op.labels.data else ""
-        tests = [
-            (f"{label} == {quoted(name)}", body) for name, body in node.bodies if name is not None
-        ]
+        named = [(name, body) for name, body in node.bodies if name is not None]
         otherwise = next((body for name, body in node.bodies if name is None), None)
-        self._cases(tests, otherwise, sink, scope)
+        self._cases(_tests(label, named, sink), otherwise, sink, scope)
         if otherwise is None:
             depth = scope if sink.returns else scope.inner()
             if not sink.returns:
-                self._open("else:", scope)
+                self.open("else", scope)
             site = quoted(self.program.sites[op])
-            self._line(f"raise unknown_label({site}, {label})", depth)
+            self.line(f"raise unknown_label({site}, {label})", depth)
 
     def _cases(
         self,
@@ -282,151 +280,60 @@ class BodyWriter:
         """`if`, `elif` and `else`; only `if` where every case returns."""
         for number, (test, body) in enumerate(tests):
             word = "elif" if number and not sink.returns else "if"
-            self._open(f"{word} {test}:", scope)
-            self._block(body, sink, scope)
+            self.open(f"{word} {test}", scope)
+            self.block(body, sink, scope)
         if otherwise is None:
             return
         if sink.returns or not tests:
             if comment:
-                self._line(comment, scope)
+                self.line(comment, scope)
             self.body(otherwise, sink, scope)
         else:
-            self._open(f"else:  {comment}".rstrip(), scope)
-            self._block(otherwise, sink, scope)
+            self.open("else", scope)
+            if comment:
+                self.lines[-1] += f"  {comment}"
+            self.block(otherwise, sink, scope)
 
-    def _fallback(self, node: Node, sink: Sink, scope: Scope) -> None:
-        op = node.op
-        assert isinstance(op, flow.FallbackOp)
-        first, *rest = (body for _, body in node.bodies)
-        if node.tiers == 1:
-            self.body(first, sink, scope)
-            return
-        variable = sink.free or scope.variable(node.output, self.program.value_name(node))
-        if op.bound.data == 1:
-            self._tiers(node, [first, *rest], variable, sink, scope)
-        elif rest:
-            self._attempts_then(node, variable, sink, scope)
-        else:
-            self._attempts(node, variable, scope)
-        if not (sink.returns and rest):
-            self._deliver(sink, variable, scope)
-
-    def _tiers(
-        self, node: Node, bodies: Sequence[Body], variable: str, sink: Sink, scope: Scope
-    ) -> None:
-        """Tier after tier: in sequence where an accepted value returns, else nested."""
-        for body in bodies[:-1]:
-            self.body(body, Sink(variable), scope)
-            word = "if" if sink.returns else "if not"
-            self._check(word, node, variable, scope)
-            if sink.returns:
-                self._line(f"return {variable}", scope.inner())
-            else:
-                scope = scope.inner()
-        self.body(bodies[-1], sink if sink.returns else Sink(variable), scope)
-
-    def _attempts(self, node: Node, variable: str, scope: Scope) -> None:
-        """One tier, repeated; the last attempt is not checked."""
-        op = node.op
-        assert isinstance(op, flow.FallbackOp)
-        ((_, body),) = node.bodies
-        bound = op.bound.data
-        attempt = scope.new("attempt", "int")
-        attempted = self._outlined(node, body, scope)
-        self._open(f"for {attempt} in range(1, {bound + 1}):", scope)
-        inner = scope.inner()
-        if attempted is None:
-            self.body(body, Sink(variable), inner)
-        else:
-            self._line(f"{variable} = await {attempted}()", inner)
-        test = self.expressions.accepted(node, variable, inner)
-        together = f"if {attempt} == {bound} or {flat(test)}:"
-        if not self.expressions.says_why(node) and len(INDENT * inner.depth + together) <= WIDTH:
-            self._open(together, inner)
-        else:
-            self._open(f"if {attempt} == {bound}:", inner)
-            self._line("break", inner.inner())
-            self._check("if", node, variable, inner)
-        self._line("break", inner.inner())
-
-    def _attempts_then(self, node: Node, variable: str, sink: Sink, scope: Scope) -> None:
-        """One tier, repeated, and another one if no attempt is accepted."""
-        op = node.op
-        assert isinstance(op, flow.FallbackOp)
-        (_, first), (_, last) = node.bodies
-        attempted = self._outlined(node, first, scope)
-        otherwise = None if sink.returns else self._outlined(node, last, scope)
-        self._open(f"for _ in range({op.bound.data}):", scope)
-        inner = scope.inner()
-        if attempted is None:
-            self.body(first, Sink(variable), inner)
-        else:
-            self._line(f"{variable} = await {attempted}()", inner)
-        self._check("if", node, variable, inner)
-        self._line(f"return {variable}" if sink.returns else "break", inner.inner())
-        if sink.returns:
-            self.body(last, sink, scope)
-        else:
-            self._open("else:", scope)
-            if otherwise is None:
-                self._block(last, Sink(variable), scope)
-            else:
-                self._line(f"{variable} = await {otherwise}()", inner)
-
-    def _refine(self, node: Node, sink: Sink, scope: Scope) -> None:
-        op = node.op
-        assert isinstance(op, flow.RefineOp)
-        ((_, body),) = node.bodies
-        value, feedback = body.arguments
-        variable = sink.free or scope.variable(node.output, self.program.value_name(node))
-        refined = self._outlined(node, body, scope)
-        self._line(f"{variable} = {scope.read(self.program.tree.value(op.initial))}", scope)
-        self._open(f"for _ in range({op.bound.data}):", scope)
-        inner = scope.inner()
-        inner.values[value] = variable
-        if feedback in body.reads():
-            verdict = inner.new("verdict", "verdict")
-            inner.values[feedback] = f"{verdict}.feedback"
-            judged = self.expressions.judged(node, variable, inner, "ask_checker")
-            self._statement(prefixed(f"{verdict} = ", judged), inner)
-            self._open(f"if {verdict}.accepted:", inner)
-        else:
-            self._check("if", node, variable, inner)
-        self._line("break", inner.inner())
-        if refined is None:
-            self.body(body, Sink(variable, held=True), inner)
-        else:
-            given = [inner.values[v] for v in body.arguments if v in body.reads()]
-            self._line(f"{variable} = await {refined}({', '.join(given)})", inner)
-        self._deliver(sink, variable, scope)
-
-    def _check(self, word: str, node: Node, variable: str, scope: Scope) -> None:
-        """An `if` or `if not` the checker of a node accepts a variable."""
-        test: Expression = self.expressions.accepted(node, variable, scope)
-        if self.expressions.says_why(node):
-            verdict = scope.new("verdict", "verdict")
-            self._statement(prefixed(f"{verdict} = ", test), scope)
-            test = f"{verdict}.accepted"
-        self.lines += lines(prefixed(f"{word} ", test), scope.depth, ":")
-        self._opened = len(self.lines)
-
-    def _deliver(self, sink: Sink, value: str, scope: Scope) -> None:
+    def deliver(self, sink: Sink, value: str, scope: Scope) -> None:
         """Bring a value to a sink."""
         if sink.returns:
-            self._line(f"return {value}", scope)
+            self.line(f"return {value}", scope)
         elif sink.wanted and value != sink.variable:
-            self._line(f"{sink.variable} = {value}", scope)
+            self.line(f"{sink.variable} = {value}", scope)
 
-    def _statement(self, expression: Expression, scope: Scope) -> None:
+    def statement(self, expression: Expression, scope: Scope) -> None:
         self.lines += lines(expression, scope.depth)
 
-    def _line(self, text: str, scope: Scope) -> None:
+    def line(self, text: str, scope: Scope) -> None:
         self.lines.append(INDENT * scope.depth + text)
 
-    def _open(self, text: str, scope: Scope) -> None:
-        """A line that opens a block."""
-        self._line(text, scope)
-        self._opened = len(self.lines)
+    def open(self, head: Expression, scope: Scope) -> None:
+        """What opens a block, but for the colon."""
+        self.lines += lines(head, scope.depth, ":")
+
+
+def _tests(
+    subject: str, cases: Sequence[tuple[str | None, Body]], sink: Sink
+) -> list[tuple[str, Body]]:
+    """A condition for every case; neighbours that do nothing but give the same share one."""
+    merged: list[tuple[list[str], Body]] = []
+    for label, body in cases:
+        before = merged[-1][1] if merged else None
+        if before is not None and _same(before, body, sink.wanted):
+            merged[-1][0].append(quoted(label or ""))
+        else:
+            merged.append(([quoted(label or "")], body))
+    return [
+        (f"{subject} == {names[0]}" if len(names) == 1 else f"{subject} in ({', '.join(names)})", b)
+        for names, b in merged
+    ]
+
+
+def _same(one: Body, other: Body, wanted: bool) -> bool:
+    """Whether two bodies do nothing, and give the same if that is wanted."""
+    if arranged(one, wanted).nodes or arranged(other, wanted).nodes:
+        return False
+    return not wanted or one.result is other.result
 
 
 def is_call(node: Node) -> bool:

@@ -46,13 +46,14 @@ def emit(module: ModuleOp, workflow: str | None = None, prices: Prices | None = 
         EmissionError: the workflow cannot be written in Python.
         FlowirError: what else is wrong with the workflow or its front.
     """
-    text = _File(program_of(module, workflow), prices or Prices()).text()
+    program = program_of(module, workflow)
     try:
+        text = _File(program, prices or Prices()).text()
         compile(text, "<emitted>", "exec")
     except (SyntaxError, RecursionError, MemoryError) as error:
         raise EmissionError(
-            f"workflow @{workflow or ''}: Python cannot read what it becomes ({error}); "
-            "it nests too deeply: move its inner parts into workflows of their own"
+            f"flow.workflow @{program.workflow.sym_name.data}: it nests too deeply for Python "
+            f"({error}); split it where it is deepest"
         ) from error
     return text
 
@@ -126,7 +127,7 @@ class _File:
             f"async def {program.function}(", tuple(parameters), f") -> {python_type(gives)}"
         )
         writer = BodyWriter(program)
-        writer.lines = docstring("The workflow, at the point of the context.", 1)
+        writer.lines = docstring("The workflow, as the point of the context has it.", 1)
         writer.body(program.tree.body, RETURN, scope)
         return [*lines(head, 0, ":"), *writer.lines]
 
@@ -157,6 +158,7 @@ class _File:
         names = extract.names_in(workflow)
         found = {
             "front": program.front is not None,
+            "single": program.front is None,
             "estimates": bool(program.fields),
             "budgets": any(
                 chosen.budget is not None
@@ -175,11 +177,12 @@ class _File:
         text += _indented(Outline(program).lines())
         if expected := table(program):
             text += ["", points.heading(program), "", *_indented(expected)]
-        text += ["", "What the sub-agents run on:", "", *_indented(configurations(program))]
+        if chosen := configurations(program):
+            text += ["", "What the sub-agents run on:", "", *_indented(chosen)]
         inputs = ", ".join(f"{quoted(name)}: …" for name in program.inputs)
-        chosen = "point=select(max_latency=…), " if program.front is not None else ""
+        point = "point=select(max_latency=…), " if program.front is not None else ""
         text += ["", "From Python, with any model client, or from a shell (--help says more):", ""]
-        text += _indented([f"result = await run({{{inputs}}}, {chosen}llm=openai_llm())"])
+        text += _indented([f"result = await run({{{inputs}}}, {point}llm=openai_llm())"])
         return escaped_lines(text)
 
 

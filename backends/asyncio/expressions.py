@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from xdsl.ir import Attribute, SSAValue
 
-from flowir.backends.asyncio.layout import Expression, Group, call, flat
+from flowir.backends.asyncio.layout import Expression, Group, call, comprehension
 from flowir.backends.asyncio.literals import quoted
 from flowir.backends.asyncio.program import Program, config_name, runtime_type
 from flowir.backends.asyncio.scope import Scope
@@ -78,8 +78,8 @@ def shown_as(kind: Attribute, expression: str) -> Expression:
         case flow.ListType(element=flow.ListType(element=flow.TextType() | flow.LabelType())):
             return call("numbered", f"map(numbered, {expression})")
         case flow.ListType(element=flow.ListType()):
-            inner = flat(shown_as(kind.element, "item"))
-            return call("numbered", f"[{inner} for item in {expression}]")
+            inner = shown_as(kind.element, "item")
+            return call("numbered", comprehension(inner, f"for item in {expression}"))
         case flow.ListType():
             return call("numbered", f"map(as_json, {expression})")
         case _:

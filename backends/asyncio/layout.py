@@ -20,6 +20,7 @@ class Group:
         collection: whether it is a list, tuple or dict, whose items go one to a line once it does
             not fit on one; the arguments of a call may then share a line.
         spread: one item to a line in any case.
+        comma: what stands between items; nothing between the parts of a comprehension.
     """
 
     opening: str
@@ -27,6 +28,7 @@ class Group:
     closing: str = ")"
     collection: bool = False
     spread: bool = False
+    comma: str = ","
 
     def before(self, text: str) -> Group:
         """The same with `text` in front."""
@@ -46,6 +48,11 @@ def collection(items: Sequence[Expression], brackets: str = "[]") -> Group:
     return Group(brackets[0], tuple(items), brackets[1], collection=True)
 
 
+def comprehension(element: Expression, clause: str) -> Group:
+    """`[element clause]`"""
+    return Group("[", (element, clause), "]", collection=True, comma="")
+
+
 def prefixed(text: str, expression: Expression) -> Expression:
     """`text` and the expression after it."""
     return text + expression if isinstance(expression, str) else expression.before(text)
@@ -55,7 +62,7 @@ def flat(expression: Expression) -> str:
     """The expression on one line."""
     if isinstance(expression, str):
         return expression
-    items = ", ".join(map(flat, expression.items))
+    items = f"{expression.comma} ".join(map(flat, expression.items))
     lone_tuple = expression.collection and expression.closing == ")" and len(expression.items) == 1
     return f"{expression.opening}{items}{',' if lone_tuple else ''}{expression.closing}"
 
@@ -80,5 +87,6 @@ def lines(expression: Expression, depth: int, after: str = "") -> list[str]:
     body = inner + ", ".join(map(flat, expression.items))
     if len(body) <= WIDTH and not expression.collection and not spread:
         return [opening, body, closing]
-    separate = [line for item in expression.items for line in lines(item, depth + 1, ",")]
+    comma = expression.comma
+    separate = [line for item in expression.items for line in lines(item, depth + 1, comma)]
     return [opening, *separate, closing]

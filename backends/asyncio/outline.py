@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from textwrap import wrap
 
 from xdsl.ir import Attribute, Operation, SSAValue
 
@@ -155,7 +154,7 @@ def table(program: Program) -> list[str]:
 
 
 def configurations(program: Program) -> list[str]:
-    """What the sub-agents of every point run on: a table, or a list where that is too wide."""
+    """What the sub-agents of every point run on; nothing where a table would be too wide."""
     chosen = list(program.configurations())
     used = (name for agent in program.agents.values() for name in agent.configs)
     names = list(dict.fromkeys(used))
@@ -163,14 +162,7 @@ def configurations(program: Program) -> list[str]:
     for number, point in enumerate(chosen):
         rows.append([str(number), *(str(point.get(name, "-")) for name in names)])
     found = _aligned(rows)
-    if max(map(len, found)) <= TABLE_WIDTH:
-        return found
-    listed = []
-    for number, point in enumerate(chosen):
-        text = "; ".join(f"{name}: {point[name]}" for name in names if name in point)
-        first, rest = f"{number:<3}", " " * 3
-        listed += wrap(text, TABLE_WIDTH, initial_indent=first, subsequent_indent=rest)
-    return listed
+    return found if max(map(len, found)) <= TABLE_WIDTH else []
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

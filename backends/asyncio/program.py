@@ -68,6 +68,7 @@ class Program:
         points: the settings it can run in.
         function: name of its coroutine.
         inputs: its arguments, by the name under which callers give them.
+        heard: the checkers whose feedback something reads.
         choices: the field of a point for each alternatives in which points differ.
     """
 
@@ -82,6 +83,7 @@ class Program:
     function: str = field(init=False)
     inputs: Mapping[str, SSAValue] = field(init=False)
     choices: Mapping[str, str] = field(init=False)
+    heard: frozenset[str] = field(init=False)
     agents: Mapping[tuple[str, Role], Agent] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -101,6 +103,7 @@ class Program:
         }
         fields = Names(POINT_FIELDS)
         self.choices = {name: fields.new(name, "choice") for name in self.tree.labels()}
+        self.heard = frozenset(self._heard())
         self.agents = self._agents()
 
     @property
@@ -135,22 +138,17 @@ class Program:
                 agent = self.symbols[flow.called_symbol(node.op) or ""]
                 assert isinstance(agent, flow.AgentOp)
                 return "answers" if parser_of(agent) == "text" else "picks"
-            case flow.FallbackOp() if node.tiers > 1:
-                return "judges" if self._feedback_used(node) else "accepts"
-            case flow.RefineOp():
-                return "judges" if self._feedback_used(node) else "accepts"
+            case flow.RefineOp() | flow.FallbackOp() if node.loops:
+                return "judges" if flow.called_symbol(node.op) in self.heard else "accepts"
             case _:
                 return None
 
-    def _feedback_used(self, node: Node) -> bool:
-        """Whether anything reads the feedback of the checker that a node names."""
-        name = flow.called_symbol(node.op)
-        return any(
-            isinstance(other.op, flow.RefineOp)
-            and flow.called_symbol(other.op) == name
-            and other.bodies[0][1].arguments[1] in other.bodies[0][1].reads()
-            for other in self.tree.body.walk()
-        )
+    def _heard(self) -> Iterator[str]:
+        for node in self.tree.body.walk():
+            if isinstance(node.op, flow.RefineOp):
+                ((_, body),) = node.bodies
+                if body.arguments[1] in body.reads():
+                    yield node.op.until.root_reference.data
 
     def tools(self) -> Iterator[flow.ToolOp]:
         """The tools that some point reaches, in order."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from xdsl.ir import SSAValue
 
 from flowir.backends.asyncio.tree import Body, Node
+from flowir.dialects import flow
 
 
 @dataclass(frozen=True)
@@ -64,17 +65,48 @@ def _all_need(body: Body, needs: Sequence[Set[int]], i: int, start: int, end: in
     return all(done <= needs[j] for j in range(start, end) if body.nodes[j].acts)
 
 
+def needs_functions(
+    body: Body,
+    is_simple: Callable[[Node], bool],
+    wanted: bool = True,
+    pending: Set[SSAValue] = frozenset(),
+) -> bool:
+    """Whether a body cannot be written without functions inside: for items, or for tasks.
+
+    Args:
+        pending: values from outside that may not be there yet.
+    """
+    read = body.reads(wanted)
+    for segment in schedule(arranged(body, wanted), is_simple):
+        started = set(pending)
+        for step in segment.steps:
+            node = step.nodes[-1] if isinstance(step, Task) else step
+            if isinstance(step, Task):
+                if len(step.nodes) > 1 or not is_simple(node) or not started.isdisjoint(node.uses):
+                    return True
+                started.add(node.output)
+            elif isinstance(node.op, flow.MapOp):
+                return True
+            elif not node.acts and not started.isdisjoint(node.uses):
+                started.add(node.output)
+            inside = started if isinstance(node.op, flow.AlternativesOp) else frozenset()
+            given = node.output in read or node.loops
+            if any(needs_functions(inner, is_simple, given, inside) for _, inner in node.bodies):
+                return True
+    return False
+
+
 def arranged(body: Body, wanted: bool = True) -> Body:
     """The body with joins that only arrange values right before their first use, or away."""
     read = body.reads(wanted)
     nodes = list(body.nodes)
     for node in reversed(body.nodes):
-        if not node.acts:
-            place = nodes.index(node)
+        place = nodes.index(node)
+        if node.idle and node.output not in read:
+            del nodes[place]
+        elif not node.acts:
             users = [i for i, other in enumerate(nodes) if node.output in other.uses]
-            if node.output not in read:
-                del nodes[place]
-            elif users:
+            if users:
                 nodes.insert(users[0] - 1, nodes.pop(place))
     return replace(body, nodes=tuple(nodes))
 

@@ -44,10 +44,30 @@ class Node:
         return not isinstance(op, flow.JoinOp) or op.by is not None or op.key is not None
 
     @property
+    def idle(self) -> bool:
+        """Whether nothing is lost without it if nothing reads its value."""
+        match self.op:
+            case flow.AlternativesOp():
+                pass
+            case flow.BranchOp() if self.bodies[-1][0] is None:
+                pass
+            case _:
+                return not self.acts
+        return all(node.idle for _, body in self.bodies for node in body.nodes)
+
+    @property
     def tiers(self) -> int:
         """The most tiers of a fallback that can run."""
-        bound: int = self.op.bound.data if isinstance(self.op, flow.FallbackOp) else 1
+        if not isinstance(self.op, flow.FallbackOp):
+            return 1
+        bound: int = self.op.bound.data
         return bound + len(self.bodies) - 1
+
+    @property
+    def loops(self) -> bool:
+        """Whether what its bodies give is read inside: by a checker, or as items of a list."""
+        op = self.op
+        return isinstance(op, flow.RefineOp | flow.MapOp) or self.tiers > 1
 
     def reads(self, wanted: bool) -> frozenset[SSAValue]:
         """The values from outside that its code reads, given whether its own value is wanted.
@@ -56,14 +76,12 @@ class Node:
         """
         if not self.acts and not wanted:
             return frozenset()
-        operands, inside = self.operands, wanted
+        operands, inside = self.operands, wanted or self.loops
         match self.op:
             case flow.FallbackOp() if self.tiers == 1:
                 operands = ()
             case flow.BranchOp() if all(label is None for label, _ in self.bodies):
                 operands = ()
-            case flow.FallbackOp() | flow.RefineOp() | flow.MapOp():
-                inside = True
             case _:
                 pass
         return frozenset(operands).union(*(body.reads(inside) for _, body in self.bodies))

@@ -57,7 +57,7 @@ def verdict(answer: Any) -> tuple[bool, str]:
     if isinstance(answer, tuple):
         accepted, feedback = answer
         return bool(accepted), str(feedback)
-    begins = re.match(r"[\W_]*(accept|reject)(?:ed|s)?\b[\W_]*", answer, re.IGNORECASE)
+    begins = re.match(r"[\W_]*(accept|reject)(?:ed|s)?\b[\s:;,.!*_-]*", answer, re.IGNORECASE)
     if begins is None:
         return False, answer.strip()
     return begins[1].lower() == "accept", answer[begins.end() :].strip()

@@ -105,3 +105,8 @@ INPUTS: Mapping[str, Any] = {
 def values_for(workflow: flow.WorkflowOp) -> list[Any]:
     """Values for the arguments of a workflow."""
     return [INPUTS[str(kind)] for kind in workflow.function_type.inputs]
+
+
+def checked(item: str, value: str) -> bool:
+    """The checker that a file finds by itself; never satisfied."""
+    return False

@@ -13,10 +13,12 @@ def point_of(chosen: Point | int | None) -> Point:
     if isinstance(chosen, Point):
         return chosen
     # <front>
-    if chosen is None:
-        return next(point for point in POINTS if point.baseline)
+    today = next(point.number for point in POINTS if point.baseline)
     # </front>
-    number = chosen or 0
+    # <single>
+    today = 0
+    # </single>
+    number = today if chosen is None else chosen
     if not 0 <= number < len(POINTS):
         raise SelectionError(f"there is no point {number}; they are 0 to {len(POINTS) - 1}")
     return POINTS[number]
@@ -48,15 +50,13 @@ def select(
     """
     given = {"accuracy": min_accuracy, "latency": max_latency, "cost": max_cost}
     limits = {name: limit for name, limit in given.items() if limit is not None}
+    bounds = {name: -limit if name == "accuracy" else limit for name, limit in limits.items()}
     known = losses(POINTS[0])
     if unknown := limits.keys() - known.keys():
         raise SelectionError(f"nothing is known of the {', '.join(sorted(unknown))} of any point")
 
     def within(point: Point, names: Iterable[str]) -> bool:
-        loss = losses(point)
-        return all(
-            loss[name] <= (-limits[name] if name == "accuracy" else limits[name]) for name in names
-        )
+        return all(losses(point)[name] <= bounds[name] for name in names)
 
     found = [point for point in POINTS if within(point, limits)]
     if not found:
@@ -70,5 +70,5 @@ def select(
             closest.append(f"{name} {abs(loss):.4g} (point {number})")
         asked = " and ".join(f"{name} {limit:.4g}" for name, limit in limits.items())
         raise SelectionError(f"no point has {asked} or better; closest: {', '.join(closest)}")
-    order = list(known) if len(limits) == len(known) else sorted(known, key=limits.__contains__)
+    order = sorted(known, key=limits.__contains__)  # First what has no limit.
     return min(found, key=lambda point: [losses(point)[name] for name in order])

@@ -74,7 +74,7 @@ class Verdict(NamedTuple):
 
 def read_verdict(text: str) -> Verdict:
     """A text that begins with ACCEPT or REJECT; any other rejects, and is the feedback."""
-    begins = re.match(r"[\W_]*(accept|reject)(?:ed|s)?\b[\W_]*", text, re.IGNORECASE)
+    begins = re.match(r"[\W_]*(accept|reject)(?:ed|s)?\b[\s:;,.!*_-]*", text, re.IGNORECASE)
     if begins is None:
         return Verdict(False, text.strip())
     return Verdict(begins[1].lower() == "accept", text[begins.end() :].strip())
