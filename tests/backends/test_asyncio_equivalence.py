@@ -34,7 +34,12 @@ def _script(module: Any, seed: int, failures: int) -> ScriptedModel:
 
 
 def _same(found: Run, expected: Run) -> None:
-    assert found.calls == expected.calls
+    # What else starts in the moment of a failure is a matter of turns.
+    calls = [
+        [call for call in run.calls if not run.failed or call.start < run.ended]
+        for run in (found, expected)
+    ]
+    assert calls[0] == calls[1]
     assert (found.value, found.failed) == (expected.value, expected.failed)
     assert found.ended == expected.ended
 
