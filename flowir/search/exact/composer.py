@@ -37,7 +37,7 @@ from flowir.search.exact.partial import PartialFront
 from flowir.search.exact.refusal import refusal
 from flowir.search.exact.sift import Combine, TooWideError
 from flowir.search.exact.structure import alternatives
-from flowir.search.exact.thin import Limits
+from flowir.search.exact.thin import Limits, factors, thinned
 from flowir.search.exact.timing import Clock, Events, Paths
 
 NONE: Keys = frozenset()
@@ -67,6 +67,9 @@ class Composer:
         success: whether accuracy is.
         timed: whether latency is when the result is there, rather than what all calls take.
 
+    Attributes:
+        thinned: whether some options were left out that others do not dominate.
+
     Raises:
         EntangledError: its structures can only be composed one by one.
     """
@@ -78,6 +81,7 @@ class Composer:
         self.timed = timed and "latency" in calls.spent
         self.facts = Facts(workflow, calls, success=success)
         self.clock = Clock(self.facts.conditioned)
+        self.thinned = False
         self._limits = limits
         self._known: dict[object, PartialFront] = {}
 
@@ -224,7 +228,11 @@ class Composer:
         self, left: PartialFront, right: PartialFront, combine: Combine, keep: Keys, sense: Sense
     ) -> PartialFront:
         """All pairs of options, dominated ones dropped."""
-        return merge(left, right, combine, keep, sense, self._limits)
+        pair = factors(left, right, self._limits)
+        found = merge(*pair, combine, keep, sense, self._limits.width)
+        fewer = thinned(found, self._limits)
+        self.thinned |= pair != (left, right) or fewer is not found
+        return fewer
 
     def once(self, known: object, make: Callable[[], PartialFront]) -> PartialFront:
         """What was made before under this name, or is now."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Literal, get_args
 
@@ -12,7 +14,7 @@ import numpy.typing as npt
 
 from flowir.calculus.expectation import Execution
 from flowir.calculus.scenarios import Scenarios
-from flowir.calculus.terms import Workflow
+from flowir.calculus.terms import Workflow, walk
 from flowir.errors import SearchError
 from flowir.search.enumerate import enumerate_space
 from flowir.search.exact.calls import Calls
@@ -20,7 +22,7 @@ from flowir.search.exact.columns import Array, Indices
 from flowir.search.exact.composer import Composer
 from flowir.search.exact.dominance import undominated
 from flowir.search.exact.entangled import EntangledError
-from flowir.search.exact.partial import choices
+from flowir.search.exact.partial import PartialFront, choices
 from flowir.search.exact.reached import reached
 from flowir.search.exact.thin import Limits
 from flowir.search.exact.timing import UncomposableError
@@ -34,6 +36,12 @@ WIDTH = 1 << 25
 
 STRUCTURES = 4096
 """Structures that are composed one by one where they cannot be composed together."""
+
+MOST = 2048
+"""Options of a part that are kept where three objectives are compared."""
+
+FRAMES = 16
+"""Calls that composing one term inside another nests."""
 
 POINTS = 1 << 20
 """Points that are enumerated where a structure cannot be composed."""
@@ -52,6 +60,9 @@ class ExactFront:
             ordered by the first objective, the best last.
         method: whether the workflow was composed as a whole, structure by structure, or whether
             some structure had to be enumerated.
+        epsilon: no point of the true front is better than every one of these by more than this
+            factor: some point here has at least 1/(1 + ε) of its accuracy, at most 1 + ε times its
+            latency and cost. 0 if this is the true front.
     """
 
     objectives: tuple[Objective, ...]
@@ -59,6 +70,7 @@ class ExactFront:
     settings: Indices
     values: Array
     method: Method = "composed"
+    epsilon: float = 0.0
 
     def __len__(self) -> int:
         return len(self.values)
@@ -71,6 +83,7 @@ def exact_front(
     execution: Execution = "asyncio",
     *,
     width: int = WIDTH,
+    most: int | None = None,
 ) -> ExactFront:
     """The true Pareto front over all decisions and structures, without enumerating the space.
 
@@ -84,6 +97,8 @@ def exact_front(
         objectives: some of accuracy, latency and cost.
         execution: how independent calls run.
         width: most pairs of options × joint states of shared values that one merge may work out.
+        most: options of a part beyond which similar ones are left out, and `epsilon` says what that
+            lost. None for all of them in one or two objectives; three then keep `MOST`.
 
     Raises:
         SearchError: an objective that is not known for every configuration, or more has to be kept
@@ -97,36 +112,49 @@ def exact_front(
         )
     if execution not in get_args(Execution):
         raise SearchError(f"execution={execution}: use one of {', '.join(get_args(Execution))}")
-    search = _Search(workflow, scenarios, wanted, execution, width)
+    limits = Limits(width, MOST if most is None and len(wanted) > 2 else most)
+    search = _Search(workflow, scenarios, wanted, execution, limits)
+    with _deep(FRAMES * sum(1 for _ in walk(workflow.body))):
+        try:
+            found = search.composed(workflow)
+        except (EntangledError, UncomposableError):
+            found = search.one_by_one()
+    return replace(found, epsilon=_distance(found.values, search.outer, wanted))
+
+
+@contextmanager
+def _deep(frames: int) -> Iterator[None]:
+    """Let calls nest deeper by so many frames: a value is composed inside its reader."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(before + frames)
     try:
-        return search.composed(workflow)
-    except (EntangledError, UncomposableError):
-        return search.one_by_one()
+        yield
+    finally:
+        sys.setrecursionlimit(before)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class _Search:
+    """
+    Attributes:
+        outer: [N, K] values that no point is better than, of what was thinned on the way.
+    """
+
     workflow: Workflow
     scenarios: Scenarios
     objectives: tuple[Objective, ...]
     execution: Execution
-    width: int
+    limits: Limits
+    outer: list[Array] = field(default_factory=list)
 
     def composed(self, workflow: Workflow) -> ExactFront:
         """The front of the workflow, or of one of its structures."""
-        spent = tuple(objective for objective in self.objectives if objective != "accuracy")
-        front = Composer(
-            workflow,
-            Calls(workflow, self.scenarios, spent),
-            Limits(self.width),
-            success="accuracy" in self.objectives,
-            timed=self.execution == "asyncio",
-        ).workflow()
-        values = np.zeros((front.size, len(self.objectives)))
-        for column, name in enumerate(self.objectives):
-            known = front.columns.right if name == "accuracy" else front.columns.amounts.get(name)
-            if known is not None:
-                values[:, column] = known.reshape(-1)
+        composer = self._composer(workflow, self.limits)
+        front = composer.workflow()
+        if composer.thinned:
+            bounds = self._composer(workflow, replace(self.limits, outer=True)).workflow()
+            self.outer.append(self._values(bounds))
+        values = self._values(front)
         made = reached(workflow.body, choices(front.origin, np.arange(front.size)), front.size)
         return _front(
             self.objectives,
@@ -135,6 +163,20 @@ class _Search:
             values,
             "composed",
         )
+
+    def _composer(self, workflow: Workflow, limits: Limits) -> Composer:
+        spent = tuple(objective for objective in self.objectives if objective != "accuracy")
+        calls = Calls(workflow, self.scenarios, spent)
+        success, timed = "accuracy" in self.objectives, self.execution == "asyncio"
+        return Composer(workflow, calls, limits, success=success, timed=timed)
+
+    def _values(self, front: PartialFront) -> Array:
+        values = np.zeros((front.size, len(self.objectives)))
+        for column, name in enumerate(self.objectives):
+            known = front.columns.right if name == "accuracy" else front.columns.amounts.get(name)
+            if known is not None:
+                values[:, column] = known.reshape(-1)
+        return values
 
     def one_by_one(self) -> ExactFront:
         """The front of the fronts of all structures."""
@@ -199,6 +241,21 @@ def _front(
     signs = np.array([-1.0 if objective == "accuracy" else 1.0 for objective in objectives])
     rows = undominated(values * signs, None)[::-1]
     return ExactFront(objectives, structure[rows], settings[rows], values[rows], method)
+
+
+def _distance(values: Array, bounds: Sequence[Array], objectives: Sequence[Objective]) -> float:
+    """The factor, less 1, by which some bound is better than all values at most."""
+    gap = 0.0
+    for bound in (row for some in bounds for row in some):
+        worse = np.ones(len(values))
+        for column, objective in enumerate(objectives):
+            good, bad = values[:, column], np.full(len(values), bound[column])
+            if objective != "accuracy":
+                good, bad = bad, good
+            with np.errstate(divide="ignore", invalid="ignore"):
+                worse = np.maximum(worse, np.where(bad > good, bad / good, 1.0))
+        gap = max(gap, float(worse.min()) - 1.0)
+    return gap
 
 
 def _stacked(columns: Sequence[npt.NDArray[np.intp]], size: int) -> Indices:

@@ -10,7 +10,6 @@ from flowir.search.exact.columns import Array, Columns, Indices, aligned
 from flowir.search.exact.dominance import Sense, front, identities, numbered
 from flowir.search.exact.partial import UNREACHED, Both, Key, PartialFront
 from flowir.search.exact.sift import CHUNK, SIGNS, Budget, Combine, blocks, expand, sift
-from flowir.search.exact.thin import Limits
 
 
 def merge(
@@ -19,7 +18,7 @@ def merge(
     combine: Combine,
     keep: frozenset[Key],
     sense: Sense,
-    limits: Limits,
+    width: int,
 ) -> PartialFront:
     """Every option of the left with every one of the right that makes the same choices.
 
@@ -29,25 +28,22 @@ def merge(
         sense: how rightness of the result is compared.
 
     Raises:
-        TooWideError: more has to be worked out than the limits allow.
+        TooWideError: more pairs × joint states of open events than `width` have to be worked out.
     """
     columns = aligned(left.columns, right.columns)
     for one, other in ((left, right), (right, left)):
-        if one.size == 1 and one.origin is None:
+        if one.size == 1 and one.origin is None and not one.keys:
             found = PartialFront(combine(*columns), other.size, other.keys, other.origin, sense)
             # What is added to every option alike changes nothing about which are dominated.
-            return (
-                found
-                if other.sense == sense and keep.issuperset(other.keys)
-                else pruned(found, keep)
-            )
+            alike = other.sense == sense and keep.issuperset(other.keys)
+            return found if alike else pruned(found, keep)
     states = columns[0].states
     runs = _runs(left, right)
     total = int(((runs[:, 1] - runs[:, 0]) * (runs[:, 3] - runs[:, 2])).sum())
     if total * states <= CHUNK:
         rows = expand(runs)
     else:
-        rows = _reduced(left, right, columns, combine, keep, sense, limits.width // states)
+        rows = _reduced(left, right, columns, combine, keep, sense, width // states)
     return paired(left, right, columns, rows, combine, keep, sense)
 
 
@@ -141,7 +137,7 @@ def _by_result(
     if not apart:
         return [runs]
     group = numbered(apart)
-    return [runs[group == number] for number in range(group.max() + 1)]
+    return [runs[group == number] for number in np.unique(group)]
 
 
 def _in_chunks(

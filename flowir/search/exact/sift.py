@@ -33,6 +33,9 @@ FEW = 32
 SAMPLE = 256
 """Points of the front found so far that a block is compared with, in three or more losses."""
 
+ROUNDING = 1e-12
+"""How much better a block may look, relatively, than rounding lets its best member be."""
+
 SIGNS: Mapping[Sense, float] = {"more": -1.0, "less": 1.0, "ignored": 0.0}
 """How rightness counts as a loss, where options are better one way only."""
 
@@ -89,7 +92,7 @@ def blocks(columns: Columns, size: int, sense: Sense, runs: Indices) -> list[Lev
         starts = np.concatenate([*parts, [size]]).astype(np.intp)
         finer = levels[-1]
         children = np.searchsorted(finer.starts, starts)
-        levels.append(Level(starts, children, _best(finer.best, sense, children[:-1])))
+        levels.append(Level(starts, children, best(finer.best, sense, children[:-1])))
     return levels
 
 
@@ -164,9 +167,10 @@ class _Incumbents:
         self._front = losses[undominated(losses, None)]
 
     def beat(self, bounds: Array) -> npt.NDArray[np.bool_]:
-        """[n] which of these losses some known pair dominates."""
+        """[n] which of these losses some known pair dominates, by more than rounding makes."""
         assert self._front is not None
         known = self._front
+        bounds = bounds - ROUNDING * np.abs(bounds)
         if bounds.shape[1] == 0:
             return np.zeros(len(bounds), dtype=np.bool_)
         if bounds.shape[1] == 1:
@@ -192,7 +196,7 @@ def _losses(
     return found[:1] if single else found
 
 
-def _best(columns: Columns, sense: Sense, starts: Indices) -> Columns:
+def best(columns: Columns, sense: Sense, starts: Indices) -> Columns:
     """For each run of rows, the best of every array."""
 
     def least(array: Array) -> Array:
