@@ -1,4 +1,15 @@
-"""Terms evaluated to expectations, one method per construct."""
+"""Terms evaluated to expectations, one method per construct.
+
+What is taken to be so, here and in `realisation`:
+
+- Given a scenario, calls and verdicts are independent draws; each tier, body and item draws anew.
+- A value has one rightness, one label, and one answer to whether it is the query's common wrong
+  answer, whoever reads them and however often. What a construct gives is a value of its own.
+- Items are right iff their list is; feedback is information, and right.
+- A label decides which case runs; whether it is the right label shows in the cases' own rates.
+- Wrong inputs leave a selector its recovery, as they do a call.
+- A construct with regions starts when everything that any of them reads is there.
+"""
 
 from __future__ import annotations
 
