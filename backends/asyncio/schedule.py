@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import or_
 
 from xdsl.ir import SSAValue
 
@@ -48,21 +50,47 @@ def schedule(body: Body, is_simple: Callable[[Node], bool]) -> list[Segment]:
     Args:
         is_simple: whether a node is a single coroutine call, as good in a task as in line.
     """
-    needs = _needs(body.nodes)
+    needs = _Needs(body.nodes)
+    later = needs.common(range(len(body.nodes)))
     segments = []
-    start = 0
+    start, done = 0, 0
     for end in range(1, len(body.nodes) + 1):
-        place = range(start, end)
-        if all(_all_need(body, needs, i, end, len(body.nodes)) for i in place):
-            segments.append(_segment(body, place, needs, is_simple))
+        done |= needs.until(end - 1)
+        if needs.covers(later[end], done):
+            segments.append(_segment(body, range(start, end), needs, is_simple))
             start = end
     return segments
 
 
-def _all_need(body: Body, needs: Sequence[Set[int]], i: int, start: int, end: int) -> bool:
-    """Whether node i delays none of the nodes from `start` to before `end`."""
-    done = {k for k in {i, *needs[i]} if body.nodes[k].acts}
-    return all(done <= needs[j] for j in range(start, end) if body.nodes[j].acts)
+_EVERYTHING = -1
+
+
+class _Needs:
+    """What must be done before what; sets of nodes that act are integers, bit i for node i."""
+
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        self._acts = [node.acts for node in nodes]
+        self._before: list[int] = []
+        index = {node.output: i for i, node in enumerate(nodes)}
+        for node in nodes:
+            direct = [index[value] for value in node.waits if value in index]
+            self._before.append(reduce(or_, map(self.until, direct), 0))
+
+    def until(self, i: int) -> int:
+        """What has been done once node i has."""
+        return self._before[i] | (1 << i if self._acts[i] else 0)
+
+    def common(self, place: range) -> list[int]:
+        """For each node of a place, and for its end, what all nodes from there on need."""
+        found = [_EVERYTHING]
+        for i in reversed(place):
+            found.append(found[-1] & self._before[i] if self._acts[i] else found[-1])
+        return found[::-1]
+
+    @staticmethod
+    def covers(needed: int, done: int) -> bool:
+        """Whether everything that was done is needed, so that waiting for it delays nothing."""
+        return done & ~needed == 0
 
 
 def needs_functions(
@@ -111,25 +139,16 @@ def arranged(body: Body, wanted: bool = True) -> Body:
     return replace(body, nodes=tuple(nodes))
 
 
-def _needs(nodes: Sequence[Node]) -> list[Set[int]]:
-    """For each node, the indices of all nodes that must be done before it starts."""
-    index = {node.output: i for i, node in enumerate(nodes)}
-    needs: list[Set[int]] = []
-    for node in nodes:
-        direct = [index[value] for value in node.waits if value in index]
-        needs.append(set(direct).union(*(needs[i] for i in direct)))
-    return needs
-
-
-def _segment(
-    body: Body, place: range, needs: Sequence[Set[int]], is_simple: Callable[[Node], bool]
-) -> Segment:
+def _segment(body: Body, place: range, needs: _Needs, is_simple: Callable[[Node], bool]) -> Segment:
     nodes = body.nodes
     if len(place) == 1:
         return Segment((nodes[place.start],))
     last = place[-1]
     inside = {nodes[i].output for i in place}
-    in_line = [i for i in place if _all_need(body, needs, i, i + 1, place.stop)]
+    later = needs.common(place)[1:]
+    in_line = [
+        i for i, rest in zip(place, later, strict=True) if needs.covers(rest, needs.until(i))
+    ]
     if is_simple(nodes[last]) and inside.isdisjoint(nodes[last].uses):
         in_line.remove(last)  # It looks like the tasks beside it.
     steps: list[Node | Task] = []

@@ -56,8 +56,8 @@ def parser_of(agent: flow.AgentOp) -> str:
 def known_labels(workflow: flow.WorkflowOp) -> Mapping[str, tuple[str, ...]]:
     """For each agent, the labels that branches look for in what it may have written.
 
-    Found by following values backwards through everything that passes one on, in the workflow and
-    in those it calls.
+    Found by following values backwards through everything that passes one on, in the workflow, all
+    its alternatives, and the workflows it calls.
     """
     symbols = module_symbols(workflow) or {}
     found: dict[str, dict[str, None]] = {}

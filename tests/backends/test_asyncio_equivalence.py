@@ -75,8 +75,11 @@ def test_every_point_of_a_front(text: str, random: Any, seed: int, failures: int
         expected = run_interpreted(workflow, values, _script(module, seed, failures), point=number)
         selected = module.clone()
         compile_to(entry(selected), front, point)
-        file_of_one = emitted(selected, entry(selected))
-        _same(run_emitted(file_of_one, values, _script(module, seed, failures)), expected)
+        alone = entry(selected)
+        _same(
+            run_emitted(emitted(selected, alone), values, _script(module, seed, failures)),
+            run_interpreted(alone, values, _script(module, seed, failures)),
+        )
         found = run_emitted(file, values, _script(module, seed, failures), point=number)
         assert (found.value, found.failed) == (expected.value, expected.failed)
         assert found.ended >= expected.ended

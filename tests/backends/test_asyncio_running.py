@@ -243,7 +243,7 @@ def test_every_call_is_a_span_where_the_program_traces(
     spans: list[dict[str, Any]] = []
 
     class Span(dict[str, Any]):
-        set_attribute = dict.__setitem__
+        set_attributes = dict.update
 
     @contextmanager
     def start(name: str, attributes: dict[str, Any]) -> Any:

@@ -8,7 +8,7 @@ import logging
 import random
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -87,14 +87,21 @@ async def ask(ctx: Context, site: str, config: str, prompt: str, system: str | N
     messages = [{"role": "user", "content": prompt}]
     if system is not None:
         messages.insert(0, {"role": "system", "content": system})
-    with span(site, chosen) as traced:
+    with span(site, chosen) as current:
         answer, seconds = await request(ctx, site, chosen, messages)
-        traced(answer)
+        if current is not None:
+            current.set_attributes(
+                {
+                    "gen_ai.response.model": answer.model,
+                    "gen_ai.usage.input_tokens": answer.usage.input_tokens,
+                    "gen_ai.usage.output_tokens": answer.usage.output_tokens,
+                }
+            )
     read, written = answer.usage.input_tokens, answer.usage.output_tokens
     price = PRICES.get(chosen.model)
     cost = None if price is None else (read * price[0] + written * price[1]) / 1e6
     used = Usage(1, read, written, cost, seconds)
-    ctx.sites[site] = ctx.sites.get(site, Usage()) + used
+    ctx.sites[site] = ctx.sites[site] + used if site in ctx.sites else used
     log.info("%s: %s, %d + %d tokens, %.1f s", site, chosen.model, read, written, seconds)
     text: str = answer.text
     return text
@@ -163,13 +170,11 @@ def retry_after(error: Exception) -> float:
         return 0.0 if date is None else max(0.0, mktime_tz(date) - time.time())
 
 
-@contextlib.contextmanager
-def span(site: str, config: Config) -> Iterator[Callable[[Any], None]]:
-    """An OpenTelemetry span for a call, where the program traces; gives what ends it well."""
+def span(site: str, config: Config) -> contextlib.AbstractContextManager[Any]:
+    """An OpenTelemetry span for a call, if the program traces; a context that gives None if not."""
     trace = sys.modules.get("opentelemetry.trace")
     if trace is None:
-        yield lambda answer: None
-        return
+        return contextlib.nullcontext()
     attributes = {
         "gen_ai.operation.name": "chat",
         "gen_ai.request.model": config.model,
@@ -179,12 +184,7 @@ def span(site: str, config: Config) -> Iterator[Callable[[Any], None]]:
     if config.budget is not None:
         attributes["gen_ai.request.reasoning.level"] = str(config.budget)
     # </budgets>
-    tracer = trace.get_tracer("flowir")
-    with tracer.start_as_current_span(f"chat {config.model}", attributes=attributes) as current:
-
-        def traced(answer: Any) -> None:
-            current.set_attribute("gen_ai.response.model", answer.model)
-            current.set_attribute("gen_ai.usage.input_tokens", answer.usage.input_tokens)
-            current.set_attribute("gen_ai.usage.output_tokens", answer.usage.output_tokens)
-
-        yield traced
+    started: contextlib.AbstractContextManager[Any] = trace.get_tracer(
+        "flowir"
+    ).start_as_current_span(f"chat {config.model}", attributes=attributes)
+    return started
