@@ -15,11 +15,11 @@ demo: $(READY)
 test test-all: export OMP_NUM_THREADS = 1
 test: lint
 	$(BIN)/lit --order=lexical -q lit_tests
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
 
 test-all: lint
 	$(BIN)/lit --order=lexical -q lit_tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist worksteal
 
 lint: $(READY) build/types
 	$(BIN)/ruff check .

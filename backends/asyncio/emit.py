@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from xdsl.dialects.builtin import ModuleOp
@@ -28,6 +29,10 @@ SECTIONS = {
     "Command line": ("command_line",),
 }
 """The modules of the library in every section."""
+
+_BLOCKS = ("def ", "async def ", "class ", "@", "if ")
+CONSTANT = re.compile(r"(T|U|[A-Z_]+_S) = .*")
+"""Constants of the library that stand together."""
 
 WRITTEN_FIRST = {"running": ("Inputs", "INPUTS"), "calls": ("PRICES",)}
 WRITTEN_LAST = {"points": ("Point", "POINTS")}
@@ -192,10 +197,10 @@ def _indented(text: Iterable[str]) -> list[str]:
 
 def _section(title: str, parts: Sequence[str]) -> str:
     """A comment and what it is about, with the empty lines that ruff wants."""
-    text = f"# {title}"
-    previous = False
+    text, previous = f"# {title}", ""
     for part in parts:
-        block = part.startswith(("def ", "async def ", "class ", "@", "if "))
-        text += ("\n\n\n" if block or previous else "\n\n") + part
-        previous = block
+        blocks = any(p.startswith(_BLOCKS) for p in (part, previous))
+        tight = CONSTANT.fullmatch(part) and CONSTANT.fullmatch(previous)
+        text += ("\n\n\n" if blocks else "\n" if tight else "\n\n") + part
+        previous = part
     return text

@@ -6,10 +6,13 @@ import builtins
 import keyword
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 FORBIDDEN = frozenset(keyword.kwlist) | frozenset(dir(builtins)) | {"_", "l", "O", "I"}
 """Names that no value, function or class of an emitted file may have."""
+
+KEYS_FORBIDDEN = frozenset(keyword.kwlist) | {"_", "str", "bool", "list", "Any"}
+"""Names that the key of an input may not have: type checkers would take it for a type."""
 
 
 def identifier(name: str, default: str = "value") -> str:
@@ -31,12 +34,17 @@ def identifier(name: str, default: str = "value") -> str:
 class Names:
     """The names that are taken in a scope; `inner` opens a scope inside it."""
 
-    def __init__(self, taken: Iterable[str] = (), outer: Names | None = None) -> None:
-        self._taken = set(taken)
+    def __init__(
+        self,
+        taken: Iterable[str] = (),
+        outer: Names | None = None,
+        forbidden: Set[str] = FORBIDDEN,
+    ) -> None:
+        self._taken = set(taken) | forbidden
         self._outer = outer
 
     def __contains__(self, name: str) -> bool:
-        if name in FORBIDDEN or name in self._taken:
+        if name in self._taken:
             return True
         return self._outer is not None and name in self._outer
 
@@ -57,4 +65,4 @@ class Names:
 
     def inner(self) -> Names:
         """A scope in which everything taken here is taken as well."""
-        return Names(outer=self)
+        return Names(outer=self, forbidden=frozenset())

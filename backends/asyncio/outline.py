@@ -158,6 +158,8 @@ def configurations(program: Program) -> list[str]:
     chosen = list(program.configurations())
     used = (name for agent in program.agents.values() for name in agent.configs)
     names = list(dict.fromkeys(used))
+    if not names:
+        return []
     rows = [["point", *names]]
     for number, point in enumerate(chosen):
         rows.append([str(number), *(str(point.get(name, "-")) for name in names)])

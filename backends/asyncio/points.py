@@ -106,7 +106,10 @@ def _prices(program: Program, prices: Prices) -> str:
     }
     table = prefixed("PRICES: dict[str, tuple[float, float]] = ", expression(known))
     return "\n".join(
-        ["# US dollars per million input tokens and per million output tokens.", *lines(table, 0)]
+        [
+            "# US dollars per million input and output tokens, to tell what runs cost.",
+            *lines(table, 0),
+        ]
     )
 
 

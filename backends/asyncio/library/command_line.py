@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from flowir.backends.asyncio.library.calls import log
-from flowir.backends.asyncio.library.errors import InputError, WorkflowError
+from flowir.backends.asyncio.library.errors import InputError, SelectionError, WorkflowError
 from flowir.backends.asyncio.library.openai_client import openai_llm
 from flowir.backends.asyncio.library.running import run
 from flowir.backends.asyncio.library.selection import select
@@ -55,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # <estimates>
         limits = {name: getattr(args, name) for name in ("max_latency", "min_accuracy", "max_cost")}
         if any(limit is not None for limit in limits.values()):
+            if point is not None:
+                raise SelectionError("--point leaves nothing to select; give limits or a point")
             point = select(**limits)
         # </estimates>
         result = asyncio.run(
@@ -71,6 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except WorkflowError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     print(json.dumps(dataclasses.asdict(result) | {"point": result.point.number}, indent=2))
     return 0
 

@@ -13,7 +13,8 @@ def openai_llm(base_url: str | None = None, api_key: str | None = None) -> LLM:
     """A client of an OpenAI-compatible endpoint, through the openai package."""
     try:
         openai: Any = importlib.import_module("openai")
-        client = openai.AsyncOpenAI(base_url=base_url, api_key=api_key, max_retries=0)
+        key = api_key or ("none" if base_url else None)
+        client = openai.AsyncOpenAI(base_url=base_url, api_key=key, max_retries=0)
     except ImportError as error:
         raise WorkflowError("the openai package is missing: pip install openai") from error
     except openai.OpenAIError as error:
