@@ -45,7 +45,7 @@ def emit(module: ModuleOp, workflow: str | None = None, prices: Prices | None = 
     Args:
         module: left as it is.
         workflow: its name; by default the workflow that no other calls.
-        prices: where given, runs report what they cost.
+        prices: what runs are said to cost; by default the prices it was explored with.
 
     Raises:
         EmissionError: the workflow cannot be written in Python.
@@ -53,7 +53,7 @@ def emit(module: ModuleOp, workflow: str | None = None, prices: Prices | None = 
     """
     program = program_of(module, workflow)
     try:
-        text = _File(program, prices or Prices()).text()
+        text = _File(program, prices).text()
         compile(text, "<emitted>", "exec")
     except (SyntaxError, RecursionError, MemoryError) as error:
         raise EmissionError(
@@ -66,7 +66,7 @@ def emit(module: ModuleOp, workflow: str | None = None, prices: Prices | None = 
 class _File:
     """The parts of an emitted file."""
 
-    def __init__(self, program: Program, prices: Prices) -> None:
+    def __init__(self, program: Program, prices: Prices | None) -> None:
         self._program = program
         self._prices = prices
         self._agents = AgentWriter(program)
