@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from xdsl.dialects.builtin import ModuleOp
 
-from flowir.backends.asyncio import extract, points
+from flowir.backends.asyncio import endpoints, extract, points
 from flowir.backends.asyncio.agents import AgentWriter
 from flowir.backends.asyncio.body import BodyWriter
 from flowir.backends.asyncio.extract import Definition
@@ -23,6 +23,7 @@ SECTIONS = {
     "Points: what to run, and what to expect of it": ("points", "selection"),
     "Running the workflow": ("running", "errors"),
     "Model calls": ("calls",),
+    "Tracing": ("tracing",),
     "Tools": ("tools",),
     "Values and answers": ("values",),
     "OpenAI-compatible endpoints": ("openai_client",),
@@ -34,7 +35,12 @@ _BLOCKS = ("def ", "async def ", "class ", "@", "if ")
 CONSTANT = re.compile(r"(T|U|[A-Z_]+_S) = .*")
 """Constants of the library that stand together."""
 
-WRITTEN_FIRST = {"running": ("Inputs", "INPUTS"), "calls": ("PRICES",)}
+WRITTEN_FIRST = {
+    "running": ("Inputs", "INPUTS"),
+    "calls": ("PRICES",),
+    "tracing": ("WORKFLOW",),
+    "openai_client": ("PROVIDERS", "REASONING"),
+}
 WRITTEN_LAST = {"points": ("Point", "POINTS")}
 """What is written anew, before and after the definitions of a module."""
 
@@ -76,7 +82,8 @@ class _File:
         prompts = self._agents.prompts()
         agents = ["\n".join(coroutine) for coroutine in self._agents.coroutines()]
         workflow = "\n".join(self._workflow())
-        written = points.written(program, self._prices) | {"TOOLS": self._tools(), **self._inputs()}
+        written = points.written(program, self._prices) | endpoints.written(program)
+        written |= {"TOOLS": self._tools(), **self._inputs(), "WORKFLOW": self._name()}
         facts = self._facts(workflow)
         own = "\n\n".join([*agents, workflow, *written.values()])
         needed = extract.needed(own, ("run", "main", "__main__", "log"), facts)
@@ -97,7 +104,7 @@ class _File:
         """The definitions of a section, with what is written anew in its place."""
         found: list[str] = []
         for module in modules:
-            found += [written[name] for name in WRITTEN_FIRST.get(module, ())]
+            found += [written[n] for n in WRITTEN_FIRST.get(module, ()) if written[n]]
             for definition in needed.values():
                 if definition.module == module and definition.name != "log":
                     found.append(self._own(definition))
@@ -113,8 +120,8 @@ class _File:
         if definition.name == "run":
             inputs = (f"inputs[{quoted(name)}]" for name in self._program.inputs)
             value = call(f"value = await {self._program.function}", "ctx", *inputs)
-            place = " " * 12 + "value = await workflow(ctx)"
-            return source.replace(place, "\n".join(lines(value, 3)))
+            place = " " * 16 + "value = await workflow(ctx)"
+            return source.replace(place, "\n".join(lines(value, 4)))
         return source
 
     def _workflow(self) -> list[str]:
@@ -148,6 +155,9 @@ class _File:
             ),
             "INPUTS": "\n".join(lines(prefixed("INPUTS: dict[str, type] = ", table), 0)),
         }
+
+    def _name(self) -> str:
+        return f"WORKFLOW = {quoted(self._program.workflow.sym_name.data)}"
 
     def _tools(self) -> str:
         """Where the tools are, one a line."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from flowir.backends.asyncio.library.calls import Context
 from flowir.backends.asyncio.library.errors import AnswerError, ToolError
+from flowir.backends.asyncio.library.tracing import tool_span
 from flowir.backends.asyncio.library.values import T, Verdict, read_verdict
 from flowir.backends.asyncio.library.written import TOOLS
 
@@ -23,12 +24,13 @@ async def use_tool(ctx: Context, tool: str, kind: type[T], *values: object) -> T
     """
     try:
         function = ctx.tools.get(tool) or imported(TOOLS[tool])
-        if inspect.iscoroutinefunction(function):
-            given = await function(*values)
-        else:
-            given = await asyncio.to_thread(function, *values)
-            if inspect.isawaitable(given):
-                given = await given
+        with tool_span(tool):
+            if inspect.iscoroutinefunction(function):
+                given = await function(*values)
+            else:
+                given = await asyncio.to_thread(function, *values)
+                if inspect.isawaitable(given):
+                    given = await given
     except Exception as error:
         raise ToolError(f"tool {tool}: {type(error).__name__}: {error}") from error
     if not isinstance(given, kind):
