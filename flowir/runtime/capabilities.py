@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flowir.runtime.llm import CallError
@@ -205,19 +205,23 @@ def _known(provider: str, capabilities: Iterable[Capability]) -> str:
     return "; ".join(own or dict.fromkeys(c.provider for c in capabilities))
 
 
+LITELLM_THINKING: Wire = {"thinking": {"type": "enabled", "budget_tokens": BUDGET}}
+_LITELLM_NAMES = {"qwen": "dashscope", "vllm": "hosted_vllm"}
+
+
 def for_litellm(capabilities: Iterable[Capability] = CAPABILITIES) -> tuple[Capability, ...]:
-    """The same models as LiteLLM takes them: it translates the one form it has for each kind."""
-    names = {"qwen": "dashscope", "vllm": "hosted_vllm"}
+    """The same models as LiteLLM takes them.
+
+    It has one form of its own for the token budgets of Anthropic and Google, and passes the others
+    on; effort labels go through as they are.
+    """
     return tuple(
-        Capability(
-            names.get(row.provider, row.provider),
-            row.models,
-            row.labels,
-            row.tokens,
-            EFFORT,
-            {"thinking": {"type": "enabled", "budget_tokens": BUDGET}},
-            row.source,
+        replace(
+            row,
+            provider=_LITELLM_NAMES.get(row.provider, row.provider),
+            token_wire=LITELLM_THINKING
+            if row.provider in ("anthropic", "gemini")
+            else row.token_wire,
         )
         for row in capabilities
-        if row.provider != "qwen"  # LiteLLM knows no token budget of Model Studio's.
     )

@@ -19,7 +19,6 @@ from tests import serving
 from tests.backends.running import load
 from tests.strategies_ir import entry, parse
 
-
 TEXT = """
 flow.agent @solve system "Be {{brief}}." prompt "Solve {item}"
   space <models = ["small", "large"]>
