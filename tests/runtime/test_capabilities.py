@@ -102,7 +102,7 @@ def test_rows_of_ones_own_go_first() -> None:
 
 
 def test_efforts_of_openai_are_those_that_litellm_has_on_record() -> None:
-    """Its map of models, for the efforts it tells apart; it is kept by others, from other sources."""
+    """Its map of models, for the efforts it tells apart; others keep it."""
     spec = find_spec("litellm")
     if spec is None or not spec.submodule_search_locations:
         pytest.skip("LiteLLM is not installed")

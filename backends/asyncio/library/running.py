@@ -53,8 +53,10 @@ async def run(
         WorkflowError: see its subclasses.
     """
     check_inputs(inputs)
-    slots = max_concurrency or contextlib.nullcontext()
+    slots = contextlib.nullcontext() if max_concurrency is None else max_concurrency
     if isinstance(slots, int):
+        if slots < 1:
+            raise InputError(f"max_concurrency must be 1 or more, and is {slots}")
         slots = asyncio.Semaphore(slots)
     ctx = Context(point_of(point), llm, tools or {}, call_timeout, retries, slots)
     clock = asyncio.get_running_loop().time
