@@ -7,6 +7,7 @@ and two layers would multiply.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 from collections.abc import Sequence
 from types import TracebackType
@@ -29,7 +30,8 @@ class OpenAIModels:
 
     Use it as an async context manager, or call `aclose` when done. A `budget` goes over the wire as
     the capability table has it for the provider and the model. Sampling parameters go to
-    `chat.completions.create` as they are.
+    `chat.completions.create` as they are; those it has no name for, such as `top_k`, into the body
+    of the request, where endpoints of others find them.
 
     Args:
         base_url: the endpoint, with its version path; `OPENAI_BASE_URL` or OpenAI's own if None.
@@ -72,6 +74,7 @@ class OpenAIModels:
         self._client: Any = openai.AsyncOpenAI(
             base_url=base_url, api_key=key, max_retries=0, **limits
         )
+        self._known = inspect.signature(self._client.chat.completions.create).parameters
         self._stream = stream
         self._usage = UsageReader()
         self._capabilities = capabilities
@@ -99,6 +102,10 @@ class OpenAIModels:
         budget = params.pop("budget", None)
         if budget is not None:
             params |= reasoning(self.provider, model, budget, self._capabilities)
+        extra = {name: value for name, value in params.items() if name not in self._known}
+        if extra:
+            body = {**params.get("extra_body", {}), **extra}
+            params = {n: v for n, v in params.items() if n in self._known} | {"extra_body": body}
         request = {"model": model, "messages": messages, **params}
         try:
             if self._stream:

@@ -23,7 +23,7 @@ TEXT = """
 flow.agent @solve system "Be {{brief}}." prompt "Solve {item}"
   space <models = ["small", "large"]>
 flow.agent @merge prompt "Merge:\\n{parts}"
-  space <models = ["large"], params = {temperature = [0.5]}>
+  space <models = ["large"], params = {temperature = [0.5], top_k = [3]}>
 flow.agent @mend prompt "Mend {value}\\nbecause {why}" space <models = ["small"]>
 flow.tool @fits impl "tests.backends.test_server:fits" -> !flow.bool
 flow.tool @judge impl "tests.backends.test_server:judge" -> !flow.bool
@@ -151,7 +151,8 @@ def test_the_right_answer_with_every_token_counted(
 def test_parameters_and_streaming_options_reach_the_server(file: ModuleType, proxy: Any) -> None:
     _run(file, proxy, stream=True)
     assert all(b["stream_options"] == {"include_usage": True} for b in proxy.bodies)
-    assert {b.get("temperature") for b in proxy.bodies if b["model"] == "large"} == {0.5}
+    merges = [b for b in proxy.bodies if b["model"] == "large"]
+    assert {(b["temperature"], b["top_k"]) for b in merges} == {(0.5, 3)}
     assert proxy.bodies[0]["messages"][0] == {"role": "system", "content": "Be {brief}."}
 
 

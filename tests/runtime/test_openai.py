@@ -154,6 +154,25 @@ def test_a_budget_is_sent_as_the_provider_reads_it(
     assert server.requests == [{"model": model, "messages": _MESSAGES, **sent}]
 
 
+def test_parameters_that_openai_has_no_name_for_go_along() -> None:
+    async def ask(llm: OpenAIModels, _: Server) -> Completion:
+        params = {"top_k": 5, "temperature": 0.5, "min_p": 0.1, "budget": 9}
+        return await llm("draft", _MESSAGES, model="qwen3-32b", **params)
+
+    _, server = _serve(_response(_completion("hello")), ask, provider="qwen")
+    assert server.requests == [
+        {
+            "model": "qwen3-32b",
+            "messages": _MESSAGES,
+            "temperature": 0.5,
+            "top_k": 5,
+            "min_p": 0.1,
+            "enable_thinking": True,
+            "thinking_budget": 9,
+        }
+    ]
+
+
 def test_a_budget_that_nobody_knows_how_to_ask_for_is_refused_unasked() -> None:
     async def ask(llm: OpenAIModels, _: Server) -> CallError:
         with pytest.raises(CallError) as caught:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import inspect
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +36,9 @@ def openai_llm(
         raise WorkflowError("the openai package is missing: pip install openai") from error
     except openai.OpenAIError as error:
         raise WorkflowError(str(error)) from error
-    return Endpoint(openai, client, provider or PROVIDERS.get(client.base_url.host, ""), stream)
+    known = frozenset(inspect.signature(client.chat.completions.create).parameters)
+    name = provider or PROVIDERS.get(client.base_url.host, "")
+    return Endpoint(openai, client, known, name, stream)
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Endpoint:
 
     openai: Any
     client: Any
+    known: frozenset[str]
     provider: str
     stream: bool
 
@@ -54,6 +58,10 @@ class Endpoint:
         if (budget := params.pop("budget", None)) is not None:
             params |= reasoning(self.provider, model, budget)
         # </budgets>
+        # What OpenAI has no name for, such as top_k, others take in the body of the request.
+        if extra := {name: value for name, value in params.items() if name not in self.known}:
+            body = params.get("extra_body", {}) | extra
+            params = {n: v for n, v in params.items() if n in self.known} | {"extra_body": body}
         ask = self.streamed if self.stream else self.whole
         try:
             return await ask(model=model, messages=messages, **params)
