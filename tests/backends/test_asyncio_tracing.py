@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -255,3 +256,11 @@ def test_nothing_of_opentelemetry_is_loaded_by_a_file(file: ModuleType, tmp_path
 def test_an_api_without_an_sdk_is_no_trouble(file: ModuleType) -> None:
     """The API alone gives spans that record nothing."""
     assert _run(file, "ab").value == ["ab"]
+
+
+def test_the_documentation_names_every_attribute() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "running.md").read_text(encoding="utf-8")
+    used = set(re.findall(r'"((?:gen_ai|flowir|error)\.[a-z_.]+)"', emit(parse(TEXT))))
+    assert len(used) > 12
+    for name in used:
+        assert f"`{name}`" in page or name.rpartition(".")[0] + ".…" in page, name

@@ -118,3 +118,13 @@ def test_efforts_of_openai_are_those_that_litellm_has_on_record() -> None:
                 assert (label in row.labels) == told, (model, label)
                 compared += 1
     assert compared >= 40
+
+
+def test_the_documentation_names_every_provider_and_no_other() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "running.md").read_text(encoding="utf-8")
+    section = page[page.index("## Reasoning budgets") : page.index("## Tracing")]
+    named = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+    assert sorted(named) == PROVIDERS
+    wires = [w for row in CAPABILITIES for w in (row.label_wire, row.token_wire) if w is not None]
+    for name in {name for wire in wires for name in wire} - {"extra_body"}:
+        assert f"`{name}`" in section
