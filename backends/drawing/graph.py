@@ -193,7 +193,8 @@ class _Painter:
         self, op: Operation, lines: Sequence[str], cases: Sequence[tuple[str, Block]]
     ) -> Cluster:
         """A cluster with one inside for every case; any of them may give the value."""
-        clusters, sources = [], []
+        clusters: list[Cluster] = []
+        sources: list[str] = []
         for label, block in cases:
             parts, made = self._region(block, ())
             chosen = points_text(op, label)
@@ -231,8 +232,7 @@ class _Painter:
         site, tries = self._sites.get(op, "fallback"), op.bound.data
         lines = [f"fallback {site}", *([f"at most {tries} tries"] if tries > 1 else [])]
         if len(tiers) + tries == 2:  # One tier, once: nobody is asked.
-            parts, sources = self._region(tiers[0], ())
-            self._sources[op.output] = sources
+            parts, self._sources[op.output] = self._region(tiers[0], ())
             return Cluster(self._id("c"), (*lines, *estimate_text(op)), tuple(parts))
         check = self._check(op)
         clusters: list[Node | Cluster] = []
