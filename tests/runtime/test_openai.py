@@ -334,7 +334,8 @@ def test_missing_usage_is_said_once_and_counts_zero() -> None:
     with pytest.warns(UserWarning, match="reports no token usage") as caught:
         usages, _ = _serve(_response(body), twice)
     assert usages == [Usage(0, 0)] * 2
-    assert len(caught) == 1
+    # Others' sockets may be collected, with a warning, at any time.
+    assert len([w for w in caught if w.category is UserWarning]) == 1
 
 
 def test_without_a_key_the_message_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
