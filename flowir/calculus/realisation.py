@@ -31,22 +31,26 @@ from flowir.calculus.terms import (
 
 
 @dataclass(frozen=True)
-class Run:
-    """What a term or scope did, as if it was executed everywhere; latency from its start."""
-
-    right: Diagram
-    calls: Diagram = 0.0
-    cost: Diagram = 0.0
-    latency: Diagram = 0.0
-
-
-@dataclass(frozen=True)
 class Written:
     """A value: whether it is right, and where and in which repetition it was written."""
 
     right: Diagram
     name: str
     path: Path
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a term or scope did, as if it was executed everywhere; latency from its start.
+
+    `result` is the value that a scope gives.
+    """
+
+    right: Diagram
+    calls: Diagram = 0.0
+    cost: Diagram = 0.0
+    latency: Diagram = 0.0
+    result: Written | None = None
 
 
 Values = Mapping[Value, Written]
@@ -96,6 +100,7 @@ class Realising:
             self._sum([run.latency for run in runs])
             if self._sequential
             else finish.get(scope.result, 0.0),
+            values[scope.result],
         )
 
     def _call(self, step: Step, term: Call, values: Values, path: Path) -> Run:
@@ -115,12 +120,30 @@ class Realising:
         candidates = tuple(dict.fromkeys(term.inputs))
         votes = tuple(term.inputs.count(value) for value in candidates)
         n = len(candidates)
+        lanes = [self._scope(scope, values, (), path) for scope in step.inner]
+        written = [lane.result for lane in lanes] or [values[value] for value in candidates]
+        rights = [one.right for one in written if one is not None]
+        agrees = [
+            self._agrees(value, one)
+            for value, one in zip(candidates, written, strict=True)
+            if one is not None
+        ]
+        won = self._batch.apply(
+            lambda *leaves: truths.plurality(leaves[:n], leaves[n:], votes), *rights, *agrees
+        )
+        if not lanes:
+            return Run(won)
+        decided = self._batch.apply(
+            lambda *leaves: truths.quorum(leaves[:n], leaves[n : 2 * n], leaves[2 * n :], votes),
+            *(lane.latency for lane in lanes),
+            *rights,
+            *agrees,
+        )
         return Run(
-            self._batch.apply(
-                lambda *leaves: truths.plurality(leaves[:n], leaves[n:], votes),
-                *(values[value].right for value in candidates),
-                *(self._agrees(value, values[value]) for value in candidates),
-            )
+            won,
+            self._sum([lane.calls for lane in lanes]),
+            self._sum([lane.cost for lane in lanes]),
+            decided,
         )
 
     def _agrees(self, value: Value, written: Written) -> Diagram:

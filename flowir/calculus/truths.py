@@ -91,5 +91,64 @@ def plurality(right: Sequence[Truth], agrees: Sequence[Truth], votes: Sequence[i
     return both(wins, beats_common)
 
 
+def quorum(
+    times: Sequence[Truth], right: Sequence[Truth], agrees: Sequence[Truth], votes: Sequence[int]
+) -> npt.NDArray[np.float64]:
+    """Seconds after which the leader of a vote cannot be overtaken.
+
+    With c votes and the first of them from candidate e, a label beats another with c' and e' iff
+    c > c', or c = c' and e < e'. The votes still out, r in number and the first of them from
+    candidate m, may all go to any other label, making it (c' + r, min(e', m)); the vote is decided
+    once the leader beats every label so strengthened, those nobody has voted for included.
+
+    Args:
+        times: seconds until each candidate is there.
+        right, agrees, votes: as in `plurality`.
+    """
+    n = len(votes)
+    shape = np.broadcast_shapes(*(np.shape(np.atleast_2d(x)) for x in (*times, *right, *agrees)))
+    there = [np.broadcast_to(np.asarray(t, dtype=float), shape) for t in times]
+    rights = [np.broadcast_to(np.asarray(r, dtype=bool), shape) for r in right]
+    common = [~r & np.asarray(a, dtype=bool) for r, a in zip(rights, agrees, strict=True)]
+    alone = [~(r | c) for r, c in zip(rights, common, strict=True)]
+    decided = np.maximum.reduce(there)
+    for moment in there:
+        seen = [t <= moment for t in there]
+        out = sum(k * ~s for k, s in zip(votes, seen, strict=True))
+        first_out = _earliest([~s for s in seen], shape)
+        scores, threats = [], []
+        for label in (
+            rights,
+            common,
+            *([x & (i == j) for j, x in enumerate(alone)] for i in range(n)),
+        ):
+            cast = [s & x for s, x in zip(seen, label, strict=True)]
+            count = sum(k * x for k, x in zip(votes, cast, strict=True))
+            earliest = _earliest(cast, shape)
+            scores.append(_score(count, earliest, n))
+            threats.append(_score(count + out, np.minimum(earliest, first_out), n))
+        leader = np.argmax(scores, axis=0)
+        best = np.max(scores, axis=0)
+        new = np.where(out > 0, _score(out, first_out, n), -1)
+        rivals = np.array(threats)
+        np.put_along_axis(rivals, leader[None], -1, axis=0)
+        safe = (rivals.max(axis=0) < best) & (new < best)
+        decided = np.where(safe, np.minimum(decided, moment), decided)
+    return np.asarray(decided, dtype=np.float64)
+
+
+def _earliest(present: Sequence[npt.NDArray[np.bool_]], shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """The number of the first that is present; how many there are if none is."""
+    found = np.full(shape, len(present))
+    for i in reversed(range(len(present))):
+        found = np.where(present[i], i, found)
+    return found
+
+
+def _score(count: Any, earliest: Any, n: int) -> npt.NDArray[Any]:
+    """Greater for more votes, then for an earlier first one."""
+    return np.asarray(count * (n + 1) - earliest)
+
+
 def _is_share(truth: Truth) -> bool:
     return not isinstance(truth, float) and truth.dtype != np.bool_
