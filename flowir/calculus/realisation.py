@@ -12,6 +12,7 @@ from flowir.calculus import rows, truths
 from flowir.calculus.diagrams import NOTHING, Batch, Diagram, Sheet
 from flowir.calculus.labels import LabelEvent
 from flowir.calculus.noise import Noise, Path
+from flowir.calculus.races import candidates_of, delay_of
 from flowir.calculus.scopes import Analysis, Scope, Step
 from flowir.calculus.sheets import CallSheets
 from flowir.calculus.terms import (
@@ -19,6 +20,7 @@ from flowir.calculus.terms import (
     Call,
     Checker,
     Fallback,
+    First,
     Join,
     Map,
     Refine,
@@ -145,6 +147,55 @@ class Realising:
             self._sum([lane.cost for lane in lanes]),
             decided,
         )
+
+    def _first(self, step: Step, term: First, values: Values, path: Path) -> Run:
+        """Lanes and their judgements, each as if it ran to its end; then who was first."""
+        candidates = candidates_of(term)
+        lanes = [self._scope(scope, values, (), path) for scope in step.inner]
+        verdicts = [
+            Run(1.0)
+            if term.checker is None
+            else self._verdict(term.checker, lane.right, (*path, i))
+            for i, lane in enumerate(lanes)
+        ]
+        if self._sequential:
+            return self._first_in_turn(lanes, verdicts)
+        n = len(lanes)
+        delays = [delay_of(term, candidate) for candidate in candidates]
+        there = [self._sum([d, lane.latency]) for d, lane in zip(delays, lanes, strict=True)]
+        judged = [self._sum([t, v.latency]) for t, v in zip(there, verdicts, strict=True)]
+        accepts = [verdict.right for verdict in verdicts]
+
+        def decided(*leaves: Any) -> Any:
+            return truths.decided(leaves[:n], leaves[n:])
+
+        end = self._batch.apply(decided, *judged, *accepts)
+        right: Diagram = self._batch.apply(
+            lambda *leaves: truths.first(leaves[:n], leaves[n : 2 * n], leaves[2 * n :]),
+            *judged,
+            *accepts,
+            *(lane.right for lane in lanes),
+        )
+        calls: list[Diagram] = []
+        cost: list[Diagram] = []
+        for i in range(n):
+            begun = self._batch.apply(truths.before(delays[i] > 0.0), float(delays[i]), end)
+            checked = self._batch.apply(truths.before(True), there[i], end)
+            for condition, run in ((begun, lanes[i]), (checked, verdicts[i])):
+                calls.append(self._batch.apply(truths.spent, condition, run.calls))
+                cost.append(self._batch.apply(truths.spent, condition, run.cost))
+        return Run(right, self._sum(calls), self._sum(cost), end)
+
+    def _first_in_turn(self, lanes: Sequence[Run], verdicts: Sequence[Run]) -> Run:
+        """One after another until one is accepted; every one of them is judged."""
+        right: Diagram = 0.0
+        running: Diagram = 1.0
+        parts: list[tuple[Diagram, Run]] = []
+        for lane, verdict in zip(lanes, verdicts, strict=True):
+            right = self._batch.apply(truths.chosen, running, lane.right, right)
+            parts += [(running, lane), (running, verdict)]
+            running = self._unless(running, verdict.right)
+        return self._spent(right, parts)
 
     def _agrees(self, value: Value, written: Written) -> Diagram:
         chance = self._sheets.agreement(self._analysis.writers.get(value))
@@ -357,6 +408,7 @@ TERMS: Mapping[type[Term], Callable[[Realising, Step, Any, Values, Path], Run]] 
     ToolCall: Realising._tool,
     Join: Realising._join,
     Vote: Realising._vote,
+    First: Realising._first,
     Select: Realising._select,
     Branch: Realising._branch,
     Fallback: Realising._fallback,

@@ -6,7 +6,7 @@ array of floats, which may be chosen between but not combined.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -135,6 +135,57 @@ def quorum(
         safe = (rivals.max(axis=0) < best) & (new < best)
         decided = np.where(safe, np.minimum(decided, moment), decided)
     return np.asarray(decided, dtype=np.float64)
+
+
+def decided(judged: Sequence[Truth], accepts: Sequence[Truth]) -> npt.NDArray[np.float64]:
+    """Seconds after which `first` is decided: at the earliest acceptance, else at the last verdict.
+
+    Args:
+        judged: seconds until the verdict on each candidate.
+        accepts: what it is.
+    """
+    times = [np.atleast_2d(np.asarray(t, dtype=float)) for t in judged]
+    accepted = [
+        np.where(np.asarray(a, dtype=bool), t, np.inf) for t, a in zip(times, accepts, strict=True)
+    ]
+    earliest = _least(accepted)
+    return np.where(np.isinf(earliest), -_least([-t for t in times]), earliest)
+
+
+def first(judged: Sequence[Truth], accepts: Sequence[Truth], right: Sequence[Truth]) -> Truth:
+    """Whether the candidate is right that `first` gives: the first accepted, else the last judged.
+
+    Of equal times the earlier operand is first.
+    """
+    given: Any = np.asarray(right[0], dtype=bool)
+    latest: Any = np.asarray(judged[0], dtype=float)
+    for t, r in zip(judged[1:], right[1:], strict=True):
+        later = np.asarray(t) >= latest
+        given, latest = np.where(later, np.asarray(r, dtype=bool), given), np.maximum(latest, t)
+    best: Any = np.inf
+    for t, a, r in zip(judged, accepts, right, strict=True):
+        sooner = np.asarray(a, dtype=bool) & (np.asarray(t, dtype=float) < best)
+        given = np.where(sooner, np.asarray(r, dtype=bool), given)
+        best = np.where(sooner, t, best)
+    return np.atleast_2d(given)
+
+
+def before(strict: bool) -> Callable[[Any, Any], Truth]:
+    """Whether something happens while a race is open; what starts with it always does."""
+
+    def happens(moment: Any, end: Any) -> Truth:
+        if not strict:
+            return 1.0
+        return np.less(moment, end) if np.ndim(end) else float(moment < end)
+
+    return happens
+
+
+def _least(values: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    found = values[0]
+    for value in values[1:]:
+        found = np.minimum(found, value)
+    return found
 
 
 def _earliest(present: Sequence[npt.NDArray[np.bool_]], shape: tuple[int, ...]) -> npt.NDArray[Any]:
