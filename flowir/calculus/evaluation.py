@@ -58,12 +58,13 @@ class Evaluation:
     """One evaluation of a workflow, for one batch in one window of scenarios."""
 
     def __init__(
-        self, analysis: Analysis, batch: Batch, sheets: CallSheets, sequential: bool
+        self, analysis: Analysis, batch: Batch, sheets: CallSheets, execution: str
     ) -> None:
         self._analysis = analysis
         self._batch = batch
         self._sheets = sheets
-        self._sequential = sequential
+        self._sequential = execution == "sequential"
+        self._stepwise = execution == "langgraph"
         self._orders = count()
         self._arithmetic = rows.Arithmetic(
             partial(batch.apply, rows.mix),
@@ -87,12 +88,15 @@ class Evaluation:
         cost: list[Diagram] = []
         latency: list[Diagram] = []
         finish: dict[Value, Diagram] = {}
+        taken: dict[Value, Diagram] = {}
         for i, step in enumerate(scope.steps):
             outcome = TERMS[type(step.term)](self, step, step.term, frame.values)
             calls.append(frame.expectation(outcome.calls))
             cost.append(frame.expectation(outcome.cost))
             if self._sequential:
                 latency.append(frame.expectation(outcome.latency))
+            elif self._stepwise:
+                taken[step.defines.value] = frame.expectation(outcome.latency)
             elif step.critical:
                 start = self._latest(finish[value] for value in step.waits_for)
                 own = frame.expectation(outcome.latency)
@@ -100,11 +104,15 @@ class Evaluation:
             frame.define(step.defines, outcome.right)
             self._open_events(frame, step.defines, outcome.right)
             frame.close(i)
+        if self._stepwise:
+            latency = [self._latest(taken[v] for v in together) for together in scope.supersteps]
         return Outcome(
             frame.expectation(frame.values["right", scope.result]),
             self._sum(calls),
             self._sum(cost),
-            self._sum(latency) if self._sequential else finish.get(scope.result, 0.0),
+            self._sum(latency)
+            if self._sequential or self._stepwise
+            else finish.get(scope.result, 0.0),
         )
 
     def _open_events(self, frame: Frame, defined: Definition, right: Diagram) -> None:
@@ -146,7 +154,10 @@ class Evaluation:
 
     def _first(self, step: Step, term: First, values: Environment) -> Outcome:
         """By who finishes first; see `finishing`. In sequence, by the order of the operands."""
+        # Lanes know no supersteps: a race is concurrent code inside one node.
+        stepwise, self._stepwise = self._stepwise, False
         lanes = [self._scope(scope, values, ()) for scope in step.inner]
+        self._stepwise = stepwise
         accept_right: Diagram = 1.0
         accept_wrong: Diagram = 1.0
         judging = Outcome(0.0)

@@ -68,14 +68,15 @@ class Realising:
         sheets: CallSheets,
         noise: Noise,
         window: slice,
-        sequential: bool,
+        execution: str,
     ) -> None:
         self._analysis = analysis
         self._batch = batch
         self._sheets = sheets
         self._noise = noise
         self._window = window
-        self._sequential = sequential
+        self._sequential = execution == "sequential"
+        self._stepwise = execution == "langgraph"
 
     def workflow(self) -> Run:
         """The whole workflow, whose arguments are right."""
@@ -92,15 +93,19 @@ class Realising:
             run = TERMS[type(step.term)](self, step, step.term, values, path)
             runs.append(run)
             values[step.defines.value] = Written(run.right, step.defines.name, path)
-            if step.critical and not self._sequential:
+            if step.critical and not (self._sequential or self._stepwise):
                 start = self._latest([finish[value] for value in step.waits_for])
                 finish[step.defines.value] = self._sum([start, run.latency])
+        taken = {s.defines.value: run.latency for s, run in zip(scope.steps, runs, strict=True)}
+        latencies = [run.latency for run in runs]
+        if self._stepwise:
+            latencies = [self._latest([taken[v] for v in step]) for step in scope.supersteps]
         return Run(
             values[scope.result].right,
             self._sum([run.calls for run in runs]),
             self._sum([run.cost for run in runs]),
-            self._sum([run.latency for run in runs])
-            if self._sequential
+            self._sum(latencies)
+            if self._sequential or self._stepwise
             else finish.get(scope.result, 0.0),
             values[scope.result],
         )
@@ -122,7 +127,7 @@ class Realising:
         candidates = tuple(dict.fromkeys(term.inputs))
         votes = tuple(term.inputs.count(value) for value in candidates)
         n = len(candidates)
-        lanes = [self._scope(scope, values, (), path) for scope in step.inner]
+        lanes = self._lanes(step, values, path)
         written = [lane.result for lane in lanes] or [values[value] for value in candidates]
         rights = [one.right for one in written if one is not None]
         agrees = [
@@ -148,10 +153,17 @@ class Realising:
             decided,
         )
 
+    def _lanes(self, step: Step, values: Values, path: Path) -> list[Run]:
+        """The lanes of a race, which know no supersteps: it is concurrent code inside one node."""
+        stepwise, self._stepwise = self._stepwise, False
+        lanes = [self._scope(scope, values, (), path) for scope in step.inner]
+        self._stepwise = stepwise
+        return lanes
+
     def _first(self, step: Step, term: First, values: Values, path: Path) -> Run:
         """Lanes and their judgements, each as if it ran to its end; then who was first."""
         candidates = candidates_of(term)
-        lanes = [self._scope(scope, values, (), path) for scope in step.inner]
+        lanes = self._lanes(step, values, path)
         verdicts = [
             Run(1.0)
             if term.checker is None

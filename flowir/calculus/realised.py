@@ -77,8 +77,7 @@ def realise(
         batch = Batch(chosen[some], analysis.decisions, windows[0].stop)
         for window in windows:
             sheets = CallSheets(workflow, scenarios, batch, window)
-            sequential = execution == "sequential"
-            run = Realising(analysis, batch, sheets, noise, window, sequential).workflow()
+            run = Realising(analysis, batch, sheets, noise, window, execution).workflow()
             batch.write(run.right, result.right[some, window])
             batch.write(run.calls, result.calls[some, window])
             batch.write(run.cost, result.cost[some, window])

@@ -16,6 +16,7 @@ from typing import Literal
 
 from flowir.calculus.labels import LabelEvent, label_events
 from flowir.calculus.races import with_lanes
+from flowir.calculus.supersteps import supersteps
 from flowir.calculus.terms import (
     Alternatives,
     Block,
@@ -79,11 +80,16 @@ class Step:
 
 @dataclass(frozen=True)
 class Scope:
-    """A block and the values that live while it runs once."""
+    """A block and the values that live while it runs once.
+
+    Attributes:
+        supersteps: the values that LangGraph makes at the same time, superstep by superstep.
+    """
 
     arguments: tuple[Definition, ...]
     steps: tuple[Step, ...]
     result: Value
+    supersteps: tuple[tuple[Value, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -162,7 +168,8 @@ def _scope(block: Block) -> tuple[Scope, Reads]:
         for term, scopes, wait in zip(block.terms, inner, waits, strict=True)
     )
     arguments = tuple(define(value, f"argument {value}") for value in block.arguments)
-    return Scope(arguments, steps, block.result), _without(everything, written)
+    together = tuple(tuple(v for node in step for v in node) for step in supersteps(block))
+    return Scope(arguments, steps, block.result, together), _without(everything, written)
 
 
 ASPECTS: tuple[Aspect, ...] = ("right", "agrees", "label")

@@ -205,9 +205,10 @@ class _Search:
             method,
         )
 
-    @staticmethod
-    def uncomposable(workflow: Workflow) -> str | None:
+    def uncomposable(self, workflow: Workflow) -> str | None:
         """Why a workflow cannot be composed from its parts, None if it may be."""
+        if self.execution == "langgraph" and "latency" in self.objectives:
+            return "a superstep waits for all its nodes, whatever reads what they make"
         for term in walk(workflow.body):
             if isinstance(term, First):
                 return f"who wins the race at {term.site} depends on how long each candidate takes"
