@@ -25,6 +25,7 @@ SECTIONS = {
     "Model calls": ("calls",),
     "Tools": ("tools",),
     "Values and answers": ("values",),
+    "Races": ("races",),
     "OpenAI-compatible endpoints": ("openai_client",),
     "Command line": ("command_line",),
 }
@@ -171,6 +172,7 @@ class _File:
                 for chosen in point.values()
             ),
             "parallel": "TaskGroup" in workflow or not names.isdisjoint(("each", "keys_of")),
+            "races": not names.isdisjoint(("race", "vote_at_quorum")),
         }
         return {word for word, applies in found.items() if applies}
 

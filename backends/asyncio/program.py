@@ -21,7 +21,7 @@ from flowir.dialects.flow_checks import Symbols, module_symbols
 from flowir.passes.flow_inline import inline_calls
 from flowir.runtime.answers import known_labels, parser_of
 from flowir.runtime.choices import Choices, Key, choices_of, decision_key
-from flowir.runtime.interpreter import is_identity
+from flowir.runtime.planning import is_identity
 from flowir.search.annotate import front_from_ir
 from flowir.search.front import QUANTITY, Estimate, Front
 
@@ -134,6 +134,8 @@ class Program:
                 return "answers"
             case flow.JoinOp() if is_identity(node.op):
                 return None
+            case flow.JoinOp() if node.op.until is not None:
+                return "accepts"
             case flow.JoinOp():
                 agent = self.symbols[flow.called_symbol(node.op) or ""]
                 assert isinstance(agent, flow.AgentOp)

@@ -16,11 +16,10 @@ from flowir.calculus.terms import (
     Call,
     Checker,
     Decision,
-    Fallback,
-    Refine,
     Vote,
     Workflow,
     blocks_of,
+    checker_of,
     walk,
 )
 from flowir.configuration import Configuration
@@ -311,8 +310,8 @@ def _calls(block: Block) -> Iterator[tuple[Call, bool]]:
 
 def _checkers(block: Block) -> Iterator[Checker]:
     for term in walk(block):
-        if isinstance(term, Fallback | Refine):
-            yield term.checker
+        if (checker := checker_of(term)) is not None:
+            yield checker
 
 
 def _mean(location: Floats, scale: Floats) -> Floats:
