@@ -28,6 +28,8 @@ PASSES = {
 
 TARGETS = {
     "asyncio": "flowir.backends.asyncio.target:AsyncioTarget",
+    "dot": "flowir.backends.dot.target:DotTarget",
+    "mermaid": "flowir.backends.mermaid.target:MermaidTarget",
     "pareto-json": "flowir.search.pareto_json:ParetoJsonTarget",
 }
 

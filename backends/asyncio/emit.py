@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from xdsl.dialects.builtin import ModuleOp
 
-from flowir.backends.asyncio import extract, points
+from flowir.backends.asyncio import endpoints, extract, points
 from flowir.backends.asyncio.agents import AgentWriter
 from flowir.backends.asyncio.body import BodyWriter
 from flowir.backends.asyncio.extract import Definition
@@ -23,6 +23,7 @@ SECTIONS = {
     "Points: what to run, and what to expect of it": ("points", "selection"),
     "Running the workflow": ("running", "errors"),
     "Model calls": ("calls",),
+    "Tracing": ("tracing",),
     "Tools": ("tools",),
     "Values and answers": ("values",),
     "Races": ("races",),
@@ -35,7 +36,12 @@ _BLOCKS = ("def ", "async def ", "class ", "@", "if ")
 CONSTANT = re.compile(r"(T|U|[A-Z_]+_S) = .*")
 """Constants of the library that stand together."""
 
-WRITTEN_FIRST = {"running": ("Inputs", "INPUTS"), "calls": ("PRICES",)}
+WRITTEN_FIRST = {
+    "running": ("Inputs", "INPUTS"),
+    "calls": ("PRICES",),
+    "tracing": ("WORKFLOW",),
+    "openai_client": ("PROVIDERS", "REASONING"),
+}
 WRITTEN_LAST = {"points": ("Point", "POINTS")}
 """What is written anew, before and after the definitions of a module."""
 
@@ -46,7 +52,7 @@ def emit(module: ModuleOp, workflow: str | None = None, prices: Prices | None = 
     Args:
         module: left as it is.
         workflow: its name; by default the workflow that no other calls.
-        prices: where given, runs report what they cost.
+        prices: what runs are said to cost; by default the prices it was explored with.
 
     Raises:
         EmissionError: the workflow cannot be written in Python.
@@ -54,7 +60,7 @@ def emit(module: ModuleOp, workflow: str | None = None, prices: Prices | None = 
     """
     program = program_of(module, workflow)
     try:
-        text = _File(program, prices or Prices()).text()
+        text = _File(program, prices).text()
         compile(text, "<emitted>", "exec")
     except (SyntaxError, RecursionError, MemoryError) as error:
         raise EmissionError(
@@ -67,7 +73,7 @@ def emit(module: ModuleOp, workflow: str | None = None, prices: Prices | None = 
 class _File:
     """The parts of an emitted file."""
 
-    def __init__(self, program: Program, prices: Prices) -> None:
+    def __init__(self, program: Program, prices: Prices | None) -> None:
         self._program = program
         self._prices = prices
         self._agents = AgentWriter(program)
@@ -77,7 +83,8 @@ class _File:
         prompts = self._agents.prompts()
         agents = ["\n".join(coroutine) for coroutine in self._agents.coroutines()]
         workflow = "\n".join(self._workflow())
-        written = points.written(program, self._prices) | {"TOOLS": self._tools(), **self._inputs()}
+        written = points.written(program, self._prices) | endpoints.written(program)
+        written |= {"TOOLS": self._tools(), **self._inputs(), "WORKFLOW": self._name()}
         facts = self._facts(workflow)
         own = "\n\n".join([*agents, workflow, *written.values()])
         needed = extract.needed(own, ("run", "main", "__main__", "log"), facts)
@@ -98,7 +105,7 @@ class _File:
         """The definitions of a section, with what is written anew in its place."""
         found: list[str] = []
         for module in modules:
-            found += [written[name] for name in WRITTEN_FIRST.get(module, ())]
+            found += [written[n] for n in WRITTEN_FIRST.get(module, ()) if written[n]]
             for definition in needed.values():
                 if definition.module == module and definition.name != "log":
                     found.append(self._own(definition))
@@ -114,8 +121,8 @@ class _File:
         if definition.name == "run":
             inputs = (f"inputs[{quoted(name)}]" for name in self._program.inputs)
             value = call(f"value = await {self._program.function}", "ctx", *inputs)
-            place = " " * 12 + "value = await workflow(ctx)"
-            return source.replace(place, "\n".join(lines(value, 3)))
+            place = " " * 16 + "value = await workflow(ctx)"
+            return source.replace(place, "\n".join(lines(value, 4)))
         return source
 
     def _workflow(self) -> list[str]:
@@ -149,6 +156,9 @@ class _File:
             ),
             "INPUTS": "\n".join(lines(prefixed("INPUTS: dict[str, type] = ", table), 0)),
         }
+
+    def _name(self) -> str:
+        return f"WORKFLOW = {quoted(self._program.workflow.sym_name.data)}"
 
     def _tools(self) -> str:
         """Where the tools are, one a line."""
