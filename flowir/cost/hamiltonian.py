@@ -42,7 +42,8 @@ def hamiltonian_draws(
 
     place = torch.randn(chains, len(centre), dtype=centre.dtype)
     density, slope = whitened(place)
-    states, acceptances = [], []
+    states: list[Any] = []
+    acceptances: list[float] = []
     warming = 0
     while len(states) < max(kept, KEPT):
         momentum = torch.randn_like(place)

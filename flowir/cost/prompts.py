@@ -73,7 +73,7 @@ class PromptLengths:
         shape = (draws, self.tokens.shape[1])
         if shape[1] > MANY:
             return np.broadcast_to(1.0, shape)
-        return rng.standard_exponential(shape)
+        return np.asarray(rng.standard_exponential(shape))
 
 
 def prompt_lengths(observations: Observations, difficulty: Floats) -> PromptLengths | None:
