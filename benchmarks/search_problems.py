@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -217,19 +217,48 @@ def _logistic(score: Floats) -> Floats:
     return np.asarray(1.0 / (1.0 + np.exp(-score)))
 
 
+def unrecovered(scenarios: Scenarios) -> Scenarios:
+    """The average call; wrong inputs are not recovered from, as FlowCompile's formulas have it."""
+    point = scenarios.point()
+    return replace(point, calls=tuple(replace(call, recovery=None) for call in point.calls))
+
+
 def repaired(scenarios: Scenarios) -> Scenarios:
-    """The same numbers paired anew, so that no configuration dominates another.
+    """The average call, its numbers paired anew: no configuration dominates another.
 
     FlowCompile prunes 65–80 settings of an agent to the 6–19 that none dominates; the settings of
-    the examples are not pruned. Wrong inputs are not recovered from, as its formulas have it.
+    the examples are not pruned. Wrong inputs are not recovered from.
     """
+    point = unrecovered(scenarios)
     calls = tuple(
         replace(
             call,
             success=np.sort(call.success, axis=0),
             log_latency=np.sort(call.log_latency, axis=0),
-            recovery=None,
         )
-        for call in scenarios.point().calls
+        for call in point.calls
     )
-    return replace(scenarios.point(), calls=calls)
+    return replace(point, calls=calls)
+
+
+def halved(workflow: Workflow, scenarios: Scenarios) -> tuple[Workflow, Scenarios]:
+    """Every second configuration of every decision: for a quick look."""
+    fewer = replace(
+        workflow,
+        decisions=tuple(
+            replace(decision, configurations=decision.configurations[::2], baseline=None)
+            for decision in workflow.decisions
+        ),
+    )
+    calls = tuple(_every_second(call) for call in scenarios.calls)
+    return fewer, replace(scenarios, calls=calls)
+
+
+def _every_second(call: CallModel) -> CallModel:
+    tables = {
+        field.name: getattr(call, field.name)
+        for field in fields(call)
+        if isinstance(getattr(call, field.name), np.ndarray)
+    }
+    labels = {label: table[::2] for label, table in call.labels.items()}
+    return replace(call, labels=labels, **{name: table[::2] for name, table in tables.items()})
