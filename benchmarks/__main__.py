@@ -2,7 +2,7 @@
 
     python -m benchmarks [--data DIR] [--quick] [--seed N] [--only NAME ...] [--out FILE]
 
-Each runs in a process of its own. One that fails is said to have failed, the others are written
+Each runs in a process of its own; its figures and plots are kept under out/benchmarks. One that fails is said to have failed, the others are written
 all the same, and the exit code is 1.
 """
 
@@ -13,7 +13,6 @@ import ast
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -22,6 +21,9 @@ from benchmarks.document import Section, document, machine
 from benchmarks.figures import read_json
 
 HERE = Path(__file__).parent
+
+KEPT = HERE.parent / "out" / "benchmarks"
+"""Where the figures of each benchmark, and its plots, are kept."""
 
 NAMES = (
     "cost_model",
@@ -66,22 +68,22 @@ def run(name: str, options: Sequence[str], data: Path | None) -> Section:
     shown = " ".join(["python", *command[1:], *(["--data DIR"] if data else [])])
     print(f"\n# {shown}", flush=True)
     if data:
-        command += ["--data", str(data)]
+        command += ["--data", str(data.resolve())]
+    path = KEPT / f"{name}.json"
+    path.unlink(missing_ok=True)  # of an earlier run
+    process = subprocess.run(
+        [*command, "--json", str(path)],
+        cwd=HERE.parent,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    sys.stderr.write(process.stderr)
     failure = ""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, f"{name}.json")
-        process = subprocess.run(
-            [*command, "--json", str(path)],
-            cwd=HERE.parent,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-        sys.stderr.write(process.stderr)
-        if process.returncode:
-            said = process.stderr.strip().splitlines() or ["it said nothing"]
-            failure = f"exit code {process.returncode}: {said[-1]}"
-        figures = read_json(path) if path.exists() else []
+    if process.returncode:
+        said = process.stderr.strip().splitlines() or ["it said nothing"]
+        failure = f"exit code {process.returncode}: {said[-1]}"
+    figures = read_json(path) if path.exists() else []
     return Section(name, about(HERE / f"{name}.py"), shown, figures, failure)
 
 

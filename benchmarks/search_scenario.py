@@ -31,7 +31,8 @@ from flowir.search.space import Points, Space
 from tests.search.random_workflows import random_workflow
 
 SPACES = 24
-SMALLEST, LARGEST = 20_000, 120_000
+SIZES = (20_000, 120_000)
+QUICK_SIZES = (2_000, 12_000)
 """Points of the random spaces: enough that a search can miss some, few enough to evaluate all."""
 
 FRONT = 10
@@ -62,12 +63,12 @@ def scenario(figures: Figures, *, quick: bool, seed: int) -> None:
     if not quick:
         workflow = twelve_agents()
         _timed(figures, "12 agents", workflow, made_up(workflow, seed), 15.0, 3)
-    count = 3 if quick else SPACES
+    count, sizes = (3, QUICK_SIZES) if quick else (SPACES, SIZES)
     figures.heading(
-        f"{count} random spaces of {SMALLEST} to {LARGEST} points, "
+        f"{count} random spaces of {sizes[0]} to {sizes[1]} points, "
         f"{FRONT} or more on the front; every point evaluated under the full model"
     )
-    spaces = list(_spaces(seed, count))
+    spaces = list(_spaces(seed, count, sizes))
     for row in ROWS[: 1 if quick else 3]:
         _regret(figures, row, spaces)
 
@@ -142,7 +143,7 @@ def _lost(every: Floats, found: Floats) -> _Lost:
     return _Lost(regret, float(recall))
 
 
-def _spaces(seed: int, count: int) -> Iterator[tuple[Workflow, Scenarios]]:
+def _spaces(seed: int, count: int, sizes: tuple[int, int]) -> Iterator[tuple[Workflow, Scenarios]]:
     """Random workflows over every construct, of middling size, with made-up calls."""
     number = 0
     while count:
@@ -150,7 +151,7 @@ def _spaces(seed: int, count: int) -> Iterator[tuple[Workflow, Scenarios]]:
         number += 1
         workflow = random_workflow(rng, decisions=5, configurations=9, terms=6)
         size = Space(workflow).size()
-        if size is None or not SMALLEST <= size <= LARGEST:
+        if size is None or not sizes[0] <= size <= sizes[1]:
             continue
         scenarios = made_up(workflow, number)
         try:

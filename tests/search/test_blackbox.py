@@ -10,6 +10,7 @@ import pytest
 
 from flowir.calculus.terms import Workflow
 from flowir.errors import SearchError
+from flowir.passes.flow_dse import FlowDse
 from flowir.search.blackbox import BLACK_BOXES, BlackBox, black_box
 from flowir.search.explore import Source, explore
 from flowir.search.options import Options
@@ -157,3 +158,8 @@ def test_an_unknown_algorithm_is_refused_with_those_there_are() -> None:
         SearchError, match="algorithm=annealing: unknown; use one of flowir, optuna"
     ):
         Options(algorithm="annealing")
+
+
+def test_the_pass_hands_the_algorithm_on() -> None:
+    assert FlowDse().options().algorithm == "flowir"
+    assert FlowDse(algorithm="optuna-tpe").options().algorithm == "optuna-tpe"
