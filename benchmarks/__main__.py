@@ -2,8 +2,8 @@
 
     python -m benchmarks [--data DIR] [--quick] [--seed N] [--only NAME ...] [--out FILE]
 
-Each runs in a process of its own; its figures and plots are kept under out/benchmarks. One that fails is said to have failed, the others are written
-all the same, and the exit code is 1.
+Each runs in a process of its own; its figures and plots are kept under out/benchmarks. One that
+fails is said to have failed, the others are written all the same, and the exit code is 1.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import benchmarks.__main__ as runner
 from benchmarks.__main__ import NAMES, about, main
 from benchmarks.document import Section, document, machine
 from benchmarks.figures import Figure, Figures, read_json, write_json
@@ -89,6 +90,7 @@ def test_a_benchmark_that_cannot_run_is_on_the_page_and_in_the_exit_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("FLOWIR_DATA", raising=False)
+    monkeypatch.setattr(runner, "KEPT", tmp_path)
     out = tmp_path / "page.md"
     assert main(["--only", "cost_model", "--quick", "--out", str(out)]) == 1
     assert "cost_model: exit code 2" in out.read_text()
