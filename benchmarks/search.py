@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     asked = parser.parse_args()
     plot = asked.json.with_suffix(".png") if asked.json else Path("out", "search.png")
-    parts = {
+    parts: dict[str, Callable[..., None]] = {
         "exact": exact,
         "scenario": scenario,
         "peers": partial(peers, plot=plot),

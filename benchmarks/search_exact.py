@@ -110,7 +110,7 @@ def published_procedure(workflow: Workflow, scenarios: Scenarios) -> Floats:
     tools = sum(t.latency_s for t in workflow.body.terms if isinstance(t, ToolCall))
     fronts = [_structure(kept, *counts) for counts in structures()]
     front = scanned(np.concatenate(fronts))
-    return front + np.array([0.0, tools])
+    return np.asarray(front + np.array([0.0, tools]))
 
 
 def structures() -> Iterator[tuple[int, int, int]]:

@@ -25,7 +25,7 @@ from benchmarks.figures import Figures
 from benchmarks.measure import cpu_seconds
 from benchmarks.search_problems import Floats, flowcompile, halved, problem
 from benchmarks.search_scenario import searched
-from flowir.search.blackbox import BLACK_BOXES, black_box
+from flowir.search.blackbox import BLACK_BOXES, BlackBox, black_box
 from flowir.search.pareto import hypervolume, non_dominated
 from flowir.search.problem import Problem
 from flowir.search.space import Points
@@ -36,15 +36,19 @@ CORNER = 1.1
 OURS = "flowir"
 CLOSED = "flowir, until no exchange improves it"
 
-Method = Callable[[int, int], Floats]
-"""(evaluations, seed) -> [N, 2] losses of the points asked for, in order."""
+Found = tuple[Floats, int]
+"""[N, 2] losses of points, of optimisers in the order asked for, and how many are charged."""
+
+Method = Callable[[int, int], Found]
+"""(evaluations, seed) -> what is found."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a method: what it asked for, and the CPU seconds it took."""
+    """One run of a method: what it found, the evaluations charged, and the CPU seconds it took."""
 
     losses: Floats
+    charged: int
     seconds: float
 
 
@@ -71,7 +75,8 @@ def peers(figures: Figures, *, quick: bool, seed: int, plot: Path | None = None)
     for (method, budget), some in runs.items():
         shares = [scale.share(run.losses) for run in some]
         name = f"{method}, {budget} evaluations"
-        spread = f"{min(shares):.3f} to {max(shares):.3f}"
+        charged = max(run.charged for run in some)
+        spread = f"{min(shares):.3f} to {max(shares):.3f}, {charged} charged"
         figures.add(f"{name}: normalised hypervolume, median", median(shares), note=spread)
         figures.add(f"{name}: CPU time, median", median([run.seconds for run in some]), "s")
     figures.add(f"{CLOSED}: normalised hypervolume", scale.share(closed))
@@ -90,14 +95,19 @@ def _runs(asked: Problem, budgets: Sequence[int], seeds: Sequence[int]) -> Runs:
         # Ours has no seed: what it starts from is exact.
         for number in seeds[:1] if method == OURS else seeds:
             for budget in budgets:
-                kept: list[Floats] = []
-                seconds = cpu_seconds(lambda: kept.append(search(budget, number)))  # noqa: B023
-                runs[method, budget].append(Run(kept[0], seconds))
+                runs[method, budget].append(_run(search, budget, number))
     return runs
 
 
-def _ours(asked: Problem, evaluations: int, seed: int) -> Floats:
-    return asked.losses(searched(asked, evaluations).points)
+def _run(search: Method, evaluations: int, seed: int) -> Run:
+    found: list[Found] = []
+    seconds = cpu_seconds(lambda: found.append(search(evaluations, seed)))
+    return Run(*found[0], seconds)
+
+
+def _ours(asked: Problem, evaluations: int, seed: int) -> Found:
+    found = searched(asked, evaluations)
+    return asked.losses(found.points), found.evaluations
 
 
 def _closed(asked: Problem) -> tuple[Floats, float, int]:
@@ -106,11 +116,12 @@ def _closed(asked: Problem) -> tuple[Floats, float, int]:
     return asked.losses(found[0].points), seconds, found[0].evaluations
 
 
-def _peer(asked: Problem, name: str, evaluations: int, seed: int) -> Floats:
-    return black_box(asked, name, evaluations=evaluations, seed=seed).losses  # type: ignore[arg-type]
+def _peer(asked: Problem, name: BlackBox, evaluations: int, seed: int) -> Found:
+    losses = black_box(asked, name, evaluations=evaluations, seed=seed).losses
+    return losses, len(losses)
 
 
-def _random(asked: Problem, evaluations: int, seed: int) -> Floats:
+def _random(asked: Problem, evaluations: int, seed: int) -> Found:
     """Every variable uniform and independent."""
     rng = np.random.default_rng([seed, 4])
     space = asked.space
@@ -121,7 +132,7 @@ def _random(asked: Problem, evaluations: int, seed: int) -> Floats:
         )
         for _ in range(evaluations)
     ]
-    return asked.losses(Points.join(points))
+    return asked.losses(Points.join(points)), evaluations
 
 
 @dataclass(frozen=True)
