@@ -40,8 +40,8 @@ def main() -> None:
     figures = Figures(simulated=True)
     for part in asked.only:
         parts[part](figures, quick=asked.quick, seed=asked.seed)
-    if asked.json:
-        write_json(figures.found, asked.json)
+        if asked.json:  # after every part: a later one may take long
+            write_json(figures.found, asked.json)
 
 
 if __name__ == "__main__":
