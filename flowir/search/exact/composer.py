@@ -154,7 +154,8 @@ class Composer:
         block, facts = scope.graph, self.facts
         effect = facts.effect(value)
         depends = outside & self.uses(block, (value,))
-        known = (facts.form(block, value), effect, marks, depends, scope.local)
+        read_as = facts.labels[value] if "label" in marks else None
+        known = (facts.form(block, value), effect, marks, read_as, depends, scope.local)
         if known in self._known:
             return self._known[known]
         node = block.nodes[value]

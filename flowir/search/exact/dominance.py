@@ -102,12 +102,14 @@ def identities(columns: Columns, size: int, sense: Sense) -> list[Array]:
 def numbered(columns: Sequence[Array | Indices]) -> Indices:
     """A number for each row, the same for equal rows; it grows with the columns in order.
 
-    Whole numbers are small and at least −1.
+    Whole numbers are at least −1.
     """
     number: Indices = np.zeros(len(columns[0]), dtype=np.intp)
     bound = 1
     for column in columns:
         own = (column + 1).astype(np.intp) if column.dtype.kind == "i" else _dense(column)
+        if int(own.max(initial=0)) >= LARGE:
+            own = _dense(own)
         states = int(own.max(initial=0)) + 1
         if bound * states > LARGE:
             number = _dense(number)
