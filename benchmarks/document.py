@@ -12,9 +12,9 @@ from benchmarks.figures import Figure
 
 PREFACE = """\
 Written by `make bench`; a later run replaces it. Values are medians where a script repeats what it
-measures. A value in × is a ratio of two things measured side by side in the same run; seconds are
-CPU seconds, and say less than ratios on another machine. *simulated* marks figures for which no
-model was called: observations were synthetic or made up, or runs were simulated."""
+measures. A value in × is a ratio of two things measured side by side in the same run, and says more
+on another machine than seconds do. *simulated* marks figures for which no model was called:
+observations were synthetic or made up, or runs were simulated. Plots are left in out/benchmarks."""
 
 
 @dataclass(frozen=True)
