@@ -85,9 +85,9 @@ class Composer:
         self._limits = limits
         self._known: dict[object, PartialFront] = {}
 
-    def workflow(self) -> PartialFront:
-        """The whole workflow."""
-        return self.scope(self.facts.root, NONE, self.facts.arguments)
+    def workflow(self, apart: Keys = NONE) -> PartialFront:
+        """The whole workflow; options that differ in the choices `apart` are not compared."""
+        return self.scope(self.facts.root, apart, self.facts.arguments)
 
     # ── Blocks and values ───────────────────────────────────────────────────────────────────────
 

@@ -182,12 +182,11 @@ def _distinct_columns(losses: Array) -> Array:
     """Columns that differ between rows, each once."""
     if losses.shape[1] <= 2:
         return losses
-    columns = {
-        column.tobytes(): column
-        for column in np.ascontiguousarray(losses.T)
-        if (column != column[0]).any()
-    }
-    return np.column_stack([*columns.values()]) if columns else losses[:, :0]
+    varying = np.ascontiguousarray(losses.T[(losses != losses[:1]).any(axis=0)])
+    if len(varying) < 2:
+        return varying.T
+    columns = {column.tobytes(): place for place, column in enumerate(varying)}
+    return np.ascontiguousarray(varying[[*columns.values()]].T)
 
 
 def _rounded(values: Array) -> Array:
