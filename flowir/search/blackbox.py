@@ -38,7 +38,8 @@ class Asked:
     """Everything that an optimiser asked for.
 
     Attributes:
-        points: N points in the order in which they were asked for; some perhaps several times.
+        points: N legal points in the order in which they were asked for; some perhaps several
+            times.
         losses: [N, K] what `Problem.losses` says of them.
     """
 
@@ -49,10 +50,12 @@ class Asked:
 def black_box(problem: Problem, algorithm: BlackBox, *, evaluations: int, seed: int = 0) -> Asked:
     """Let an optimiser ask for so many points; what it asks for twice is counted twice.
 
-    A seed gives the same points; a longer run begins with those of a shorter one.
+    A forbidden combination is counted, not evaluated, and the optimiser told that it is no
+    solution. A seed gives the same points; a longer run begins with those of a shorter one.
 
     Raises:
-        SearchError: an unknown algorithm, or the package that has it is not installed.
+        SearchError: an unknown algorithm, the package that has it is not installed, or all that it
+            asked for is forbidden.
     """
     one_of("algorithm", algorithm, BLACK_BOXES)
     told = _Told(problem)
@@ -63,7 +66,13 @@ def black_box(problem: Problem, algorithm: BlackBox, *, evaluations: int, seed: 
             f"algorithm={algorithm}: the package {error.name} is not installed; "
             "install flowir[blackbox], or leave algorithm out"
         ) from None
-    return told.asked()
+    asked = told.asked()
+    if not len(asked.points):
+        raise SearchError(
+            f"algorithm={algorithm}: each of the {evaluations} points asked for is forbidden; "
+            "forbid less, raise limit, or leave algorithm out"
+        )
+    return asked
 
 
 class _Told:
@@ -95,19 +104,23 @@ class _Told:
         }
 
     def losses(self, rows: Rows) -> Array:
-        """[B, K] losses of values [B, V] of the variables."""
+        """[B, K] losses of values [B, V] of the variables; NaN where they are forbidden."""
         space = self.problem.space
         structures = len(space.workflow.structures)
         points = Points.join(
             [space.point(row[:structures].tolist(), row[structures:].tolist()) for row in rows]
         )
-        keys = points.identities()
-        new = points[np.array([key not in self._known for key in keys], dtype=np.bool_)].distinct()
+        legal = space.legal(points)
+        allowed = points[legal]
+        keys = allowed.identities()
+        new = allowed[np.array([key not in self._known for key in keys], dtype=np.bool_)].distinct()
         if len(new):
             self._known |= zip(new.identities(), self.problem.losses(new), strict=True)
-        values = np.array([self._known[key] for key in keys])
-        self._points.append(points)
-        self._losses.append(values)
+        values = np.full((len(points), len(self.problem.objectives)), np.nan)
+        if len(allowed):
+            values[legal] = [self._known[key] for key in keys]
+        self._points.append(allowed)
+        self._losses.append(values[legal])
         return values
 
     def asked(self) -> Asked:
@@ -130,7 +143,11 @@ def _optuna(told: _Told, evaluations: int, sampler: Any) -> None:
         for _ in range(evaluations):
             trial = study.ask(distributions)
             row = [trial.params[name] for name in distributions]
-            study.tell(trial, told.losses(np.array([row], dtype=np.intp))[0].tolist())
+            (values,) = told.losses(np.array([row], dtype=np.intp))
+            if np.isnan(values).any():
+                study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            else:
+                study.tell(trial, values.tolist())
     finally:
         optuna.logging.set_verbosity(verbosity)
 
@@ -184,7 +201,7 @@ def _pymoo_nsga2(told: _Told, evaluations: int, seed: int) -> None:
         eliminate_duplicates=unlike,
     )
     choices = {name: Choice(options=values) for name, values in told.variables.items()}
-    described = Variables(vars=choices, n_obj=len(told.problem.objectives))
+    described = Variables(vars=choices, n_obj=len(told.problem.objectives), n_ieq_constr=1)
     algorithm.setup(described, seed=seed, termination=("n_eval", evaluations), verbose=False)
     left = evaluations
     while left > 0:
@@ -193,7 +210,9 @@ def _pymoo_nsga2(told: _Told, evaluations: int, seed: int) -> None:
             return  # nothing unlike what it has: the space is smaller than that
         population = population[:left]
         rows = np.array([[x[name] for name in names] for x in population.get("X")], dtype=np.intp)
-        population.set("F", told.losses(rows))
+        values = told.losses(rows)
+        population.set("F", np.nan_to_num(values))
+        population.set("G", np.isnan(values[:, :1]).astype(np.float64))
         algorithm.tell(infills=population)
         left -= len(rows)
 

@@ -16,6 +16,7 @@ from flowir.search.explore import Source, explore
 from flowir.search.options import Options
 from flowir.search.pareto import hypervolume, non_dominated
 from flowir.search.problem import Measure, Problem
+from flowir.search.rules import Combination
 from flowir.search.space import UNREACHED, Points, Space
 from tests.search.random_workflows import random_scenarios, random_workflow
 
@@ -30,6 +31,17 @@ def random_problem(seed: int) -> Problem:
     workflow = random_workflow(rng, decisions=3)
     scenarios = random_scenarios(rng, workflow, queries=4)
     return Problem(Space(workflow), scenarios, ("accuracy", "latency"), Measure("sequential"))
+
+
+def sized_problem(seed: int) -> Problem:
+    """A random one of one structure, with two decisions or more that make a difference."""
+    return next(
+        found
+        for found in (random_problem(1000 * seed + i) for i in range(1000))
+        if len(structures := list(found.space.structures())) == 1
+        and found.space.used(structures[0])[:2] == (0, 1)
+        and all(len(d.choices) > 1 for d in found.space.workflow.decisions[:2])
+    )
 
 
 def allowed(space: Space) -> set[bytes]:
@@ -136,6 +148,42 @@ def test_what_may_not_be_chosen_is_never_asked_for() -> None:
         settings = black_box(closed, algorithm, evaluations=100).points.settings
         for d, decision in enumerate(closed.space.workflow.decisions):
             assert set(settings[:, d].tolist()) <= {UNREACHED, *decision.choices}
+
+
+@every_algorithm
+@pytest.mark.parametrize("seed", range(6))
+def test_forbidden_combinations_are_never_given_back(algorithm: BlackBox, seed: int) -> None:
+    free = sized_problem(seed)
+    rng = np.random.default_rng(seed)
+    terms = tuple(
+        (
+            ("decision", d),
+            frozenset(rng.choice(decision.choices, max(1, len(decision.choices) - 1)).tolist()),
+        )
+        for d, decision in enumerate(free.space.workflow.decisions[:2])
+    )
+    space = Space(free.space.workflow, (Combination("forbid", terms),))
+    problem = Problem(space, free.scenarios, free.objectives, free.measure)
+    asked = black_box(problem, algorithm, evaluations=120, seed=seed)
+    assert 0 < len(asked.points) <= 120
+    for row in asked.points.settings:
+        assert not all(row[d] in which for (_, d), which in terms)
+    np.testing.assert_array_equal(asked.losses, problem.losses(asked.points))
+
+
+@every_algorithm
+def test_where_everything_asked_for_is_forbidden_there_is_one_message(algorithm: BlackBox) -> None:
+    free = sized_problem(0)
+    used = free.space.used(next(iter(free.space.structures())))
+    everything = tuple(
+        Combination("forbid", ((("decision", d), frozenset(decision.choices)),))
+        for d, decision in enumerate(free.space.workflow.decisions)
+    )
+    assert used
+    space = Space(free.space.workflow, everything)
+    problem = Problem(space, free.scenarios, free.objectives, free.measure)
+    with pytest.raises(SearchError, match="the 20 points asked for is forbidden; forbid less"):
+        black_box(problem, algorithm, evaluations=20)
 
 
 @pytest.mark.parametrize(
