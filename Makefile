@@ -26,8 +26,14 @@ lint: $(READY) build/types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(READY)
-	$(BIN)/python -m benchmarks
+# DATA is the folder of measured data; a benchmark that cannot do without it says so.
+bench: export OMP_NUM_THREADS = 1
+bench: .venv/.ready-bench
+	$(BIN)/python -m benchmarks $(if $(DATA),--data $(DATA))
+
+.venv/.ready-bench: $(READY)
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[bench]'
+	@touch $@
 
 # torch comes first, by itself: asked for without its exact version it brings gigabytes along.
 $(READY): pyproject.toml constraints.txt

@@ -7,24 +7,21 @@ Prints every figure beside what independence (the mean-field proxy of the same f
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import json
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import cost_model_data as measured
-from cost_model_report import Report, coverage
-from cost_model_speed import inference, speed
-
+from benchmarks import cost_model_data as measured
+from benchmarks.cost_model_report import Report, coverage
+from benchmarks.cost_model_speed import inference, speed
+from benchmarks.figures import arguments, write_json
 from flowir.calculus.expectation import expect
 from flowir.calculus.scenarios import GivenRates, Scenarios
 from flowir.calculus.terms import (
@@ -299,11 +296,7 @@ def _two_of_three(p: Floats) -> Floats:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder of the measured data")
-    parser.add_argument("--quick", action="store_true", help="fewer seeds, under a minute")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser = arguments(__doc__, data=True)
     parser.add_argument("--inference", action="store_true", help="compare methods and stop")
     asked = parser.parse_args()
     if asked.inference:
@@ -318,8 +311,7 @@ def main() -> None:
     coverage(report, gated=not asked.quick)
     speed(report, asked.quick)
     if asked.json:
-        figures = {"figures": [asdict(figure) for figure in report.figures]}
-        asked.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        write_json(report.figures, asked.json)
 
 
 if __name__ == "__main__":

@@ -8,21 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.figures import Figure
 from flowir.cost import CostModel
 
 Floats = npt.NDArray[np.float64]
-
-
-@dataclass
-class Figure:
-    """One line of the result, as other tools read it."""
-
-    name: str
-    value: float
-    unit: str
-    target: str
-    ok: bool | None
-    simulated: bool = False
 
 
 @dataclass
@@ -49,7 +38,7 @@ class Report:
         target = "" if limit is None else f"<= {limit:g}"
         self.figures.append(Figure(name, float(value), unit, target, ok, simulated))
         beside = "" if independence is None else f"{independence:9.3f}"
-        verdict = {None: "", True: "ok", False: "MISSED"}[ok]
+        verdict = self.figures[-1].verdict
         print(f"{name:<62} {value:9.3f} {unit:<8} {target:<9} {verdict:<7} {beside:>9}  {note}")
         if independence is not None:
             self.figures.append(

@@ -14,10 +14,12 @@ import tempfile
 import time
 from pathlib import Path
 
-import cost_model_data as measured
 import numpy as np
-from cost_model_report import Report
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks import cost_model_data as measured
+from benchmarks.cost_model_report import Report
 from flowir.configuration import Configuration
 from flowir.cost import FitOptions, fit, load, save
 from flowir.cost.report import learned

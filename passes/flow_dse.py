@@ -40,7 +40,8 @@ class FlowDse(ModulePass):
         prices: file of prices of the models.
         workflow: name of the workflow; may be left out where only one is not called by another.
         objectives, latency, execution, model, queries, credible, draws, scenarios, seed,
-        max_latency, min_accuracy, max_cost, limit, survivors: see `flowir.search.options.Options`.
+        max_latency, min_accuracy, max_cost, limit, survivors, algorithm: see
+            `flowir.search.options.Options`.
         max_points: points written at most, today's, extremes and knees first; 0 for all, followed
             by the points that were estimated and are dominated.
     """
@@ -64,6 +65,7 @@ class FlowDse(ModulePass):
     max_cost: int | float | None = None
     limit: int = Options.limit
     survivors: int = Options.survivors
+    algorithm: str = Options.algorithm
     max_points: int = 32
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
@@ -107,6 +109,7 @@ class FlowDse(ModulePass):
             max_cost=self.max_cost,
             limit=self.limit,
             survivors=self.survivors,
+            algorithm=self.algorithm,  # type: ignore[arg-type]
         )
 
     def _written(self, front: Front) -> Front:

@@ -25,8 +25,9 @@ def enumerate_space(problem: Problem, at_least: int = 1) -> Points:
 
 
 def every_loss(problem: Problem) -> Array:
-    """[N, K] losses of the whole space, in the order of its structures and settings."""
-    return np.concatenate([problem.losses(batch) for batch in _batches(problem)])
+    """[N, K] losses of every legal point of the space, in the order of its structures and settings."""
+    found = [problem.losses(batch) for batch in _batches(problem)]
+    return np.concatenate(found) if found else np.empty((0, len(problem.objectives)))
 
 
 def _batches(problem: Problem) -> Iterator[Points]:
@@ -34,7 +35,8 @@ def _batches(problem: Problem) -> Iterator[Points]:
     for structure in space.structures():
         count = space.settings_of(structure)
         for start in range(0, count, BATCH):
-            yield space.points(structure, start, min(start + BATCH, count))
+            points = space.points(structure, start, min(start + BATCH, count))
+            yield points[space.legal(points)] if space.forbidden else points
 
 
 def _numbered(problem: Problem, numbers: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Points:

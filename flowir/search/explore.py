@@ -11,11 +11,13 @@ from flowir.calculus.scenarios import Scenarios
 from flowir.calculus.terms import Workflow
 from flowir.errors import SearchError
 from flowir.profile.prices import Price, Prices
+from flowir.search.blackbox import MOST, BlackBox, black_box
 from flowir.search.constraints import feasible, in_order
 from flowir.search.enumerate import enumerate_space
 from flowir.search.exchange import exchange, spread
 from flowir.search.front import Facts, Front
 from flowir.search.options import Options
+from flowir.search.pareto import layers
 from flowir.search.posterior import Candidates, means
 from flowir.search.problem import OBJECTIVES, Array, Objective, Problem
 from flowir.search.space import MANY_STRUCTURES, UNREACHED, Points, Space
@@ -125,6 +127,8 @@ def _search(problem: Problem, options: Options) -> _Survivors:
     """Enumerate what is small; else exchange, from the exact front of the mean-field model."""
     space = problem.space
     size = space.size(min(options.limit, MANY_STRUCTURES))
+    if options.algorithm != "flowir":
+        return _black_box(problem, options.algorithm, options, size)
     if size is not None and size <= options.limit:
         # A space not much larger than what survives is estimated whole.
         whole = size <= 2 * options.survivors
@@ -138,6 +142,15 @@ def _search(problem: Problem, options: Options) -> _Survivors:
     found = exchange(problem, begin, limit=options.limit, at_least=options.survivors)
     method = "exchange-closed" if found.closed else "partial"
     return _Survivors(found.points, method, found.evaluations, size)
+
+
+def _black_box(
+    problem: Problem, algorithm: BlackBox, options: Options, size: int | None
+) -> _Survivors:
+    evaluations = min(options.limit, MOST)
+    asked = black_box(problem, algorithm, evaluations=evaluations, seed=options.seed)
+    kept = asked.points[np.sort(layers(asked.losses, options.survivors))]
+    return _Survivors(kept, algorithm, len(asked.points), size)
 
 
 def mean_field_front(problem: Problem) -> Points | None:

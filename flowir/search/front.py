@@ -61,7 +61,7 @@ class Facts:
         objectives: what was compared.
         latency: `mean`, `p50` or `p95` of latency.
         execution, model, queries: see the options of exploration.
-        method: `enumerated`, `exact`, `exchange-closed` or `partial`.
+        method: `enumerated`, `exact`, `exchange-closed` or `partial`, or the black-box algorithm.
         credible: mass of the intervals.
         draws: posterior draws behind the estimates.
         scenarios: queries per draw, and (draw, query) pairs during the search.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil, isqrt
-from typing import get_args
+from typing import Literal, get_args
 
 from flowir.calculus.expectation import Execution
 from flowir.errors import SearchError
+from flowir.search.blackbox import BLACK_BOXES, BlackBox
 from flowir.search.constraints import Limit, in_order, limits
 from flowir.search.problem import (
     OBJECTIVES,
@@ -27,7 +28,7 @@ class Options:
     Attributes:
         objectives: what is compared.
         latency: `mean`, `p50` or `p95` of latency over queries and noise.
-        execution: how the workflow runs: `sequential` or `asyncio`.
+        execution: how the workflow runs: `sequential`, `asyncio`, or in `langgraph`'s supersteps.
         model: `scenario`, or `mean-field`, the published independence proxy.
         queries: `population` (fresh queries) or `profiled` (the observed ones).
         credible: mass of the equal-tailed intervals.
@@ -36,6 +37,8 @@ class Options:
         seed: of everything random.
         max_latency, min_accuracy, max_cost: limits on the posterior means.
         limit: evaluations the search may spend; smaller spaces are enumerated.
+        algorithm: `flowir`, or a black-box optimiser, which spends at most 3,000 evaluations:
+            `optuna-nsga2`, `optuna-tpe` or `pymoo-nsga2` (extra `blackbox`).
         survivors: points re-evaluated under all draws, at least; the whole of a space that has
             at most twice as many.
 
@@ -57,6 +60,7 @@ class Options:
     max_cost: float | None = None
     limit: int = 200_000
     survivors: int = 256
+    algorithm: Literal["flowir"] | BlackBox = "flowir"
 
     def __post_init__(self) -> None:
         if not self.objectives:
@@ -65,6 +69,7 @@ class Options:
             one_of("objectives", objective, OBJECTIVES)
         object.__setattr__(self, "objectives", in_order(self.objectives))
         one_of("queries", self.queries, get_args(Queries))
+        one_of("algorithm", self.algorithm, ("flowir", *BLACK_BOXES))
         if not 0.0 < self.credible < 1.0:
             raise SearchError(f"credible={self.credible:g}: a mass between 0 and 1 is meant")
         for name in ("draws", "scenarios", "limit", "survivors"):

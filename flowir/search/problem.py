@@ -6,17 +6,17 @@ Algorithms see a space, and losses of points; they know nothing of workflows or 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from flowir.calculus.expectation import Execution, expect
-from flowir.calculus.realised import realise
+from flowir.calculus.expectation import Execution
 from flowir.calculus.scenarios import Scenarios
 from flowir.calculus.terms import Workflow
 from flowir.errors import SearchError
+from flowir.search.measuring import Measuring
 from flowir.search.serial import waits_for_one
 from flowir.search.space import Points, Space
 
@@ -70,7 +70,9 @@ class Measure:
         """Whether latency has to be drawn per call: no expectation gives a maximum or quantile."""
         if self.model == "mean-field":
             return False
-        sums = self.execution == "sequential" or waits_for_one(workflow)
+        sums = self.execution == "sequential"
+        if self.execution == "asyncio":
+            sums = waits_for_one(workflow)
         return not (sums and self.latency == "mean")
 
 
@@ -91,6 +93,7 @@ class Problem:
     objectives: tuple[Objective, ...]
     measure: Measure = Measure()
     seed: int = 0
+    _known: dict[str, Measuring] = field(default_factory=dict, repr=False)
 
     def evaluate(self, points: Points) -> Array:
         """[B, K] each objective of each point over all scenarios: share, seconds, US dollars.
@@ -131,20 +134,31 @@ class Problem:
         """[B, K, draws] of settings [B, D] of one structure."""
         workflow = self.space.specialised(structure)
         chosen = np.maximum(settings, 0).astype(np.intp)
-        measure = self.measure
-        expected = expect(workflow, chosen, scenarios, measure.execution)
+        asked = self.objectives
+        success, cost, latency = self._measuring(scenarios).success_cost_latency(
+            workflow,
+            chosen,
+            success="accuracy" in asked,
+            cost="cost" in asked,
+            latency="latency" in asked,
+            realised=self.measure.realises(workflow),
+        )
         columns: dict[Objective, Array] = {}
-        if "accuracy" in self.objectives:
-            columns["accuracy"] = scenarios.per_draw(expected.success).mean(axis=-1)
-        if "cost" in self.objectives:
-            columns["cost"] = scenarios.per_draw(expected.cost).mean(axis=-1)
-        if "latency" in self.objectives:
-            latency = expected.latency
-            if measure.realises(workflow):
-                drawn = realise(workflow, chosen, scenarios, measure.execution, self.seed)
-                latency = drawn.latency
-            columns["latency"] = _statistic(scenarios.per_draw(latency), measure.latency)
+        if "accuracy" in asked:
+            columns["accuracy"] = scenarios.per_draw(success).mean(axis=-1)
+        if "cost" in asked:
+            columns["cost"] = scenarios.per_draw(cost).mean(axis=-1)
+        if "latency" in asked:
+            columns["latency"] = _statistic(scenarios.per_draw(latency), self.measure.latency)
         return np.stack([columns[objective] for objective in self.objectives], axis=1)
+
+    def _measuring(self, scenarios: Scenarios) -> Measuring:
+        """Kept from batch to batch, for the noise."""
+        known = self._known.get("measuring")
+        if known is None or known.scenarios.calls is not scenarios.calls:
+            known = Measuring(scenarios, self.measure.execution, self.seed)
+            self._known["measuring"] = known
+        return replace(known, scenarios=scenarios)
 
 
 def losses(values: Array, objectives: Sequence[Objective]) -> Array:

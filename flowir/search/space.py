@@ -23,6 +23,8 @@ from flowir.calculus.terms import (
     decisions_used,
     walk,
 )
+from flowir.errors import SearchError
+from flowir.search.rules import Combination
 
 Indices = npt.NDArray[np.int16]
 
@@ -33,6 +35,9 @@ UNREACHED = -1
 
 MANY_STRUCTURES = 4096
 """Structures beyond which the points of a space are not counted."""
+
+MANY_SETTINGS = 1 << 20
+"""Settings of the decisions in forbidden combinations beyond which the legal ones are not counted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,10 +93,16 @@ class Space:
 
     Args:
         workflow: terms with alternatives still open.
+        forbidden: what may not be chosen at once. Structures that compile to the same workflow are
+            told apart where one of these names a label.
     """
 
-    def __init__(self, workflow: Workflow) -> None:
+    def __init__(self, workflow: Workflow, forbidden: Sequence[Combination] = ()) -> None:
         self.workflow = workflow
+        self.forbidden = tuple(forbidden)
+        self._merged = not any(
+            kind == "structure" for each in self.forbidden for (kind, _), _ in each.terms
+        )
         self._specialised: dict[tuple[int, ...], Workflow] = {}
         self._used: dict[tuple[int, ...], tuple[int, ...]] = {}
         self._alike: dict[object, list[tuple[int, ...]]] = {}
@@ -154,9 +165,64 @@ class Space:
         return prod(len(self.workflow.decisions[d].choices) for d in self.used(structure))
 
     def size(self, many: int = MANY_STRUCTURES) -> int | None:
-        """How many points there are; None where there are more than `many` structures."""
+        """How many legal points there are; None where there are more than `many` structures.
+
+        None, too, where forbidden combinations involve too many decisions to count.
+        """
         found = list(islice(self.structures(), many + 1))
-        return None if len(found) > many else sum(map(self.settings_of, found))
+        if len(found) > many:
+            return None
+        counts = [self._legal_settings(structure) for structure in found]
+        return None if None in counts else sum(count for count in counts if count is not None)
+
+    def legal(self, points: Points) -> npt.NDArray[np.bool_]:
+        """[B] which points have no forbidden combination."""
+        broken = np.zeros(len(points), dtype=np.bool_)
+        for combination in self.forbidden:
+            broken |= self._has(points, combination)
+        return ~broken
+
+    def require_legal(self, points: Points) -> None:
+        """Raises `SearchError` where a point is outside the space: an algorithm was wrong."""
+        for combination in self.forbidden:
+            if self._has(points, combination).any():
+                raise SearchError(f"{combination.text}: a point that was found has it all the same")
+        for number, decision in enumerate(self.workflow.decisions):
+            column = points.settings[:, number]
+            if column.size and (column.max() >= len(decision.choices) or column.min() < UNREACHED):
+                raise SearchError(f"{decision}: a point that was found has no such configuration")
+
+    def _has(self, points: Points, combination: Combination) -> npt.NDArray[np.bool_]:
+        tables = {"decision": points.settings, "structure": points.structure}
+        found = np.ones(len(points), dtype=np.bool_)
+        for (kind, number), which in combination.terms:
+            found &= np.isin(tables[kind][:, number], sorted(which))
+        return found
+
+    def _legal_settings(self, structure: Labels) -> int | None:
+        """How many settings of a structure are legal; None where that is too much to count."""
+        used = self.used(structure)
+        involved = sorted(
+            {
+                number
+                for combination in self.forbidden
+                for (kind, number), _ in combination.terms
+                if kind == "decision" and number in used
+            }
+        )
+        whole = self.settings_of(structure)
+        if not self.forbidden:
+            return whole
+        shape = tuple(len(self.workflow.decisions[d].choices) for d in involved)
+        count = prod(shape)
+        if count > MANY_SETTINGS:
+            return None
+        settings = np.full((count, self.decisions), UNREACHED, dtype=np.int16)
+        if involved:
+            settings[:, involved] = np.column_stack(np.unravel_index(np.arange(count), shape))
+        labels = np.tile(np.array(structure, dtype=np.int16), (count, 1))
+        legal = int(self.legal(Points(labels, settings)).sum())
+        return whole // count * legal if count else 0
 
     def points(self, structure: Labels, start: int, stop: int) -> Points:
         """Settings number `start` up to `stop` of a structure, first decision slowest."""
@@ -177,6 +243,8 @@ class Space:
 
     def _first_equal(self, row: tuple[int, ...]) -> tuple[int, ...]:
         """The first structure asked for that compiles to the same workflow."""
+        if not self._merged:
+            return row
         alike = self._alike.setdefault(_outline(self.specialised(row)), [])
         found = next((other for other in alike if self._form(other) == self._form(row)), None)
         if found is None:

@@ -167,6 +167,31 @@ def test_a_router_that_not_every_structure_calls() -> None:
         check_reached(workflow, found)
 
 
+def test_structures_with_the_same_options() -> None:
+    """Two blocks that call the same agent are two structures, with the options of both."""
+    cases = tuple(
+        (label, Block((Call(label, 0, (0,), output),), output))
+        for label, output in (("small", 1), ("large", 2))
+    )
+    either = Alternatives("size", cases, 3)
+    workflow = Workflow(
+        "sample",
+        Block((either, Call("last", 1, (3,), 4)), 4, (0,)),
+        tuple(decision(d, 3) for d in range(2)),
+        (Structure("size", ("small", "large")),),
+    )
+    models = [call_model([[0.5], [0.7], [0.9]], [[1.0], [2.0], [4.0]]) for _ in range(2)]
+    found = check_against_enumeration(workflow, point(models), ("accuracy", "latency"), "asyncio")
+    assert found is not None
+    assert len(found) == 5
+
+
+@pytest.mark.parametrize("seed", [9_105, 10_479])
+def test_workflows_that_once_failed(seed: int) -> None:
+    """A value shown to two selections, one inside the other; two labels written alike."""
+    assert check_seed(seed) is not None
+
+
 def test_deterministic() -> None:
     for seed in (3, 17, 29):
         rng = np.random.default_rng(seed)
@@ -175,3 +200,40 @@ def test_deterministic() -> None:
         first, second = (exact_front(workflow, scenarios) for _ in range(2))
         for name in ("structure", "settings", "values"):
             assert getattr(first, name).tobytes() == getattr(second, name).tobytes()
+
+
+def thinned_front_is_within_epsilon(seed: int) -> bool:
+    """Whether a random space could be checked; its thinned front is compared with the true one."""
+    rng = np.random.default_rng(seed)
+    workflow = random_workflow(rng, terms=int(rng.integers(2, 7)))
+    scenarios = random_scenarios(rng, workflow)
+    space, execution = Space(workflow), EXECUTIONS[seed % 2]
+    problem = Problem(space, scenarios, OBJECTIVES[2], Measure(execution, "mean-field"))
+    if (space.size() or MANY + 1) > MANY:
+        return False
+    try:
+        everything = every_loss(problem)
+    except CalculusError:
+        return False
+    found = exact_front(
+        workflow, scenarios, OBJECTIVES[2], execution, most=int(rng.integers(2, 12))
+    )
+    points = Points(found.structure.astype(np.int16), found.settings.astype(np.int16))
+    np.testing.assert_allclose(problem.evaluate(points), found.values, rtol=TOLERANCE, atol=1e-12)
+    values, factor = losses(found.values, OBJECTIVES[2]), 1.0 + found.epsilon
+    assert np.isfinite(factor), f"seed {seed}"
+    for one in everything[non_dominated(everything)]:
+        worst = np.array([one[0] / factor, one[1] * factor, one[2] * factor]) + TOLERANCE
+        assert (values <= worst).all(axis=1).any(), f"seed {seed}: {one} is beyond {factor}"
+    return True
+
+
+def test_three_objectives_are_thinned_within_epsilon() -> None:
+    """24483 has points that take no time at all, 25505 structures without some of the paths."""
+    assert sum(map(thinned_front_is_within_epsilon, [*range(100), 24483, 25505])) > 60
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(4))
+def test_thousands_are_thinned_within_epsilon(part: int) -> None:
+    assert sum(map(thinned_front_is_within_epsilon, range(1_000 + part, 4_000, 4))) > 450

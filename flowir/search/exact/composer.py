@@ -85,9 +85,9 @@ class Composer:
         self._limits = limits
         self._known: dict[object, PartialFront] = {}
 
-    def workflow(self) -> PartialFront:
-        """The whole workflow."""
-        return self.scope(self.facts.root, NONE, self.facts.arguments)
+    def workflow(self, apart: Keys = NONE) -> PartialFront:
+        """The whole workflow; options that differ in the choices `apart` are not compared."""
+        return self.scope(self.facts.root, apart, self.facts.arguments)
 
     # ── Blocks and values ───────────────────────────────────────────────────────────────────────
 
@@ -154,7 +154,8 @@ class Composer:
         block, facts = scope.graph, self.facts
         effect = facts.effect(value)
         depends = outside & self.uses(block, (value,))
-        known = (facts.form(block, value), effect, marks, depends, scope.local)
+        read_as = facts.labels[value] if "label" in marks else None
+        known = (facts.form(block, value), effect, marks, read_as, depends, scope.local)
         if known in self._known:
             return self._known[known]
         node = block.nodes[value]

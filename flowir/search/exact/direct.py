@@ -105,7 +105,7 @@ def select(c: Composer, scope: Scope, node: Node, term: Select, outside: Keys) -
             rate = asked.marks["price"]
             if "tokens" in read.marks:
                 amounts = added(amounts, {"cost": rate * read.marks["tokens"]})
-            amounts |= {("tokens", value): rate * times[value] for value in later}
+            amounts = added(amounts, {("tokens", v): rate * times[v] for v in later})
         right = constant(rows.select(read.right, asked.right))
         waited = c.after(read.paths, asked.marks["own"]) if c.timed else {}
         paths = c.clock.latest(asked.paths, waited, asked.axes, scope.local)

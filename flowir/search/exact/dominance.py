@@ -102,12 +102,14 @@ def identities(columns: Columns, size: int, sense: Sense) -> list[Array]:
 def numbered(columns: Sequence[Array | Indices]) -> Indices:
     """A number for each row, the same for equal rows; it grows with the columns in order.
 
-    Whole numbers are small and at least −1.
+    Whole numbers are at least −1.
     """
     number: Indices = np.zeros(len(columns[0]), dtype=np.intp)
     bound = 1
     for column in columns:
         own = (column + 1).astype(np.intp) if column.dtype.kind == "i" else _dense(column)
+        if int(own.max(initial=0)) >= LARGE:
+            own = _dense(own)
         states = int(own.max(initial=0)) + 1
         if bound * states > LARGE:
             number = _dense(number)
@@ -180,12 +182,11 @@ def _distinct_columns(losses: Array) -> Array:
     """Columns that differ between rows, each once."""
     if losses.shape[1] <= 2:
         return losses
-    columns = {
-        column.tobytes(): column
-        for column in np.ascontiguousarray(losses.T)
-        if (column != column[0]).any()
-    }
-    return np.column_stack([*columns.values()]) if columns else losses[:, :0]
+    varying = np.ascontiguousarray(losses.T[(losses != losses[:1]).any(axis=0)])
+    if len(varying) < 2:
+        return varying.T
+    columns = {column.tobytes(): place for place, column in enumerate(varying)}
+    return np.ascontiguousarray(varying[[*columns.values()]].T)
 
 
 def _rounded(values: Array) -> Array:

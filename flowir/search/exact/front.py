@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from flowir.calculus.expectation import Execution
 from flowir.calculus.scenarios import Scenarios
-from flowir.calculus.terms import Workflow, walk
+from flowir.calculus.terms import First, Workflow, walk
 from flowir.errors import SearchError
 from flowir.search.enumerate import enumerate_space
 from flowir.search.exact.calls import Calls
@@ -22,12 +22,13 @@ from flowir.search.exact.columns import Array, Indices
 from flowir.search.exact.composer import Composer
 from flowir.search.exact.dominance import undominated
 from flowir.search.exact.entangled import EntangledError
-from flowir.search.exact.partial import PartialFront, choices
+from flowir.search.exact.partial import Key, PartialFront, choices
 from flowir.search.exact.reached import reached
 from flowir.search.exact.thin import Limits
 from flowir.search.exact.timing import UncomposableError
 from flowir.search.problem import OBJECTIVES, Measure, Objective, Problem
-from flowir.search.space import Space
+from flowir.search.rules import Combination
+from flowir.search.space import Points, Space
 
 Method = Literal["composed", "structures", "enumerated"]
 
@@ -84,6 +85,7 @@ def exact_front(
     *,
     width: int = WIDTH,
     most: int | None = None,
+    forbidden: Sequence[Combination] = (),
 ) -> ExactFront:
     """The true Pareto front over all decisions and structures, without enumerating the space.
 
@@ -99,6 +101,8 @@ def exact_front(
         width: most pairs of options × joint states of shared values that one merge may work out.
         most: options of a part beyond which similar ones are left out, and `epsilon` says what that
             lost. None for all of them in one or two objectives; three then keep `MOST`.
+        forbidden: what may not be chosen at once. Options that differ in what these name are kept
+            apart to the end, so the work grows with the product of their numbers.
 
     Raises:
         SearchError: an objective that is not known for every configuration, or more has to be kept
@@ -113,9 +117,11 @@ def exact_front(
     if execution not in get_args(Execution):
         raise SearchError(f"execution={execution}: use one of {', '.join(get_args(Execution))}")
     limits = Limits(width, MOST if most is None and len(wanted) > 2 else most)
-    search = _Search(workflow, scenarios, wanted, execution, limits)
+    search = _Search(workflow, scenarios, wanted, execution, limits, tuple(forbidden))
     with _deep(FRAMES * sum(1 for _ in walk(workflow.body))):
         try:
+            if search.uncomposable(workflow) is not None:
+                raise UncomposableError
             found = search.composed(workflow)
         except (EntangledError, UncomposableError):
             found = search.one_by_one()
@@ -145,24 +151,50 @@ class _Search:
     objectives: tuple[Objective, ...]
     execution: Execution
     limits: Limits
+    forbidden: tuple[Combination, ...] = ()
     outer: list[Array] = field(default_factory=list)
 
     def composed(self, workflow: Workflow) -> ExactFront:
         """The front of the workflow, or of one of its structures."""
         composer = self._composer(workflow, self.limits)
-        front = composer.workflow()
+        front = composer.workflow(self._apart(workflow))
         if composer.thinned:
-            bounds = self._composer(workflow, replace(self.limits, outer=True)).workflow()
-            self.outer.append(self._values(bounds))
+            bounds = self._composer(workflow, replace(self.limits, outer=True))
+            self.outer.append(self._values(bounds.workflow(self._apart(workflow))))
         values = self._values(front)
         made = reached(workflow.body, choices(front.origin, np.arange(front.size)), front.size)
-        return _front(
-            self.objectives,
+        found = (
             _stacked([made[structure.name] for structure in workflow.structures], front.size),
             _stacked([made[d] for d in range(len(workflow.decisions))], front.size),
             values,
-            "composed",
         )
+        if not workflow.structures and self.workflow.structures:
+            return ExactFront(self.objectives, *found)
+        return self._front(*found, "composed")
+
+    def _apart(self, workflow: Workflow) -> frozenset[Key]:
+        """The choices that forbidden combinations name."""
+        names = [structure.name for structure in self.workflow.structures]
+        places = [place for each in self.forbidden for place, _ in each.terms]
+        return frozenset(
+            number if kind == "decision" else names[number]
+            for kind, number in places
+            if kind == "decision" or workflow.structures
+        )
+
+    def _front(
+        self, structure: Indices, settings: Indices, values: Array, method: Method
+    ) -> ExactFront:
+        """The front of the legal ones of these points."""
+        if self.forbidden:
+            space = Space(self.workflow, self.forbidden)
+            points = Points(structure.astype(np.int16), settings.astype(np.int16))
+            legal = space.legal(points)
+            if not legal.any():
+                rules = " and ".join(each.text for each in self.forbidden)
+                raise SearchError(f"{rules}: no configuration is left")
+            structure, settings, values = structure[legal], settings[legal], values[legal]
+        return _front(self.objectives, structure, settings, values, method)
 
     def _composer(self, workflow: Workflow, limits: Limits) -> Composer:
         spent = tuple(objective for objective in self.objectives if objective != "accuracy")
@@ -180,7 +212,7 @@ class _Search:
 
     def one_by_one(self) -> ExactFront:
         """The front of the fronts of all structures."""
-        space = Space(self.workflow)
+        space = Space(self.workflow, self.forbidden)
         found = list(islice(space.structures(), STRUCTURES + 1))
         if len(found) > STRUCTURES:
             names = ", ".join(structure.name for structure in self.workflow.structures)
@@ -193,8 +225,7 @@ class _Search:
         fronts = [self._structure(space, structure) for structure in found]
         methods = {front.method for front in fronts}
         method: Method = "enumerated" if "enumerated" in methods else "structures"
-        return _front(
-            self.objectives,
+        return self._front(
             np.concatenate(
                 [np.tile(row, (len(f), 1)) for row, f in zip(found, fronts, strict=True)]
             ).astype(np.intp),
@@ -203,20 +234,37 @@ class _Search:
             method,
         )
 
+    def uncomposable(self, workflow: Workflow) -> str | None:
+        """Why a workflow cannot be composed from its parts, None if it may be."""
+        if self.execution == "langgraph" and "latency" in self.objectives:
+            return "a superstep waits for all its nodes, whatever reads what they make"
+        for term in walk(workflow.body):
+            if isinstance(term, First):
+                return f"who wins the race at {term.site} depends on how long each candidate takes"
+        return None
+
     def _structure(self, space: Space, structure: tuple[int, ...]) -> ExactFront:
         workflow = space.specialised(structure)
+        reason = self.uncomposable(workflow)
+        if reason is not None:
+            return self._enumerated(workflow, structure, reason)
         try:
             return self.composed(workflow)
         except UncomposableError:
-            return self._enumerated(workflow)
+            return self._enumerated(
+                workflow,
+                structure,
+                "concurrent parts of a region take a time that depends on a value from outside it",
+            )
 
-    def _enumerated(self, workflow: Workflow) -> ExactFront:
-        space = Space(workflow)
+    def _enumerated(
+        self, workflow: Workflow, structure: tuple[int, ...], reason: str
+    ) -> ExactFront:
+        space = Space(workflow, _within(self.forbidden, structure))
         size = space.size()
         if size is None or size > POINTS:
             raise SearchError(
-                f"exact search of {self.workflow.name}: concurrent parts of a region take a time "
-                "that depends on a value from outside it, and the space is too large to "
+                f"exact search of {self.workflow.name}: {reason}, and the space is too large to "
                 f"enumerate ({size} points); use execution=sequential, or the local search"
             )
         measure = Measure(self.execution, "mean-field")
@@ -241,6 +289,18 @@ def _front(
     signs = np.array([-1.0 if objective == "accuracy" else 1.0 for objective in objectives])
     rows = undominated(values * signs, None)[::-1]
     return ExactFront(objectives, structure[rows], settings[rows], values[rows], method)
+
+
+def _within(forbidden: Sequence[Combination], structure: Sequence[int]) -> tuple[Combination, ...]:
+    """What is forbidden of settings once a structure is chosen."""
+    found = []
+    for each in forbidden:
+        labels = [which for (kind, i), which in each.terms if kind == "structure"]
+        places = [i for (kind, i), _ in each.terms if kind == "structure"]
+        if all(structure[i] in which for i, which in zip(places, labels, strict=True)):
+            settings = tuple(term for term in each.terms if term[0][0] == "decision")
+            found.append(Combination(each.text, settings))
+    return tuple(found)
 
 
 def _distance(values: Array, bounds: Sequence[Array], objectives: Sequence[Objective]) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 from flowir.calculus.rows import Quantity
 from flowir.calculus.terms import Value
 from flowir.search.exact.columns import Array, Axis, Columns, Mark, constant, outcome_of
-from flowir.search.exact.partial import Key, PartialFront
+from flowir.search.exact.partial import UNREACHED, Key, PartialFront
 
 if TYPE_CHECKING:
     from flowir.search.exact.composer import Composer, Scope
@@ -35,9 +35,15 @@ def needed(columns: Columns, value: Value) -> frozenset[str]:
 
 
 def marked(c: Composer, found: PartialFront, value: Value, marks: frozenset[str]) -> PartialFront:
-    """The options of a value with marks added, kept apart by what these depend on."""
-    for key in c.facts.behind(value, marks) - found.keys.keys():
+    """The options of a value with marks added, kept apart by what these depend on.
+
+    An option made without such a choice, as one of a structure that does not call the router, has
+    yet to be given one.
+    """
+    for key in sorted(c.facts.behind(value, marks), key=str):
         assert isinstance(key, int)
+        if key in found.keys and (found.keys[key] != UNREACHED).all():
+            continue
         chosen = c.calls.options(key, 1.0, amounts=False, marks={})
         kept = frozenset((*found.keys, key))
         found = c.merge(found, chosen, lambda left, _: left, kept, found.sense)

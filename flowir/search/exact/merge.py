@@ -11,6 +11,9 @@ from flowir.search.exact.dominance import Sense, front, identities, numbered
 from flowir.search.exact.partial import UNREACHED, Both, Key, PartialFront
 from flowir.search.exact.sift import CHUNK, SIGNS, Budget, Combine, blocks, expand, sift
 
+SMALL = CHUNK // 8
+"""Pairs × states of one result that are worked out with others rather than sifted."""
+
 
 def merge(
     left: PartialFront,
@@ -39,7 +42,7 @@ def merge(
             return found if alike else pruned(found, keep)
     states = columns[0].states
     runs = _runs(left, right)
-    total = int(((runs[:, 1] - runs[:, 0]) * (runs[:, 3] - runs[:, 2])).sum())
+    total = _pairs(runs)
     if total * states <= CHUNK:
         rows = expand(runs)
     else:
@@ -110,18 +113,30 @@ def _reduced(
 ) -> tuple[Indices, Indices]:
     """The pairs of a large product that may be on its front."""
     if {sense, left.sense, right.sense} - set(SIGNS) - ({"exact"} - {sense}):
-        return _in_chunks(left, right, columns, combine, keep, sense, width)
+        budget = Budget(width, (*left.keys, *right.keys), columns[0].axes)
+        whole = _runs(left, right)
+        return _in_chunks(left, right, columns, whole, combine, keep, sense, budget)
     runs = _runs(left, right, apart=True)
     levels = [
         blocks(each, options.size, options.sense, runs[:, side : side + 2])
         for each, options, side in ((columns[0], left, 0), (columns[1], right, 2))
     ]
     budget = Budget(width, (*left.keys, *right.keys), columns[0].axes)
-    found = [
-        sift(levels[0], levels[1], some, combine, SIGNS[sense], budget)
-        for some in _by_result(left, right, runs, keep)
-    ]
+    found: list[tuple[Indices, Indices]] = []
+    small: list[Indices] = []
+    for some in _by_result(left, right, runs, keep):
+        if _pairs(some) * columns[0].states <= SMALL:
+            small.append(some)
+        else:
+            found.append(sift(levels[0], levels[1], some, combine, SIGNS[sense], budget))
+    if small:
+        some = np.concatenate(small)
+        found.append(_in_chunks(left, right, columns, some, combine, keep, sense, budget))
     return np.concatenate([i for i, _ in found]), np.concatenate([j for _, j in found])
+
+
+def _pairs(runs: Indices) -> int:
+    return int(((runs[:, 1] - runs[:, 0]) * (runs[:, 3] - runs[:, 2])).sum())
 
 
 def _by_result(
@@ -144,16 +159,16 @@ def _in_chunks(
     left: PartialFront,
     right: PartialFront,
     columns: tuple[Columns, Columns],
+    runs: Indices,
     combine: Combine,
     keep: frozenset[Key],
     sense: Sense,
-    width: int,
+    budget: Budget,
 ) -> tuple[Indices, Indices]:
-    """Every pair worked out, for results that are not better one way only."""
-    budget = Budget(width, (*left.keys, *right.keys), columns[0].axes)
+    """Every pair worked out: for results that are not better one way only, and for small runs."""
     found: list[tuple[Indices, Indices]] = []
     size = max(CHUNK // columns[0].states, 1)
-    for rows in _pieces(_runs(left, right), size):
+    for rows in _pieces(runs, size):
         budget.spend(len(rows[0]))
         some = paired(left, right, columns, rows, combine, keep, sense)
         assert isinstance(some.origin, Both)
@@ -163,10 +178,19 @@ def _in_chunks(
 
 def _pieces(runs: Indices, size: int) -> Iterable[tuple[Indices, Indices]]:
     """Every pair of every run, some `size` pairs at a time."""
+    waiting: list[list[int]] = []
+    pairs = 0
     for start, stop, first, last in runs.tolist():
         step = max(size // (last - first), 1)
         for row in range(start, stop, step):
-            yield expand(np.array([[row, min(row + step, stop), first, last]]))
+            end = min(row + step, stop)
+            if waiting and pairs + (end - row) * (last - first) > size:
+                yield expand(np.array(waiting))
+                waiting, pairs = [], 0
+            waiting.append([row, end, first, last])
+            pairs += (end - row) * (last - first)
+    if waiting:
+        yield expand(np.array(waiting))
 
 
 def _joined(

@@ -78,7 +78,7 @@ def stacked(parts: Sequence[Columns], sizes: Sequence[int]) -> Columns:
         blank = np.full((1,) * (1 + len(axes)), missing)
         known = [blank if array is None else array for array in arrays]
         shape = np.broadcast_shapes(*(array.shape[1:] for array in known))
-        if all(array is known[0] for array in known):
+        if len(known[0]) == 1 and all(array is known[0] for array in known):
             return known[0]
         return np.concatenate(
             [np.broadcast_to(a, (n, *shape)) for a, n in zip(known, sizes, strict=True)]

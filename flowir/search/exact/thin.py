@@ -23,6 +23,10 @@ FINEST = -40
 COARSEST = 4
 """Edges of the cells tried, as powers of 2: differences of rightness, of logarithms of amounts."""
 
+NOTHING = -1e3
+NEVER = -2e3
+"""Where 0, and times before everything, stand among logarithms."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -61,8 +65,7 @@ def thinned(front: PartialFront, limits: Limits) -> PartialFront:
     values = losses(front.columns, front.size, SIGNS[front.sense])
     apart: list[Array | Indices] = [*front.keys.values()]
     apart += identities(front.columns, front.size, front.sense)
-    scaled = np.where(values > 0.0, np.log(np.maximum(values, 1e-12)), values)
-    cells = _cells(scaled, apart, limits.most)
+    cells = _cells(_scaled(values), apart, limits.most)
     order = np.argsort(cells, kind="stable")
     first = np.flatnonzero(np.diff(cells[order], prepend=-1))
     if not limits.outer:
@@ -73,6 +76,16 @@ def thinned(front: PartialFront, limits: Limits) -> PartialFront:
     keys = {key: values[first] for key, values in ordered.keys.items()}
     every = PartialFront(columns, len(first), keys, None, front.sense)
     return pruned(every, frozenset(keys))
+
+
+def _scaled(values: Array) -> Array:
+    """Logarithms of amounts; rightness, counted negative, as it is.
+
+    Nothing at all is a long way from any amount, and from what never happens.
+    """
+    logarithms = np.log(np.where(values > 0.0, values, 1.0))
+    below = np.where(values < 0.0, np.maximum(values, NEVER), NOTHING)
+    return np.asarray(np.where(values > 0.0, logarithms, below))
 
 
 def _taken(front: PartialFront, rows: Indices) -> PartialFront:

@@ -1,0 +1,97 @@
+"""Runs every benchmark and writes BENCHMARKS.md.
+
+    python -m benchmarks [--data DIR] [--quick] [--seed N] [--only NAME ...] [--out FILE]
+
+Each runs in a process of its own; its figures and plots are kept under out/benchmarks. One that
+fails is said to have failed, the others are written all the same, and the exit code is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from benchmarks.document import Section, document, machine
+from benchmarks.figures import read_json
+
+HERE = Path(__file__).parent
+
+KEPT = HERE.parent / "out" / "benchmarks"
+"""Where the figures of each benchmark, and its plots, are kept."""
+
+NAMES = (
+    "cost_model",
+    "search",
+    "backends",
+    "importer",
+    "profiling",
+    "plan",
+    "prim",
+    "serving",
+)
+"""In the order of the page; those whose script is there are run."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    there = [name for name in NAMES if (HERE / f"{name}.py").exists()]
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    given = os.environ.get("FLOWIR_DATA")
+    words = "folder of the measured data; also FLOWIR_DATA"
+    parser.add_argument("--data", type=Path, default=Path(given) if given else None, help=words)
+    parser.add_argument("--quick", action="store_true", help="less of everything")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", nargs="+", choices=there, default=there)
+    parser.add_argument("--out", type=Path, default=Path("BENCHMARKS.md"))
+    asked = parser.parse_args(arguments)
+    options = ["--quick"] if asked.quick else []
+    options += ["--seed", str(asked.seed)]
+    sections = [run(name, options, asked.data) for name in asked.only]
+    page = document(sections, machine(), date.today().isoformat())
+    asked.out.write_text(page, encoding="utf-8")
+    print(f"\nwrote {asked.out}")
+    return int(any(section.failure for section in sections))
+
+
+def run(name: str, options: Sequence[str], data: Path | None) -> Section:
+    """Run one benchmark, its output as it comes, and read what it wrote."""
+    command = [sys.executable, "-m", f"benchmarks.{name}", *options]
+    shown = " ".join(["python", *command[1:], *(["--data DIR"] if data else [])])
+    print(f"\n# {shown}", flush=True)
+    if data:
+        command += ["--data", str(data.resolve())]
+    path = KEPT / f"{name}.json"
+    path.unlink(missing_ok=True)  # of an earlier run
+    process = subprocess.run(
+        [*command, "--json", str(path)],
+        cwd=HERE.parent,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    sys.stderr.write(process.stderr)
+    failure = ""
+    if process.returncode:
+        said = process.stderr.strip().splitlines() or ["it said nothing"]
+        failure = f"exit code {process.returncode}: {said[-1]}"
+    figures = read_json(path) if path.exists() else []
+    return Section(name, about(HERE / f"{name}.py"), shown, figures, failure)
+
+
+def about(script: Path) -> str:
+    """The first sentence of a script's docstring."""
+    said = ast.get_docstring(ast.parse(script.read_text(encoding="utf-8"))) or ""
+    return " ".join(said.partition("\n\n")[0].split())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,164 @@
+"""The scenario model: how long its search takes, and what it misses where all can be enumerated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import fmean, median
+
+import numpy as np
+
+from benchmarks.figures import Figures
+from benchmarks.measure import cpu_seconds, peak_megabytes
+from benchmarks.search_problems import (
+    FLOWCOMPILE,
+    PAIR,
+    Floats,
+    flowcompile,
+    made_up,
+    problem,
+    twelve_agents,
+)
+from flowir.calculus.scenarios import Scenarios
+from flowir.calculus.terms import Workflow
+from flowir.errors import CalculusError
+from flowir.search.enumerate import every_loss
+from flowir.search.exchange import Exchanged, exchange, spread
+from flowir.search.explore import mean_field_front
+from flowir.search.pareto import hypervolume, non_dominated
+from flowir.search.problem import OBJECTIVES, Measure, Objective, Problem
+from flowir.search.space import Points, Space
+from tests.search.random_workflows import random_workflow
+
+SPACES = 24
+SIZES = (20_000, 120_000)
+QUICK_SIZES = (2_000, 12_000)
+"""Points of the random spaces: enough that a search can miss some, few enough to evaluate all."""
+
+FRONT = 10
+"""Points that the true front of a random space has at least: of fewer there is little to miss."""
+
+Row = tuple[str, tuple[Objective, ...], Measure]
+
+ROWS: tuple[Row, ...] = (
+    ("mean latency", PAIR, Measure()),
+    ("three objectives", OBJECTIVES, Measure()),
+    ("p95 latency", PAIR, Measure(latency="p95")),
+)
+
+
+def searched(asked: Problem, limit: int = 200_000) -> Exchanged:
+    """What flow-dse does with a space too large to enumerate, before survivors are estimated."""
+    start = mean_field_front(asked)
+    begin = spread(asked) if start is None else Points.join([asked.space.baseline, start])
+    return exchange(asked, begin, limit=limit)
+
+
+def scenario(figures: Figures, *, quick: bool, seed: int) -> None:
+    """Times, then regret."""
+    figures.heading("scenario model, 256 queries, accuracy and mean latency of concurrent runs")
+    for name in FLOWCOMPILE[: 1 if quick else 3]:
+        workflow, scenarios = flowcompile(name, seed)
+        _timed(figures, name, workflow, scenarios, 3.0, 1 if quick else 5)
+    if not quick:
+        workflow = twelve_agents()
+        _timed(figures, "12 agents", workflow, made_up(workflow, seed), 15.0, 3)
+    count, sizes = (3, QUICK_SIZES) if quick else (SPACES, SIZES)
+    figures.heading(
+        f"{count} random spaces of {sizes[0]} to {sizes[1]} points, "
+        f"{FRONT} or more on the front; every point evaluated under the full model"
+    )
+    spaces = list(_spaces(seed, count, sizes))
+    for row in ROWS[: 1 if quick else 3]:
+        _regret(figures, row, spaces)
+
+
+def _timed(
+    figures: Figures,
+    name: str,
+    workflow: Workflow,
+    scenarios: Scenarios,
+    most: float,
+    repeats: int,
+) -> None:
+    found: list[Exchanged] = []
+
+    def search() -> None:
+        found.append(searched(problem(workflow, scenarios)))
+
+    seconds = median([cpu_seconds(search) for _ in range(repeats)])
+    start = cpu_seconds(lambda: mean_field_front(problem(workflow, scenarios)))
+    figures.add(f"{name}: local search, all structures", seconds, "s", at_most=most)
+    figures.add(f"{name}: of it, the exact mean-field front", start, "s")
+    figures.add(f"{name}: memory", peak_megabytes(search), "MB")
+    figures.add(f"{name}: evaluations", found[-1].evaluations)
+    figures.add(f"{name}: no exchange improves it (1 = yes)", found[-1].closed, at_least=1)
+
+
+@dataclass(frozen=True)
+class _Lost:
+    """What a set of points lacks of the true front."""
+
+    regret: float
+    recall: float
+
+
+def _regret(figures: Figures, row: Row, spaces: list[tuple[Workflow, Scenarios]]) -> None:
+    name, objectives, measure = row
+    ours, proxy, shares = [], [], []
+    for workflow, scenarios in spaces:
+        asked = problem(workflow, scenarios, objectives=objectives, measure=measure)
+        every = every_loss(asked)
+        found = searched(asked)
+        ours.append(_lost(every, asked.losses(found.points)))
+        shares.append(found.evaluations / len(every))
+        start = mean_field_front(asked)
+        if start is not None:
+            proxy.append(_lost(every, asked.losses(start)))
+    regrets = [100 * lost.regret for lost in ours]
+    figures.add(f"{name}: hypervolume regret, mean", fmean(regrets), "%", at_most=0.01)
+    figures.add(f"{name}: hypervolume regret, worst space", max(regrets), "%")
+    recall = 100 * fmean([lost.recall for lost in ours])
+    figures.add(f"{name}: recall of the true front, mean", recall, "%", at_least=97)
+    worst = 100 * min(lost.recall for lost in ours)
+    figures.add(f"{name}: recall of the true front, worst space", worst, "%")
+    share = 100 * fmean(shares)
+    figures.add(f"{name}: points evaluated, of all", share, "%")
+    lost = 100 * fmean([lost.regret for lost in proxy])
+    figures.add(f"{name}: mean-field only: hypervolume regret, mean", lost, "%")
+    kept = 100 * fmean([lost.recall for lost in proxy])
+    figures.add(f"{name}: mean-field only: recall of the true front", kept, "%")
+
+
+def _lost(every: Floats, found: Floats) -> _Lost:
+    """Regret of hypervolume below the worst of every objective, and the share of the front found.
+
+    Points of equal losses count as one.
+    """
+    corner = every.max(axis=0)
+    truth = every[non_dominated(every)]
+    keys = {row.tobytes() for row in np.ascontiguousarray(found)}
+    recall = np.mean([row.tobytes() in keys for row in np.ascontiguousarray(truth)])
+    best = hypervolume(truth, corner)
+    regret = 0.0 if best == 0.0 else 1.0 - hypervolume(found, corner) / best
+    return _Lost(regret, float(recall))
+
+
+def _spaces(seed: int, count: int, sizes: tuple[int, int]) -> Iterator[tuple[Workflow, Scenarios]]:
+    """Random workflows over every construct, of middling size, with made-up calls."""
+    number = 0
+    while count:
+        rng = np.random.default_rng([seed, 3, number])
+        number += 1
+        workflow = random_workflow(rng, decisions=5, configurations=9, terms=6)
+        size = Space(workflow).size()
+        if size is None or not sizes[0] <= size <= sizes[1]:
+            continue
+        scenarios = made_up(workflow, number)
+        try:
+            every = every_loss(problem(workflow, scenarios))
+        except CalculusError:
+            continue  # the calculus says no to some random workflows
+        if non_dominated(every).sum() >= FRONT:
+            count -= 1
+            yield workflow, scenarios
