@@ -22,8 +22,10 @@ Called = Literal["agent", "tool", "workflow", "join"]
 def made_text(op: Operation, site: str) -> tuple[Called, tuple[str, ...], str]:
     """The shape of a call or join, its lines, and what hovering tells."""
     if isinstance(op, flow.JoinOp) and op.by is None:
+        mode = op.mode.data + (" until a quorum" if op.quorum is not None else "")
         key = () if op.key is None else (f"by {op.key.root_reference.data}",)
-        return "join", (op.mode.data, *key, *estimate_text(op)), ""
+        until = () if op.until is None else (f"until {op.until.root_reference.data} accepts",)
+        return "join", (mode, *key, *until, *estimate_text(op)), ""
     callee = flow.called_symbol(op)
     if callee is None:
         return "join", (op.name,), ""
