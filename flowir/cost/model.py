@@ -22,8 +22,9 @@ empirical Bayes methods", section 4, here with a mean that varies),
 
     p(r, S) ∝ Γ((ν + n) / 2) / Γ(ν / 2) (ν - 2)^(ν / 2) σ^-(n - 1) s^-1 d^-((ν + n) / 2),
     d = ν - 2 + S/σ² + r²/s²,    s² = τ² + σ²/n.
- h_q, which arms share, is integrated out by Laplace's method (Tierney and Kadane
-1986). θ̂_q is the posterior mean from the success part, which latencies do not inform: difficulty
+
+h_q, which arms share, is integrated out by Gauss-Hermite quadrature about its mode (Liu and Pierce
+1994). θ̂_q is the posterior mean from the success part, which latencies do not inform: difficulty
 means difficulty of being right.
 """
 
@@ -37,10 +38,8 @@ import numpy as np
 import numpy.typing as npt
 
 from flowir.cost.effects import (
-    RESOLUTION,
     agreement_parameters,
     agreement_shapes,
-    curvature,
     mixing,
     quantity_parameters,
     quantity_shapes,
@@ -54,6 +53,7 @@ Floats = npt.NDArray[np.float64]
 
 FEW_STEPS = 16
 """Up to so many calls of one series on a query, Γ(a + n) / Γ(a) is written as a product."""
+FEW_ARMS = 12
 EDGE = 1e-4
 """Conditional means keep this distance from 0 and 1, so that no outcome is impossible."""
 
@@ -178,28 +178,40 @@ def quantity_model(data: QuantityData) -> None:
     sites = _standard_normals(quantity_shapes(arms, factors), data.mean)
     effects = quantity_parameters(sites, data.centre, data.spread, data.cholesky, torch)
     degrees = torch.clamp(data.count - 1, min=0.0)
-    squares = data.squares + RESOLUTION**2 * degrees
     residual = data.mean - effects["location"][..., None] - effects["slope"] @ data.difficulty.T
-    spread, base = mixing(effects, data.count, degrees, squares, torch)
+    spread, base = mixing(effects, data.count, degrees, data.squares, torch)
+    observed = data.count > 0
     with torch.no_grad():
-        shared, _ = shared_effect(residual, spread, base, degrees, effects, data.count > 0, torch)
-    left = (residual - effects["loading"][..., None] * shared[..., None, :]) ** 2 / spread
-    nu = effects["nu"][..., None]
+        mode, bend = shared_effect(residual, spread, base, degrees, effects, observed, torch)
+        width = bend**-0.5
+    nu, loading = effects["nu"][..., None], effects["loading"][..., None]
     # Most queries have as many calls as others: the Gamma function is taken once for each number.
     numbers, index = torch.unique(degrees, return_inverse=True)
     of_number = torch.lgamma(0.5 * (nu + numbers + 1)) - numbers * torch.log(
         effects["noise"][..., None]
     )
-    log_density = (
+    constant = (
         of_number[..., torch.arange(arms)[:, None], index]
         - torch.lgamma(0.5 * nu)
         + 0.5 * nu * torch.log(nu - 2)
         - 0.5 * torch.log(spread)
-        - 0.5 * (nu + degrees + 1) * torch.log(base + left)
     )
-    log_density = torch.where(data.count > 0, log_density, torch.zeros_like(log_density)).sum(-2)
-    bend = curvature(spread, base, left, degrees, effects, data.count > 0, torch)
-    pyro.factor("amounts", (log_density - 0.5 * shared**2 - 0.5 * torch.log(bend)).sum(-1))
+    half = torch.where(observed, 0.5 * (nu + degrees + 1), 0.0)
+    terms = []
+    for node, weight in zip(*_nodes(arms), strict=True):
+        shared = mode + width * node
+        left = (residual - loading * shared[..., None, :]) ** 2 / spread
+        log_density = -(half * torch.log(base + left)).sum(-2)
+        terms.append(log_density - 0.5 * shared**2 + 0.5 * node**2 + weight)
+    integral = torch.logsumexp(torch.stack(terms), 0) + torch.log(width)
+    constant = torch.where(observed, constant, torch.zeros_like(constant)).sum(-2)
+    pyro.factor("amounts", (constant + integral).sum(-1))
+
+
+def _nodes(arms: int) -> tuple[list[float], list[float]]:
+    """Nodes and log weights of Gauss-Hermite quadrature: more where few arms say what h is."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(7 if arms <= FEW_ARMS else 3)
+    return nodes.tolist(), np.log(weights / weights.sum()).tolist()
 
 
 @dataclass(frozen=True)
