@@ -28,6 +28,7 @@ PASSES = {
 
 TARGETS = {
     "asyncio": "flowir.backends.asyncio.target:AsyncioTarget",
+    "langgraph": "flowir.backends.langgraph.target:LanggraphTarget",
     "pareto-json": "flowir.search.pareto_json:ParetoJsonTarget",
 }
 

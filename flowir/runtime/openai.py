@@ -60,7 +60,7 @@ class OpenAIModels:
                 "no key for the OpenAI endpoint; set OPENAI_API_KEY or give api_key",
                 transient=False,
             )
-        limits = {} if timeout_s is None else {"timeout": timeout_s}
+        limits: dict[str, Any] = {} if timeout_s is None else {"timeout": timeout_s}
         self._sdk: Any = openai
         self._client: Any = openai.AsyncOpenAI(
             base_url=base_url, api_key=key, max_retries=0, **limits
