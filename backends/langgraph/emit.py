@@ -88,7 +88,7 @@ class LanggraphFile(File):
         program = self.program
         state = State("State")
         for name, value in program.inputs.items():
-            state.alias(value, state.declare(name, python_type(value.type)))
+            state.give(value, name)
         gives = python_type(program.workflow.function_type.outputs.data[0])
         self._result = state.declare(RESULT, gives)
         writer = GraphWriter(program, state, self._result, fuse=self._fuse, names=program.names)

@@ -8,9 +8,12 @@ from xdsl.ir import SSAValue
 
 from flowir.backends.asyncio.layout import INDENT
 from flowir.backends.asyncio.literals import docstring, quoted
-from flowir.backends.asyncio.names import Names
+from flowir.backends.asyncio.names import KEYS_FORBIDDEN, Names
 from flowir.backends.asyncio.program import python_type
 from flowir.backends.asyncio.scope import type_word
+
+FORBIDDEN_KEYS = KEYS_FORBIDDEN | {"l", "O", "I", "int", "tuple", "operator", "Annotated"}
+"""Keys that a type checker or linter would not like."""
 
 
 class State:
@@ -22,7 +25,7 @@ class State:
 
     def __init__(self, name: str, taken: Iterable[str] = ()) -> None:
         self.name = name
-        self._names = Names(taken, forbidden=frozenset())
+        self._names = Names(taken, forbidden=FORBIDDEN_KEYS)
         self._keys: dict[SSAValue, str] = {}
         self._types: dict[str, str] = {}
         self._nodes: set[str] = set()
@@ -33,6 +36,12 @@ class State:
             return False
         self._nodes.add(node)
         return True
+
+    def give(self, value: SSAValue, key: str) -> None:
+        """A key for an input of the workflow, whose name is not ours to choose."""
+        self._names.new(key)
+        self._types[key] = python_type(value.type)
+        self._keys[value] = key
 
     def declare(self, name: str, kind: str, suffix: str = "") -> str:
         """A new key, of a Python type."""
