@@ -18,6 +18,7 @@ __all__ = [
     "CONFIGS",
     "ESTIMATE",
     "FRONT",
+    "PRICES",
     "WORST",
     "Budget",
     "ConfigAttr",
@@ -46,7 +47,11 @@ ESTIMATE = "dse.estimate"
 WORST = "dse.worst"
 """On a workflow: its `#dse.worst`."""
 
-ANNOTATIONS = (CONFIGS, CHOICES, FRONT, ESTIMATE, WORST)
+PRICES = "dse.prices"
+"""On a workflow compiled to one point: what its models cost when it was explored, one string each:
+the name, US dollars per million input tokens, per million output tokens."""
+
+ANNOTATIONS = (CONFIGS, CHOICES, FRONT, ESTIMATE, PRICES, WORST)
 """Everything exploration writes; a workflow without them is what the user wrote."""
 
 Dse = Dialect(

@@ -80,6 +80,7 @@ class FlowDse(ModulePass):
             observed.source(terms, given_rates(op), options.queries),
             options,
             profile=observed.observations.content_hash,
+            prices=observed.prices,
         )
         for sentence in front.facts.warnings:
             warnings.warn(sentence, stacklevel=2)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import DictionaryAttr, ModuleOp
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, StringAttr
 from xdsl.ir import Operation
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
@@ -14,7 +14,7 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from flowir.calculus.from_ir import config_attribute, workflow_terms
 from flowir.calculus.sites import site_names
 from flowir.dialects import flow
-from flowir.dialects.dse import ESTIMATE, EstimateAttr
+from flowir.dialects.dse import ESTIMATE, PRICES, EstimateAttr
 from flowir.search.annotate import (
     annotated_workflow,
     clear,
@@ -23,6 +23,7 @@ from flowir.search.annotate import (
     requirements,
 )
 from flowir.search.explore import known_objectives
+from flowir.search.facts import price_texts
 from flowir.search.front import Estimate, Front, FrontPoint
 from flowir.search.local import local_estimates
 from flowir.search.observed import given_rates, read_observed
@@ -44,8 +45,9 @@ class FlowSelect(ModulePass):
 
         %draft = flow.call @coder(%task) at "draft" config <"gpt-4-0613"> : …
 
-    The workflow gets the point's estimates. With the observations that the front was made from,
-    every op that has a site gets its own: what it does given that all it reads is right.
+    The workflow gets the point's estimates, and keeps the prices of its models. With the
+    observations that the front was made from, every op that has a site gets its own estimates: what
+    it does given that all it reads is right.
 
     Attributes:
         point, prefer, max_latency, min_accuracy, max_cost: which, see
@@ -108,6 +110,8 @@ def compile_to(workflow: flow.WorkflowOp, front: Front, point: FrontPoint) -> No
     inline_alternatives(workflow, chosen)
     _drop_single_groups(workflow)
     workflow.attributes[ESTIMATE] = _attribute(point.estimates)
+    if front.facts.prices:
+        workflow.attributes[PRICES] = ArrayAttr(map(StringAttr, price_texts(front.facts.prices)))
 
 
 def inline_alternatives(workflow: flow.WorkflowOp, chosen: Mapping[str, str | None]) -> None:

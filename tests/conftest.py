@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from tests.serving import Proxy
 
 # Two busy cores make any deadline a coin toss.
 settings.register_profile(
@@ -25,3 +30,27 @@ def data_dir() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no measured data at {folder}; set FLOWIR_DATA to the folder that holds it")
     return folder
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """The address of an OpenAI-compatible server on loopback."""
+    from tests.serving import upstream
+
+    with upstream() as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def running_proxy(server: str) -> Iterator[Proxy]:
+    from tests.serving import proxied
+
+    with proxied(server) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def proxy(running_proxy: Proxy) -> Proxy:
+    """A proxy in front of the server that has seen nothing yet and makes no trouble."""
+    running_proxy.reset()
+    return running_proxy

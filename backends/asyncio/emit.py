@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from xdsl.dialects.builtin import ModuleOp
 
-from flowir.backends.asyncio import extract, points
+from flowir.backends.asyncio import endpoints, extract, points
 from flowir.backends.asyncio.agents import AgentWriter
 from flowir.backends.asyncio.body import BodyWriter
 from flowir.backends.asyncio.extract import Definition, Library
@@ -23,6 +23,7 @@ SECTIONS = {
     "Points: what to run, and what to expect of it": ("points", "selection"),
     "Running the workflow": ("running", "errors"),
     "Model calls": ("calls",),
+    "Tracing": ("tracing",),
     "Tools": ("tools",),
     "Values and answers": ("values",),
     "OpenAI-compatible endpoints": ("openai_client",),
@@ -34,7 +35,12 @@ _BLOCKS = ("def ", "async def ", "class ", "@", "if ")
 CONSTANT = re.compile(r"(T|U|[A-Z_]+_S) = .*")
 """Constants of the library that stand together."""
 
-WRITTEN_FIRST = {"running": ("Inputs", "INPUTS"), "calls": ("PRICES",)}
+WRITTEN_FIRST = {
+    "running": ("Inputs", "INPUTS"),
+    "calls": ("PRICES",),
+    "tracing": ("WORKFLOW",),
+    "openai_client": ("PROVIDERS", "REASONING"),
+}
 WRITTEN_LAST = {"points": ("Point", "POINTS")}
 """What is written anew, before and after the definitions of a module."""
 
@@ -45,13 +51,13 @@ def emit(module: ModuleOp, workflow: str | None = None, prices: Prices | None = 
     Args:
         module: left as it is.
         workflow: its name; by default the workflow that no other calls.
-        prices: where given, runs report what they cost.
+        prices: what runs are said to cost; by default the prices it was explored with.
 
     Raises:
         EmissionError: the workflow cannot be written in Python.
         FlowirError: what else is wrong with the workflow or its front.
     """
-    return checked(File(program_of(module, workflow), prices or Prices()))
+    return checked(File(program_of(module, workflow), prices))
 
 
 def checked(file: File) -> str:
@@ -80,7 +86,7 @@ class File:
     client = "openai_llm()"
     starts: tuple[str, ...] = ("run", "main", "__main__", "log")
 
-    def __init__(self, program: Program, prices: Prices) -> None:
+    def __init__(self, program: Program, prices: Prices | None) -> None:
         self.program = program
         self._prices = prices
         self._agents = AgentWriter(program)
@@ -90,7 +96,8 @@ class File:
         prompts = self._agents.prompts()
         agents = ["\n".join(coroutine) for coroutine in self._agents.coroutines()]
         workflow = self.workflow()
-        written = points.written(program, self._prices) | {"TOOLS": self._tools(), **self._inputs()}
+        written = points.written(program, self._prices) | endpoints.written(program)
+        written |= {"TOOLS": self._tools(), **self._inputs(), "WORKFLOW": self._name()}
         written |= self.written()
         facts = self._facts("\n\n".join(workflow))
         own = "\n\n".join([*agents, *workflow, *written.values()])
@@ -127,7 +134,7 @@ class File:
         """The definitions of a section, with what is written anew in its place."""
         found: list[str] = []
         for module in modules:
-            found += [written[name] for name in self.written_first.get(module, ())]
+            found += [written[n] for n in self.written_first.get(module, ()) if written[n]]
             for definition in needed.values():
                 if definition.module == module and definition.name != "log":
                     found.append(self.own(definition))
@@ -143,8 +150,8 @@ class File:
         if definition.name == "run":
             inputs = (f"inputs[{quoted(name)}]" for name in self.program.inputs)
             value = call(f"value = await {self.program.function}", "ctx", *inputs)
-            place = " " * 12 + "value = await workflow(ctx)"
-            return source.replace(place, "\n".join(lines(value, 3)))
+            place = " " * 16 + "value = await workflow(ctx)"
+            return source.replace(place, "\n".join(lines(value, 4)))
         return source
 
     def workflow(self) -> list[str]:
@@ -178,6 +185,9 @@ class File:
             ),
             "INPUTS": "\n".join(lines(prefixed("INPUTS: dict[str, type] = ", table), 0)),
         }
+
+    def _name(self) -> str:
+        return f"WORKFLOW = {quoted(self.program.workflow.sym_name.data)}"
 
     def _tools(self) -> str:
         """Where the tools are, one a line."""

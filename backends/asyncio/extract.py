@@ -17,6 +17,7 @@ MODULES = (
     "errors",
     "running",
     "calls",
+    "tracing",
     "openai_client",
     "tools",
     "values",
@@ -24,7 +25,17 @@ MODULES = (
 )
 """The modules of the library, in the order in which an emitted file has their definitions."""
 
-WRITTEN = ("Inputs", "INPUTS", "Point", "POINTS", "PRICES", "TOOLS")
+WRITTEN = (
+    "Inputs",
+    "INPUTS",
+    "Point",
+    "POINTS",
+    "PRICES",
+    "PROVIDERS",
+    "REASONING",
+    "TOOLS",
+    "WORKFLOW",
+)
 """What the emitter writes anew for every workflow."""
 
 _PACKAGE = "flowir.backends.asyncio.library"

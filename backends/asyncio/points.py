@@ -20,7 +20,7 @@ DIGITS = 6
 """Significant digits of estimates in emitted files."""
 
 
-def written(program: Program, prices: Prices) -> dict[str, str]:
+def written(program: Program, prices: Prices | None) -> dict[str, str]:
     """The class of points, the points, and the prices of the models they use."""
     return {
         "Point": _point_class(program),
@@ -95,7 +95,9 @@ def _estimate(estimate: Estimate) -> str:
     return f"Estimate({', '.join(repr(float(f'{x:.{DIGITS}g}')) for x in numbers)})"
 
 
-def _prices(program: Program, prices: Prices) -> str:
+def _prices(program: Program, prices: Prices | None) -> str:
+    if prices is None:
+        prices = program.prices
     models = dict.fromkeys(
         chosen.model for point in program.configurations() for chosen in point.values()
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Literal
 
-from xdsl.dialects.builtin import DictionaryAttr, ModuleOp
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, StringAttr
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from flowir.backends.asyncio import extract
@@ -16,13 +16,15 @@ from flowir.calculus.from_ir import find_workflow
 from flowir.calculus.sites import site_names
 from flowir.configuration import Configuration
 from flowir.dialects import flow
-from flowir.dialects.dse import ESTIMATE, FRONT, EstimateAttr
-from flowir.dialects.flow_checks import Symbols, module_symbols
+from flowir.dialects.dse import ESTIMATE, FRONT, PRICES, EstimateAttr
+from flowir.dialects.flow_checks import Symbols, describe, module_symbols
 from flowir.passes.flow_inline import inline_calls
+from flowir.profile.prices import Prices
 from flowir.runtime.answers import known_labels, parser_of
 from flowir.runtime.choices import Choices, Key, choices_of, decision_key
 from flowir.runtime.interpreter import is_identity
 from flowir.search.annotate import front_from_ir
+from flowir.search.facts import read_prices
 from flowir.search.front import QUANTITY, Estimate, Front
 
 Role = Literal["answers", "accepts", "judges", "picks"]
@@ -112,6 +114,19 @@ class Program:
     def fields(self) -> tuple[str, ...]:
         """The estimates that every point has, by the name of the field."""
         return tuple(q for q in QUANTITY.values() if all(q in point for point in self.estimates))
+
+    @property
+    def prices(self) -> Prices:
+        """What models cost when the workflow was explored."""
+        if self.front is not None:
+            return Prices(dict(self.front.facts.prices))
+        kept = self.workflow.attributes.get(PRICES)
+        texts = (
+            [e.data for e in kept if isinstance(e, StringAttr)]
+            if isinstance(kept, ArrayAttr)
+            else []
+        )
+        return Prices(dict(read_prices(texts, describe(self.workflow))))
 
     def _agents(self) -> dict[tuple[str, Role], Agent]:
         configs: dict[tuple[str, Role], dict[str, None]] = {}

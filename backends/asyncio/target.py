@@ -19,7 +19,8 @@ class AsyncioTarget(Target):
 
     Attributes:
         workflow: name of the workflow, where several could be meant.
-        prices: a file of prices, for the account of what runs cost.
+        prices: a file of prices, for the account of what runs cost; those of the exploration
+            where left out.
     """
 
     name = "asyncio"

@@ -18,9 +18,10 @@ SECTIONS = {
     "Points: what to run, and what to expect of it": ("points", "selection"),
     "Running the workflow": ("running", "settings", "errors"),
     "Model calls": ("calls",),
+    "Tracing": ("tracing",),
     "Tools": ("tools",),
     "Values and answers": ("values", "maps"),
-    "Chat models": ("chat_models",),
+    "Chat models": ("chat_models", "openai_client"),
     "The graph, for LangGraph's own tools": ("graph",),
     "Command line": ("command_line",),
 }
@@ -42,7 +43,7 @@ def emit(
     Args:
         module: left as it is.
         workflow: its name; by default the workflow that no other calls.
-        prices: where given, runs report what they cost.
+        prices: what runs are said to cost; by default the prices it was explored with.
         fuse: whether a chain that runs beside others is one node of the graph.
 
     Raises:
@@ -50,7 +51,7 @@ def emit(
         FlowirError: what else is wrong with the workflow or its front.
     """
     program = program_of(module, workflow, extract.names())
-    return checked(LanggraphFile(program, prices or Prices(), fuse))
+    return checked(LanggraphFile(program, prices, fuse))
 
 
 class LanggraphFile(File):
@@ -61,7 +62,7 @@ class LanggraphFile(File):
     needs = "a LangGraph StateGraph"
     client = "chat_model_llm()"
 
-    def __init__(self, program: Program, prices: Prices, fuse: bool) -> None:
+    def __init__(self, program: Program, prices: Prices | None, fuse: bool) -> None:
         super().__init__(program, prices)
         self._fuse = fuse
         self._graphs: list[str] = []

@@ -19,7 +19,8 @@ class LanggraphTarget(Target):
 
     Attributes:
         workflow: name of the workflow, where several could be meant.
-        prices: a file of prices, for the account of what runs cost.
+        prices: a file of prices, for the account of what runs cost; those of the exploration
+            where left out.
         fuse: whether a chain that runs beside others is one node of the graph, so that no step of
             it waits for steps of the others.
     """

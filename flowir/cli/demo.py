@@ -60,7 +60,7 @@ def run(out: str, runs: int, seed: int) -> None:
 
     ir, python = Path(out, f"{EXAMPLE}.mlir"), Path(out, f"{EXAMPLE}.py")
     ir.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(ir, f"{module}\n")
+    write_atomically(ir, str(module) + "\n")
     text = StringIO()
     AsyncioTarget().emit(_context(), module, text)
     write_atomically(python, text.getvalue())

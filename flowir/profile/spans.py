@@ -4,9 +4,10 @@ Read are OpenTelemetry spans (OTLP JSON; GenAI or OpenInference attributes), Lan
 and MLflow traces. Each becomes a :class:`Span`; what follows is the same for all.
 
 A call is an outermost model span: clients that retry wrap the attempts in one span, which is one
-call. Spans of graph nodes are not calls. A span says nothing about being right unless something
-recorded it: `flowir.correct` (or feedback named correctness, in LangSmith and MLflow), with
-`flowir.query.id` to tell queries apart; otherwise each trace is a query of its own.
+call; its latency is `flowir.latency_s` where that is told, else the duration of the span. Spans of
+graph nodes are not calls. A span says nothing about being right unless something recorded it:
+`flowir.correct` (or feedback named correctness, in LangSmith and MLflow), with `flowir.query.id` to
+tell queries apart; otherwise each trace is a query of its own.
 """
 
 from __future__ import annotations
@@ -19,18 +20,21 @@ from typing import Any
 
 Attributes = Mapping[str, Any]
 
-AGENT = ("flowir.node.id", "gen_ai.agent.name", "langgraph_node")
+AGENT = ("gen_ai.agent.name", "flowir.node.id", "langgraph_node")
 MODEL = ("gen_ai.request.model", "llm.model_name", "mlflow.llm.model", "gen_ai.response.model")
 BUDGET = ("gen_ai.request.reasoning.level", "flowir.budget")
 INPUT = ("gen_ai.usage.input_tokens", "llm.token_count.prompt")
 OUTPUT = ("gen_ai.usage.output_tokens", "llm.token_count.completion")
 QUERY = ("flowir.query.id",)
+LATENCY = ("flowir.latency_s",)
 PARAMETERS = {
     "gen_ai.request.temperature": "temperature",
     "gen_ai.request.top_p": "top_p",
     "gen_ai.request.top_k": "top_k",
 }
 """First attribute found wins; names of the OpenTelemetry GenAI conventions come first."""
+OTHER_PARAMETERS = "flowir.request."
+"""What sampling parameters begin with for which the conventions have no name."""
 
 MODEL_OPERATIONS = frozenset({"chat", "text_completion", "generate_content"})
 MODEL_KINDS = frozenset({"LLM", "CHAT_MODEL"})
@@ -253,7 +257,14 @@ def _row(span: Span, everything: Mapping[tuple[str, str], Span]) -> dict[str, An
         for name, short in PARAMETERS.items()
         if span.attributes.get(name) is not None
     }
-    duration = span.end - span.start
+    parameters |= {
+        name.removeprefix(OTHER_PARAMETERS): value
+        for name, value in span.attributes.items()
+        if name.startswith(OTHER_PARAMETERS)
+    }
+    # Where repeats were waited for, the span is longer than the request that was answered.
+    told = _first(span, LATENCY)
+    duration = span.end - span.start if told is None else told
     return {
         "sub_agent": inherited(AGENT) or span.name,
         "model": _first(span, MODEL) or "unknown model",

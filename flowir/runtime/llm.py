@@ -57,7 +57,7 @@ class LLM(Protocol):
 
     `node` is the site of the call in the workflow, for traces and simulations; `params` are the
     reasoning budget as `budget`, if there is one, and the sampling parameters in the provider's own
-    words.
+    words. A client may have an attribute `provider`: who answers, for traces.
 
     Raises:
         Exception: the request failed. Retry exactly where the exception's attribute `transient` is

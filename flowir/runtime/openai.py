@@ -7,31 +7,38 @@ and two layers would multiply.
 from __future__ import annotations
 
 import asyncio
-import math
+import inspect
 import os
-import warnings
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from flowir.runtime.llm import CallError, Completion, Message, Usage
-
-_TRANSIENT = {408, 409, 425, 429}
+from flowir.runtime.capabilities import CAPABILITIES, HOSTS, Capability, reasoning
+from flowir.runtime.llm import CallError, Completion, Message
+from flowir.runtime.responses import (
+    UsageReader,
+    is_transient,
+    read_answer,
+    read_stream,
+    retry_after,
+    words,
+)
 
 
 class OpenAIModels:
     """A model client (see :class:`flowir.runtime.llm.LLM`) for one endpoint.
 
-    Use it as an async context manager, or call `aclose` when done. A `budget` that is a label is
-    sent as `reasoning_effort`; one in tokens as `thinking`, the form of Anthropic and LiteLLM
-    (OpenAI's own endpoint refuses it). Sampling parameters go to `chat.completions.create` as they
-    are.
+    Use it as an async context manager, or call `aclose` when done. A `budget` goes over the wire as
+    the capability table has it for the provider and the model. Sampling parameters go to
+    `chat.completions.create` as they are; those it has no name for, such as `top_k`, into the body
+    of the request, where endpoints of others find them.
 
     Args:
         base_url: the endpoint, with its version path; `OPENAI_BASE_URL` or OpenAI's own if None.
         api_key: `OPENAI_API_KEY` if None. An endpoint given by `base_url` may need none.
+        provider: whose endpoint it is, by the names of the capability table; told by the host of
+            the address where it is one of those known.
+        capabilities: how reasoning budgets are asked for.
         timeout_s: seconds until a request is given up; the SDK's default (minutes) if None.
         stream: read answers as they are written, which measures the time to first token.
 
@@ -44,6 +51,8 @@ class OpenAIModels:
         *,
         base_url: str | None = None,
         api_key: str | None = None,
+        provider: str | None = None,
+        capabilities: Sequence[Capability] = CAPABILITIES,
         timeout_s: float | None = None,
         stream: bool = False,
     ) -> None:
@@ -65,8 +74,11 @@ class OpenAIModels:
         self._client: Any = openai.AsyncOpenAI(
             base_url=base_url, api_key=key, max_retries=0, **limits
         )
+        self._known = inspect.signature(self._client.chat.completions.create).parameters
         self._stream = stream
-        self._warned = False
+        self._usage = UsageReader()
+        self._capabilities = capabilities
+        self.provider: str = provider or HOSTS.get(self._client.base_url.host, "")
 
     async def __aenter__(self) -> Self:
         return self
@@ -87,7 +99,14 @@ class OpenAIModels:
         self, node: str, messages: list[Message], *, model: str, **params: Any
     ) -> Completion:
         """One request; `node` only names the call in errors."""
-        request = {"model": model, "messages": messages, **_translated(params)}
+        budget = params.pop("budget", None)
+        if budget is not None:
+            params |= reasoning(self.provider, model, budget, self._capabilities)
+        extra = {name: value for name, value in params.items() if name not in self._known}
+        if extra:
+            body = {**params.get("extra_body", {}), **extra}
+            params = {n: v for n, v in params.items() if n in self._known} | {"extra_body": body}
+        request = {"model": model, "messages": messages, **params}
         try:
             if self._stream:
                 return await self._streamed(node, request)
@@ -102,67 +121,27 @@ class OpenAIModels:
             ) from error
         except Exception as error:
             # Some versions of the SDK let the HTTP library's errors out of a broken stream.
-            if not type(error).__module__.startswith(("httpx", "httpcore")):
+            if not type(error).__module__.startswith("http"):
                 raise
             raise CallError(
-                f"{node}: the connection to {model} broke ({_words(error)})", transient=True
+                f"{node}: the connection to {model} broke ({words(error)})", transient=True
             ) from error
 
     async def _whole(self, node: str, request: dict[str, Any]) -> Completion:
         answer = await self._client.chat.completions.create(**request)
-        choices = getattr(answer, "choices", None)
-        if not choices:
+        completion = read_answer(answer, request["model"], self._usage)
+        if completion is None:
             raise self._no_completion(node, request["model"], answer)
-        message = choices[0].message
-        text = message.content or getattr(message, "refusal", None) or ""
-        return Completion(
-            text,
-            self._usage(request["model"], answer.usage),
-            None,
-            answer.model or request["model"],
-        )
+        return completion
 
     async def _streamed(self, node: str, request: dict[str, Any]) -> Completion:
-        loop = asyncio.get_running_loop()
-        start = loop.time()
+        start = asyncio.get_running_loop().time()
         options = {"include_usage": True, **(request.get("stream_options") or {})}
         stream = await self._client.chat.completions.create(
             **{**request, "stream": True, "stream_options": options}
         )
-        pieces: list[str] = []
-        first: float | None = None
-        finished = False
-        usage = None
-        model = request["model"]
         async with stream:
-            async for chunk in stream:
-                model = getattr(chunk, "model", None) or model
-                usage = getattr(chunk, "usage", None) or usage
-                for choice in getattr(chunk, "choices", None) or ():
-                    finished = finished or choice.finish_reason is not None
-                    delta = choice.delta
-                    piece = delta.content or getattr(delta, "refusal", None)
-                    if piece:
-                        first = loop.time() - start if first is None else first
-                        pieces.append(piece)
-        if not finished:
-            raise CallError(
-                f"{node}: the stream from {request['model']} ended before the answer did",
-                transient=True,
-            )
-        return Completion("".join(pieces), self._usage(request["model"], usage), first, model)
-
-    def _usage(self, model: str, usage: Any) -> Usage:
-        if usage is not None:
-            return Usage(usage.prompt_tokens or 0, usage.completion_tokens or 0)
-        if not self._warned:
-            self._warned = True
-            warnings.warn(
-                f"the endpoint of {model} reports no token usage: it is counted as 0 tokens, and "
-                "costs are too low",
-                stacklevel=2,
-            )
-        return Usage(0, 0)
+            return await read_stream(node, stream, start, request["model"], self._usage)
 
     def _no_completion(self, node: str, model: str, answer: object) -> CallError:
         if isinstance(answer, str):  # what the SDK makes of a page that is not JSON
@@ -175,46 +154,12 @@ class OpenAIModels:
 
     def _call_error(self, node: str, model: str, error: Any) -> CallError:
         status: int | None = getattr(error, "status_code", None)
-        words = f"{node}: {model} at {self._client.base_url}: {_words(error)}"
+        message = f"{node}: {model} at {self._client.base_url}: {words(error)}"
         if status is None:  # no connection, a timeout, or an error event inside a stream
-            return CallError(words, transient=True)
-        transient = (status in _TRANSIENT or status >= 500) and error.code != "insufficient_quota"
+            return CallError(message, transient=True)
         return CallError(
-            words,
-            transient=transient,
-            retry_after_s=_retry_after(error.response.headers),
+            message,
+            transient=is_transient(status) and error.code != "insufficient_quota",
+            retry_after_s=retry_after(error.response.headers),
             status=status,
         )
-
-
-def _translated(params: dict[str, Any]) -> dict[str, Any]:
-    """The parameters with the reasoning budget as it goes over the wire."""
-    budget = params.pop("budget", None)
-    if isinstance(budget, str):
-        params["reasoning_effort"] = budget
-    elif budget is not None:
-        thinking = {"type": "enabled", "budget_tokens": budget}
-        params["extra_body"] = {**(params.get("extra_body") or {}), "thinking": thinking}
-    return params
-
-
-def _words(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait by `retry-after-ms` or `Retry-After` (RFC 9110: seconds or a date)."""
-    for name, unit in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
-        try:
-            seconds = float(headers.get(name, "")) * unit
-        except ValueError:
-            continue
-        if math.isfinite(seconds):
-            return max(0.0, seconds)
-    try:
-        until = parsedate_to_datetime(headers.get("retry-after", ""))
-    except ValueError:
-        return None
-    if until.tzinfo is None:
-        until = until.replace(tzinfo=UTC)
-    return max(0.0, (until - datetime.now(UTC)).total_seconds())

@@ -10,6 +10,7 @@ import numpy as np
 from flowir.calculus.scenarios import Scenarios
 from flowir.calculus.terms import Workflow
 from flowir.errors import SearchError
+from flowir.profile.prices import Price, Prices
 from flowir.search.constraints import feasible, in_order
 from flowir.search.enumerate import enumerate_space
 from flowir.search.exchange import exchange, spread
@@ -29,6 +30,7 @@ def explore(
     options: Options | None = None,
     *,
     profile: str = "",
+    prices: Prices | None = None,
     warnings: Sequence[str] = (),
 ) -> Front:
     """The Pareto front of a workflow.
@@ -41,6 +43,7 @@ def explore(
         workflow: terms, alternatives still open.
         source: scenarios of its decisions; the same seed gives the same.
         profile: SHA-256 of the observations, kept as a fact.
+        prices: of models, kept as a fact for those of the space.
         warnings: kept as facts.
 
     Raises:
@@ -94,6 +97,7 @@ def explore(
         found=len(kept),
         limits=tuple(limit.option for limit in wanted),
         profile=profile,
+        prices=_priced(workflow, prices or Prices()),
         assumptions=(*final.scenarios.assumptions, *_baseline_notes(space)),
         warnings=(*warnings, *dropped),
     )
@@ -191,6 +195,17 @@ def _without(workflow: Workflow, quantities: Sequence[Array]) -> list[str]:
             for c in np.flatnonzero(np.isnan(values).any(axis=1))
         )
     )
+
+
+def _priced(workflow: Workflow, prices: Prices) -> tuple[tuple[str, Price], ...]:
+    """The prices of the models of a workflow, in the order of its decisions."""
+    models = dict.fromkeys(
+        configuration.model
+        for decision in workflow.decisions
+        for configuration in decision.configurations
+    )
+    known = ((model, prices.by_model[model]) for model in models if model in prices)
+    return tuple((model, Price(p.input_per_mtok, p.output_per_mtok)) for model, p in known)
 
 
 def _row_of(points: Points, one: Points) -> int:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from flowir.calculus.expectation import Execution
 from flowir.calculus.terms import Decision, Structure
 from flowir.configuration import Configuration
+from flowir.profile.prices import Price
 from flowir.search.pareto import thin
 from flowir.search.problem import LatencyStatistic, Model, Objective, Queries, losses
 
@@ -70,6 +71,7 @@ class Facts:
         found: points on the front and today's, before it was thinned.
         limits: what points keep to, as `max-latency=5`.
         profile: SHA-256 of the observations, empty where none is known.
+        prices: of the models in the space, by name, where they were known.
         assumptions, warnings: one sentence each.
     """
 
@@ -88,6 +90,7 @@ class Facts:
     found: int
     limits: tuple[str, ...] = ()
     profile: str = ""
+    prices: tuple[tuple[str, Price], ...] = ()
     assumptions: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 

@@ -42,6 +42,10 @@ def front_document(front: Front, workflow_hash: str) -> dict[str, Any]:
     facts = asdict(front.facts)
     points = [_point(front, i, point) for i, point in enumerate(front.every)]
     assumptions, warnings = facts.pop("assumptions"), facts.pop("warnings")
+    facts["prices"] = {
+        model: {"input_per_mtok": price.input_per_mtok, "output_per_mtok": price.output_per_mtok}
+        for model, price in front.facts.prices
+    }
     return {
         "schema": SCHEMA,
         "workflow": front.workflow,

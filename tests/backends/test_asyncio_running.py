@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
-import subprocess
-import sys
 from collections.abc import Callable
-from contextlib import contextmanager
 from email.utils import formatdate
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -237,36 +232,6 @@ def test_inputs_and_points_are_checked_before_anything_runs(file: ModuleType) ->
     assert not model.starts
 
 
-def test_every_call_is_a_span_where_the_program_traces(
-    file: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    spans: list[dict[str, Any]] = []
-
-    class Span(dict[str, Any]):
-        set_attributes = dict.update
-
-    @contextmanager
-    def start(name: str, attributes: dict[str, Any]) -> Any:
-        spans.append(Span(attributes, name=name))
-        yield spans[-1]
-
-    trace = SimpleNamespace(get_tracer=lambda name: SimpleNamespace(start_as_current_span=start))
-    monkeypatch.setitem(sys.modules, "opentelemetry.trace", trace)  # type: ignore[arg-type]
-    _run(file, Model(Http(503)), "a")
-    assert spans == [
-        {
-            "name": "chat small",
-            "gen_ai.operation.name": "chat",
-            "gen_ai.request.model": "small",
-            "gen_ai.request.reasoning.level": "low",
-            "flowir.node.id": "try",
-            "gen_ai.response.model": "small",
-            "gen_ai.usage.input_tokens": 100,
-            "gen_ai.usage.output_tokens": 10,
-        }
-    ]
-
-
 @settings(max_examples=15)
 @given(st.randoms(use_true_random=False), st.integers(0, 3))
 def test_failures_that_pass_change_nothing_but_time(draw: Any, seed: int) -> None:
@@ -300,167 +265,6 @@ def test_failures_that_pass_change_nothing_but_time(draw: Any, seed: int) -> Non
         return llm
 
     assert run(faulty) == run(lambda model: model.llm)
-
-
-# The command line
-
-
-@pytest.fixture(scope="module")
-def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file with a front, next to a stand-in for the openai package."""
-    folder = tmp_path_factory.mktemp("script")
-    module = parse((Path(__file__).parent / "code_repair.mlir").read_text())
-    with_front(module, random.Random(2).randint, points=4)
-    path = folder / "repair.py"
-    path.write_text(emit(module), encoding="utf-8")
-    (folder / "openai.py").write_text(FAKE_OPENAI)
-    (folder / "code_repair").mkdir()
-    (folder / "code_repair" / "__init__.py").write_text("")
-    (folder / "code_repair" / "tools.py").write_text("def visible_tests(task, value): return True")
-    return path
-
-
-FAKE_OPENAI = '''
-from types import SimpleNamespace as S
-
-class OpenAIError(Exception): ...
-class APIConnectionError(OpenAIError): ...
-
-class AsyncOpenAI:
-    """Repeats what it is asked with."""
-
-    def __init__(self, *, base_url, api_key, max_retries):
-        if api_key is None:
-            raise OpenAIError("no key")
-        assert max_retries == 0
-        self.failed = base_url != "flaky"
-        self.chat = S(completions=self)
-
-    async def create(self, **request):
-        if not self.failed:
-            self.failed = True
-            raise APIConnectionError("down")
-        text = repr(sorted((k, v) for k, v in request.items() if k != "messages"))
-        message = S(content=f"easy {text}")
-        usage = S(prompt_tokens=3, completion_tokens=2)
-        return S(choices=[S(message=message)], usage=usage, model=request["model"])
-'''
-
-
-def _shell(script: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, script, *arguments],
-        capture_output=True, text=True, check=False, env=environment, input='{"task": "stdin"}',
-    )  # fmt: skip
-
-
-def test_the_command_line_explains_itself(script: Path) -> None:
-    done = _shell(script, "--help")
-    assert done.returncode == 0
-    for word in ("--task", "--max-latency", "code_repair(task: text) -> text", "retry"):
-        assert word in done.stdout
-
-
-def test_the_command_line_prints_the_result_as_json(script: Path) -> None:
-    for arguments in (("--task", "x"), ("--inputs", '{"task": "x"}'), ("--inputs", "-")):
-        done = _shell(script, *arguments, "--point", "1", "--base-url", "flaky", KEY="k",
-                      OPENAI_API_KEY="k")  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        result = json.loads(done.stdout)
-        assert result["point"] == 1
-        assert result["usage"]["calls"] == 2
-        assert "failed, again in" in done.stderr
-        assert "kind: a, 3 + 2 tokens" in done.stderr
-
-
-def test_the_adapter_words_budgets_as_endpoints_do(script: Path) -> None:
-    spec = importlib_load(script)
-    openai = load(FAKE_OPENAI, "openai")
-    try:
-        llm = spec.openai_llm("url", "key")
-        ask = [{"role": "user", "content": "x"}]
-        answers = [
-            asyncio.run(llm("n", ask, model="m", **params)).text
-            for params in ({"budget": "low"}, {"budget": 20, "temperature": 1}, {})
-        ]
-    finally:
-        del sys.modules["openai"]
-    assert openai is not None
-    assert answers == [
-        "easy [('model', 'm'), ('reasoning_effort', 'low')]",
-        "easy [('extra_body', {'thinking': {'type': 'enabled', 'budget_tokens': 20}}), "
-        "('model', 'm'), ('temperature', 1)]",
-        "easy [('model', 'm')]",
-    ]
-
-
-def importlib_load(script: Path) -> ModuleType:
-    return load(script.read_text(encoding="utf-8"), "repair")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--task", "x", "--max-latency", "0.1"], "no point has latency 0.1 or better; closest: "
-         "latency 1 (point 0)"),
-        (["--task", "x", "--max-cost", "1"], "nothing is known of the cost of any point"),
-        (["--inputs", "{"], "the inputs are not JSON"),
-        (["--inputs", "[]"], "must be a JSON object"),
-        ([], "the workflow takes task, and was given nothing"),
-        (["--task", "x", "--point", "0", "--max-cost", "1"], "give limits or a point"),
-        (["--task", "x", "--point", "9"], "there is no point 9; they are 0 to 3"),
-        (["--task", "x", "--api-key-env", "NONE"], "no key"),
-    ],
-)  # fmt: skip
-def test_mistakes_on_the_command_line_are_one_line(
-    script: Path, arguments: list[str], message: str
-) -> None:
-    done = _shell(script, *arguments, OPENAI_API_KEY="k")
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert done.stderr.startswith("error: ")
-    assert message in done.stderr
-    assert done.stderr.count("\n") == 1
-
-
-def test_the_front_can_be_selected_from_the_shell(script: Path) -> None:
-    done = _shell(script, "--task", "x", "--max-latency", "2.5", "--quiet", OPENAI_API_KEY="k")
-    assert json.loads(done.stdout)["point"] == 1
-    assert done.stderr == ""
-
-
-def test_inputs_with_the_names_of_options_come_as_json(script: Path) -> None:
-    """Their keys stay as they are; only words of Python's own are altered."""
-    text = """
-    flow.tool @pair impl "pairs:pair" -> !flow.json
-    flow.workflow @run(%help: !flow.text, %point: !flow.json, %class: !flow.text) -> !flow.json {
-      %input = flow.call @pair(%help, %point, %class)
-        : (!flow.text, !flow.json, !flow.text) -> !flow.json
-      flow.return %input : !flow.json
-    }"""
-    path = script.parent / "clash.py"
-    path.write_text(emit(parse(text)), encoding="utf-8")
-    (script.parent / "pairs.py").write_text("def pair(*values): return list(values)")
-    done = _shell(
-        path, "--inputs", '{"help": "h", "point": [1]}', "--class_", "c", OPENAI_API_KEY="k"
-    )
-    assert json.loads(done.stdout)["value"] == ["h", [1], "c"]
-    assert _shell(path, "--help").returncode == 0
-
-
-def test_importing_a_file_loads_nothing_heavy(script: Path) -> None:
-    code = (
-        "import sys, asyncio, argparse, json, dataclasses\n"
-        "before = set(sys.modules)\n"
-        "import repair\n"
-        "print(*sorted({m.partition('.')[0] for m in set(sys.modules) - before}))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=script.parent, capture_output=True, text=True, check=True
-    )
-    light = {"_bisect", "_random", "_sha512", "_hashlib", "_sha2", "bisect", "hashlib", "random"}
-    light |= {"math", "typing", "repair", "_blake2"}
-    assert set(done.stdout.split()) <= light
 
 
 # What cannot be emitted

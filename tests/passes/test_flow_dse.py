@@ -16,6 +16,7 @@ from xdsl.dialects.builtin import Builtin, ModuleOp
 from xdsl.parser import Parser
 from xdsl.passes import PassPipeline
 
+from flowir.backends.asyncio.emit import emit
 from flowir.calculus.from_ir import find_workflow
 from flowir.cli.opt import main
 from flowir.dialects import flow
@@ -23,8 +24,12 @@ from flowir.dialects.dse import CONFIGS, ESTIMATE, Dse
 from flowir.dialects.flow import Flow
 from flowir.errors import FlowirError, ProfileError, SearchError
 from flowir.passes.flow_dse import FlowDse
+from flowir.passes.flow_select import FlowSelect
+from flowir.profile.prices import Price
 from flowir.search.annotate import front_from_ir
 from flowir.search.front import Front
+from flowir.sim import clock
+from tests.backends.running import load
 
 TEXT = """
 flow.agent @coder prompt "{task}" space <models = ["small", "large"]> baseline <"large">
@@ -150,6 +155,28 @@ def test_exploring_what_is_explored_changes_nothing(explored: Explored) -> None:
     module, _ = explored()
     again, _ = explored(str(module))
     assert str(again) == str(module)
+
+
+@pytest.mark.parametrize("select", [False, True])
+def test_emitted_files_know_the_prices_of_the_exploration(explored: Explored, select: bool) -> None:
+    """Of the front, and of one point of it; also after the IR was written and read."""
+    module, front = explored()
+    assert dict(front.facts.prices) == {"small": Price(1.0, 2.0), "large": Price(10.0, 30.0)}
+    numbers = range(len(front.points))
+    if select:
+        FlowSelect(point=numbers[-1]).apply(Context(), module)
+        numbers = range(1)
+    file = load(emit(parse(str(module))), "emitted_prices")
+
+    async def llm(node: str, messages: object, *, model: str, **params: object) -> object:
+        return file.Completion("done", file.Usage(1, 1000, 10), model)
+
+    for number in numbers:
+        run = file.run({"task": "t"}, point=number, llm=llm, tools={"tests": lambda *_: True})
+        result = clock.run(run)
+        model = next(iter(file.POINTS[number].configs.values())).model
+        given, taken = {"small": (1.0, 2.0), "large": (10.0, 30.0)}[model]
+        assert result.usage.cost_usd == pytest.approx((1000 * given + 10 * taken) / 1e6)
 
 
 def test_without_prices_one_warning_and_two_objectives(explored: Explored) -> None:

@@ -122,19 +122,67 @@ def test_an_answer_and_what_was_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("budget", "sent"),
+    ("provider", "model", "budget", "sent"),
     [
-        ("high", {"reasoning_effort": "high"}),
-        (2048, {"thinking": {"type": "enabled", "budget_tokens": 2048}}),
-        (None, {}),
+        ("openai", "gpt-5-mini", "high", {"reasoning_effort": "high"}),
+        (
+            "anthropic",
+            "claude-sonnet-4-5",
+            2048,
+            {"thinking": {"type": "enabled", "budget_tokens": 2048}},
+        ),
+        (
+            "gemini",
+            "gemini-2.5-pro",
+            512,
+            {"extra_body": {"google": {"thinking_config": {"thinking_budget": 512}}}},
+        ),
+        ("openrouter", "openai/o3", "low", {"reasoning": {"effort": "low"}}),
+        ("qwen", "qwen3-32b", 99, {"enable_thinking": True, "thinking_budget": 99}),
+        ("", "any", None, {}),
     ],
 )
-def test_a_budget_is_sent_as_endpoints_read_it(budget: Any, sent: dict[str, Any]) -> None:
-    async def ask(llm: OpenAIModels, _: Server) -> Completion:
-        return await llm("draft", _MESSAGES, model="m", budget=budget)
+def test_a_budget_is_sent_as_the_provider_reads_it(
+    provider: str, model: str, budget: Any, sent: dict[str, Any]
+) -> None:
+    """By what went over the wire: the SDK has a parameter for one of these forms only."""
 
-    _, server = _serve(_response(_completion("hello")), ask)
-    assert server.requests == [{"model": "m", "messages": _MESSAGES, **sent}]
+    async def ask(llm: OpenAIModels, _: Server) -> Completion:
+        return await llm("draft", _MESSAGES, model=model, budget=budget)
+
+    _, server = _serve(_response(_completion("hello")), ask, provider=provider)
+    assert server.requests == [{"model": model, "messages": _MESSAGES, **sent}]
+
+
+def test_parameters_that_openai_has_no_name_for_go_along() -> None:
+    async def ask(llm: OpenAIModels, _: Server) -> Completion:
+        params = {"top_k": 5, "temperature": 0.5, "min_p": 0.1, "budget": 9}
+        return await llm("draft", _MESSAGES, model="qwen3-32b", **params)
+
+    _, server = _serve(_response(_completion("hello")), ask, provider="qwen")
+    assert server.requests == [
+        {
+            "model": "qwen3-32b",
+            "messages": _MESSAGES,
+            "temperature": 0.5,
+            "top_k": 5,
+            "min_p": 0.1,
+            "enable_thinking": True,
+            "thinking_budget": 9,
+        }
+    ]
+
+
+def test_a_budget_that_nobody_knows_how_to_ask_for_is_refused_unasked() -> None:
+    async def ask(llm: OpenAIModels, _: Server) -> CallError:
+        with pytest.raises(CallError) as caught:
+            await llm("draft", _MESSAGES, model="m", budget=1)
+        return caught.value
+
+    error, server = _serve(_response(_completion("hello")), ask)
+    assert not error.transient
+    assert "a provider whose name was not given" in str(error)
+    assert server.requests == []
 
 
 def test_an_answer_without_text_is_an_empty_answer_not_a_failure() -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from io import StringIO
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from xdsl.context import Context
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
 
@@ -15,8 +17,10 @@ from flowir.calculus.terms import Workflow
 from flowir.dialects import flow
 from flowir.dialects.dse import CHOICES, CONFIGS, FRONT, FrontAttr, UnusedAttr
 from flowir.errors import SearchError
+from flowir.profile.prices import Price
 from flowir.search.annotate import annotate, clear, front_from_ir, workflow_hash
 from flowir.search.explore import Source, explore
+from flowir.search.facts import price_texts, read_prices
 from flowir.search.front import Front
 from flowir.search.options import Options
 from flowir.search.pareto_json import ParetoJsonTarget
@@ -208,3 +212,20 @@ def test_thinned_fronts_keep_their_numbers_straight(module: ModuleOp, front: Fro
     assert found.facts.found == len(front.points)
     assert found.decisions == workflow_terms(workflow).decisions
     assert not found.dominated
+
+
+@given(
+    st.lists(
+        st.tuples(st.text(), st.floats(0, 1e9), st.floats(0, 1e9)), unique_by=lambda row: row[0]
+    )
+)
+def test_prices_are_read_back_as_written(rows: list[tuple[str, float, float]]) -> None:
+    """Whatever models are called."""
+    prices = tuple((model, Price(given, taken)) for model, given, taken in rows)
+    assert read_prices(price_texts(prices), "here") == prices
+
+
+@pytest.mark.parametrize("text", ["", "gpt", "gpt 1", "gpt one 2"])
+def test_what_is_no_price_is_refused(text: str) -> None:
+    with pytest.raises(SearchError, match="is no price"):
+        read_prices([text], "here")

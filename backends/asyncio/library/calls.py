@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import random
-import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from flowir.backends.asyncio.library.errors import CallError
+from flowir.backends.asyncio.library.errors import CallError, WorkflowError
 from flowir.backends.asyncio.library.points import Config
+from flowir.backends.asyncio.library.tracing import call_span, record
 from flowir.backends.asyncio.library.written import PRICES, Point
 
 log = logging.getLogger(__name__)
@@ -41,11 +42,12 @@ class Usage:
 
 
 class Completion(NamedTuple):
-    """What a model answered."""
+    """What a model answered; `ttft_s` is the time to its first piece, where it was measured."""
 
     text: str
     usage: Usage
     model: str
+    ttft_s: float | None = None
 
 
 class LLM(Protocol):
@@ -53,6 +55,7 @@ class LLM(Protocol):
 
     `node` is the site of the call, `params` are the budget, if there is one, and the sampling
     parameters. The answer needs `text`, `model`, `usage.input_tokens` and `usage.output_tokens`.
+    Errors with an attribute `transient` say themselves whether a repeat may help.
     """
 
     def __call__(
@@ -87,16 +90,10 @@ async def ask(ctx: Context, site: str, config: str, prompt: str, system: str | N
     messages = [{"role": "user", "content": prompt}]
     if system is not None:
         messages.insert(0, {"role": "system", "content": system})
-    with span(site, chosen) as current:
+    with call_span(ctx.llm, site, config, chosen) as current:
         answer, seconds = await request(ctx, site, chosen, messages)
         if current is not None:
-            current.set_attributes(
-                {
-                    "gen_ai.response.model": answer.model,
-                    "gen_ai.usage.input_tokens": answer.usage.input_tokens,
-                    "gen_ai.usage.output_tokens": answer.usage.output_tokens,
-                }
-            )
+            record(current, answer, seconds)
     read, written = answer.usage.input_tokens, answer.usage.output_tokens
     price = PRICES.get(chosen.model)
     cost = None if price is None else (read * price[0] + written * price[1]) / 1e6
@@ -129,6 +126,8 @@ async def request(
                 async with asyncio.timeout(ctx.call_timeout):
                     answer = await ctx.llm(site, messages, model=config.model, **params)
                 return answer, clock() - start
+        except WorkflowError:
+            raise
         except Exception as error:
             wait = backoff(error, failures)
             failures += 1
@@ -156,35 +155,23 @@ def backoff(error: Exception, failures: int) -> float | None:
 
 
 def retry_after(error: Exception) -> float:
-    """Seconds the provider asks to wait: an attribute of the error, or its Retry-After header."""
-    headers = getattr(getattr(error, "response", None), "headers", {})
-    asked: Any = getattr(error, "retry_after_s", getattr(error, "retry_after", None))
-    if asked is None:
-        asked = headers.get("retry-after", headers.get("Retry-After", 0.0))
-    try:
-        return max(0.0, float(asked))
-    except ValueError:
-        from email.utils import mktime_tz, parsedate_tz
+    """Seconds the provider asks to wait: an attribute of the error, or a header of its response."""
+    headers = dict(getattr(getattr(error, "response", None), "headers", ()))
+    headers = {str(name).lower(): text for name, text in headers.items()}
+    date: Any = headers.get("retry-after")
+    asked_for: list[tuple[Any, float]] = [
+        (getattr(error, "retry_after_s", getattr(error, "retry_after", None)), 1.0),
+        (headers.get("retry-after-ms"), 1e-3),
+        (date, 1.0),
+    ]
+    for asked, unit in asked_for:
+        with contextlib.suppress(TypeError, ValueError):
+            seconds = unit * float(asked)
+            if 0.0 <= seconds < math.inf:
+                return seconds
+    from email.utils import mktime_tz, parsedate_tz
 
-        date = parsedate_tz(asked)
-        return 0.0 if date is None else max(0.0, mktime_tz(date) - time.time())
-
-
-def span(site: str, config: Config) -> contextlib.AbstractContextManager[Any]:
-    """An OpenTelemetry span for a call, if the program traces; a context that gives None if not."""
-    trace = sys.modules.get("opentelemetry.trace")
-    if trace is None:
-        return contextlib.nullcontext()
-    attributes = {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.request.model": config.model,
-        "flowir.node.id": site,
-    }
-    # <budgets>
-    if config.budget is not None:
-        attributes["gen_ai.request.reasoning.level"] = str(config.budget)
-    # </budgets>
-    started: contextlib.AbstractContextManager[Any] = trace.get_tracer(
-        "flowir"
-    ).start_as_current_span(f"chat {config.model}", attributes=attributes)
-    return started
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
+        if (parsed := parsedate_tz(date)) is not None:
+            return max(0.0, mktime_tz(parsed) - time.time())
+    return 0.0

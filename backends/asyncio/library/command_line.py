@@ -41,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # </estimates>
     option("--base-url", metavar="URL", help="an OpenAI-compatible endpoint")
     option("--api-key-env", metavar="NAME", default="OPENAI_API_KEY", help="variable with its key")
+    option("--provider", metavar="NAME", help="whose endpoint it is, if its address does not tell")
+    option("--stream", action="store_true", help="read answers as they are written")
     option("--timeout", type=float, metavar="S", help="seconds for the whole run")
     option("--call-timeout", type=float, metavar="S", help="seconds for one request")
     option("--max-concurrency", type=int, metavar="N", help="most requests at the same time")
@@ -50,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     log.setLevel(logging.WARNING if args.quiet else logging.INFO)
+    key = os.environ.get(args.api_key_env)
     try:
         point = args.point
         # <estimates>
@@ -63,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             run(
                 read_inputs(args),
                 point=point,
-                llm=openai_llm(args.base_url, os.environ.get(args.api_key_env)),
+                llm=openai_llm(args.base_url, key, provider=args.provider, stream=args.stream),
                 timeout=args.timeout,
                 call_timeout=args.call_timeout,
                 max_concurrency=args.max_concurrency,

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
+import inspect
+from dataclasses import dataclass
 from typing import Any
 
 from flowir.backends.asyncio.library.calls import LLM, Completion, Usage
-from flowir.backends.asyncio.library.errors import WorkflowError
+from flowir.backends.asyncio.library.errors import CallError, WorkflowError
+from flowir.backends.asyncio.library.written import PROVIDERS, REASONING, log
 
 
-def openai_llm(base_url: str | None = None, api_key: str | None = None) -> LLM:
-    """A client of an OpenAI-compatible endpoint, through the openai package."""
+def openai_llm(
+    base_url: str | None = None,
+    api_key: str | None = None,
+    *,
+    provider: str | None = None,
+    stream: bool = False,
+) -> LLM:
+    """A client of an OpenAI-compatible endpoint, through the openai package.
+
+    Args:
+        base_url: OPENAI_BASE_URL or OpenAI's own if None.
+        api_key: OPENAI_API_KEY if None; an endpoint given by `base_url` may need none.
+        provider: whose endpoint it is, where its address does not tell.
+        stream: read answers as they are written, which measures the time to the first piece.
+    """
     try:
         openai: Any = importlib.import_module("openai")
         key = api_key or ("none" if base_url else None)
@@ -19,31 +36,94 @@ def openai_llm(base_url: str | None = None, api_key: str | None = None) -> LLM:
         raise WorkflowError("the openai package is missing: pip install openai") from error
     except openai.OpenAIError as error:
         raise WorkflowError(str(error)) from error
+    known = frozenset(inspect.signature(client.chat.completions.create).parameters)
+    name = provider or PROVIDERS.get(client.base_url.host, "")
+    return Endpoint(openai, client, known, name, stream)
 
-    async def llm(
-        node: str,
-        messages: list[dict[str, str]],
-        *,
-        model: str,
-        **params: Any,
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A model client; see `openai_llm`."""
+
+    openai: Any
+    client: Any
+    known: frozenset[str]
+    provider: str
+    stream: bool
+
+    async def __call__(
+        self, node: str, messages: list[dict[str, str]], *, model: str, **params: Any
     ) -> Completion:
         # <budgets>
-        budget = params.pop("budget", None)
-        if isinstance(budget, str):
-            params["reasoning_effort"] = budget
-        elif budget is not None:  # as LiteLLM and Anthropic have it; OpenAI itself refuses
-            params["extra_body"] = {"thinking": {"type": "enabled", "budget_tokens": budget}}
+        if (budget := params.pop("budget", None)) is not None:
+            params |= reasoning(self.provider, model, budget)
         # </budgets>
+        # What OpenAI has no name for, such as top_k, others take in the body of the request.
+        if extra := {name: value for name, value in params.items() if name not in self.known}:
+            body = params.get("extra_body", {}) | extra
+            params = {n: v for n, v in params.items() if n in self.known} | {"extra_body": body}
+        ask = self.streamed if self.stream else self.whole
         try:
-            answer = await client.chat.completions.create(model=model, messages=messages, **params)
-        except openai.APIConnectionError as error:
-            raise ConnectionError(str(error)) from error
+            return await ask(model=model, messages=messages, **params)
+        except self.openai.APIStatusError:
+            raise
+        except (self.openai.APIError, ValueError) as error:
+            raise ConnectionError(f"no complete answer: {error}") from error
+        except Exception as error:  # The package lets its HTTP library's errors out of streams.
+            if not type(error).__module__.startswith("http"):
+                raise
+            raise ConnectionError(f"no complete answer: {error!r}") from error
+
+    async def whole(self, **request: Any) -> Completion:
+        """An answer in one piece."""
+        answer = await self.client.chat.completions.create(**request)
+        if isinstance(answer, str):
+            raise CallError(f"{self.client.base_url} is no chat completions API: {answer[:60]!r}")
         if not answer.choices:
             raise ConnectionError("a completion without choices")
-        read, written = 0, 0
-        if answer.usage is not None:
-            read, written = answer.usage.prompt_tokens, answer.usage.completion_tokens
         text = answer.choices[0].message.content or ""
-        return Completion(text, Usage(1, read, written), answer.model)
+        return Completion(text, self.usage(answer.usage), answer.model or request["model"])
 
-    return llm
+    async def streamed(self, **request: Any) -> Completion:
+        """An answer as it is written."""
+        clock = asyncio.get_running_loop().time
+        start, first = clock(), None
+        pieces: list[str] = []
+        usage, model, finished = None, request["model"], False
+        chunks = await self.client.chat.completions.create(
+            **request, stream=True, stream_options={"include_usage": True}
+        )
+        async with chunks:
+            async for chunk in chunks:
+                usage, model = chunk.usage or usage, chunk.model or model
+                for choice in chunk.choices or ():
+                    finished = finished or choice.finish_reason is not None
+                    if choice.delta.content:
+                        first = clock() - start if first is None else first
+                        pieces.append(choice.delta.content)
+        if not finished:
+            raise ConnectionError("the stream ended before the answer did")
+        return Completion("".join(pieces), self.usage(usage), model, first)
+
+    def usage(self, told: Any) -> Usage:
+        """The tokens of a call."""
+        if told is None:
+            log.warning("%s tells no token usage; it counts as 0", self.client.base_url)
+            return Usage(1)
+        return Usage(1, told.prompt_tokens or 0, told.completion_tokens or 0)
+
+
+def reasoning(provider: str, model: str, budget: int | str) -> dict[str, Any]:
+    """A reasoning budget as the provider wants it in a request.
+
+    Raises:
+        CallError: nobody knows; a budget is never left out in silence.
+    """
+    if (fields := REASONING.get((provider, model, budget))) is not None:
+        return fields
+    known = ", ".join(f"{p} takes {b!r} for {m}" for p, m, b in REASONING) or "nothing"
+    where = provider or "a provider whose name was not given"
+    raise CallError(
+        f"how {where} takes the reasoning budget {budget!r} for {model} is not known; known is: "
+        f"{known}; name the provider, or add the fields of the request to REASONING"
+    )

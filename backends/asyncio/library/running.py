@@ -11,6 +11,7 @@ from typing import Any
 from flowir.backends.asyncio.library.calls import LLM, Context, Usage
 from flowir.backends.asyncio.library.errors import InputError, RunTimeoutError
 from flowir.backends.asyncio.library.selection import point_of
+from flowir.backends.asyncio.library.tracing import run_span
 from flowir.backends.asyncio.library.written import INPUTS, Inputs, Point, workflow
 
 
@@ -33,7 +34,7 @@ async def run(
     tools: Mapping[str, Callable[..., Any]] | None = None,
     timeout: float | None = None,
     call_timeout: float | None = None,
-    max_concurrency: int | None = None,
+    max_concurrency: int | asyncio.Semaphore | None = None,
     retries: int = 3,
 ) -> Result:
     """Run the workflow once.
@@ -44,20 +45,26 @@ async def run(
         tools: used instead of what TOOLS names; functions or coroutine functions.
         timeout: seconds for the whole run.
         call_timeout: seconds for one request.
-        max_concurrency: how many requests may be open at the same time.
+        max_concurrency: how many requests may be open at the same time, or a semaphore that
+            several runs share.
         retries: how often a request that fails for a passing reason is repeated.
 
     Raises:
         WorkflowError: see its subclasses.
     """
     check_inputs(inputs)
-    slots = asyncio.Semaphore(max_concurrency) if max_concurrency else contextlib.nullcontext()
+    slots = contextlib.nullcontext() if max_concurrency is None else max_concurrency
+    if isinstance(slots, int):
+        if slots < 1:
+            raise InputError(f"max_concurrency must be 1 or more, and is {slots}")
+        slots = asyncio.Semaphore(slots)
     ctx = Context(point_of(point), llm, tools or {}, call_timeout, retries, slots)
     clock = asyncio.get_running_loop().time
     start = clock()
     try:
-        async with asyncio.timeout(timeout):
-            value = await workflow(ctx)
+        with run_span(ctx.point.number, inputs):
+            async with asyncio.timeout(timeout):
+                value = await workflow(ctx)
     except TimeoutError as error:
         raise RunTimeoutError(f"no result after {timeout} s") from error
     # <parallel>

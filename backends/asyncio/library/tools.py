@@ -10,6 +10,7 @@ from typing import Any
 
 from flowir.backends.asyncio.library.calls import Context
 from flowir.backends.asyncio.library.errors import AnswerError, ToolError
+from flowir.backends.asyncio.library.tracing import tool_span
 from flowir.backends.asyncio.library.values import T, Verdict, read_verdict
 from flowir.backends.asyncio.library.written import TOOLS
 
@@ -21,14 +22,15 @@ async def use_tool(ctx: Context, tool: str, kind: type[T], *values: object) -> T
         ToolError: it is not there, or failed.
         AnswerError: it gave something of another type.
     """
+    function = ctx.tools.get(tool) or imported(tool)
     try:
-        function = ctx.tools.get(tool) or imported(TOOLS[tool])
-        if inspect.iscoroutinefunction(function):
-            given = await function(*values)
-        else:
-            given = await asyncio.to_thread(function, *values)
-            if inspect.isawaitable(given):
-                given = await given
+        with tool_span(tool):
+            if inspect.iscoroutinefunction(function):
+                given = await function(*values)
+            else:
+                given = await asyncio.to_thread(function, *values)
+                if inspect.isawaitable(given):
+                    given = await given
     except Exception as error:
         raise ToolError(f"tool {tool}: {type(error).__name__}: {error}") from error
     if not isinstance(given, kind):
@@ -43,10 +45,20 @@ async def keys_of(ctx: Context, tool: str, values: Sequence[object]) -> list[obj
     return [task.result() for task in tasks]
 
 
-def imported(place: str) -> Callable[..., Any]:
-    """The function at `module:function`."""
-    module, _, name = place.partition(":")
-    function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+def imported(tool: str) -> Callable[..., Any]:
+    """The function at the place that TOOLS has for a tool, found as Python finds modules.
+
+    Raises:
+        ToolError: it is not there.
+    """
+    module, _, name = TOOLS[tool].partition(":")
+    try:
+        function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    except Exception as error:
+        raise ToolError(
+            f"tool {tool}: {TOOLS[tool]} cannot be imported ({error}); put its folder on the path, "
+            f"or pass the function to run, as tools={{{tool!r}: …}}"
+        ) from error
     return function
 
 

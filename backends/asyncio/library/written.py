@@ -22,6 +22,12 @@ TOOLS: dict[str, str] = {}
 
 PRICES: dict[str, tuple[float, float]] = {}
 
+PROVIDERS: dict[str, str] = {}
+
+REASONING: dict[tuple[str, str, int | str], dict[str, Any]] = {}
+
+WORKFLOW = ""
+
 
 @dataclass(frozen=True)
 class Point:

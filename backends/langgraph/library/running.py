@@ -11,6 +11,7 @@ from langchain_core.runnables import RunnableConfig
 from flowir.backends.asyncio.library.calls import LLM, Usage
 from flowir.backends.asyncio.library.errors import RunTimeoutError
 from flowir.backends.asyncio.library.running import Result, check_inputs, first_of
+from flowir.backends.asyncio.library.tracing import run_span
 from flowir.backends.asyncio.library.written import Inputs, Point
 from flowir.backends.langgraph.library.settings import new_context
 from flowir.backends.langgraph.library.written import graph
@@ -24,7 +25,7 @@ async def run(
     tools: Mapping[str, Callable[..., Any]] | None = None,
     timeout: float | None = None,
     call_timeout: float | None = None,
-    max_concurrency: int | None = None,
+    max_concurrency: int | asyncio.Semaphore | None = None,
     retries: int = 3,
 ) -> Result:
     """Run the workflow once.
@@ -35,7 +36,8 @@ async def run(
         tools: used instead of what TOOLS names; functions or coroutine functions.
         timeout: seconds for the whole run.
         call_timeout: seconds for one request.
-        max_concurrency: how many requests may be open at the same time.
+        max_concurrency: how many requests may be open at the same time, or a semaphore that
+            several runs share.
         retries: how often a request that fails for a passing reason is repeated.
 
     Raises:
@@ -52,13 +54,14 @@ async def run(
     )
     context: Any = ctx  # Settings are what the graph says it takes; a Context has all of them.
     config: RunnableConfig = {}
-    if max_concurrency is not None:
+    if isinstance(max_concurrency, int):
         config["max_concurrency"] = max_concurrency
     clock = asyncio.get_running_loop().time
     start = clock()
     try:
-        async with asyncio.timeout(timeout):
-            final = await graph.ainvoke(inputs, config, context=context)
+        with run_span(ctx.point.number, inputs):
+            async with asyncio.timeout(timeout):
+                final = await graph.ainvoke(inputs, config, context=context)
     except TimeoutError as error:
         raise RunTimeoutError(f"no result after {timeout} s") from error
     # <parallel>

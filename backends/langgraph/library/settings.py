@@ -13,6 +13,7 @@ from langgraph.config import get_config, get_stream_writer
 from langgraph.runtime import Runtime
 
 from flowir.backends.asyncio.library.calls import LLM, Context
+from flowir.backends.asyncio.library.errors import InputError
 from flowir.backends.asyncio.library.selection import point_of
 from flowir.backends.asyncio.library.written import Point
 from flowir.backends.langgraph.library.chat_models import chat_model_llm
@@ -56,23 +57,39 @@ def new_context(
     llm: LLM | None = None,
     tools: Mapping[str, Callable[..., Any]] | None = None,
     call_timeout: float | None = None,
-    max_concurrency: int | None = None,
+    max_concurrency: int | asyncio.Semaphore | None = None,
     retries: int = 3,
 ) -> Context:
     """A context for one run of the graph, from Python; `run` says what the arguments are.
 
-    Give `max_concurrency` in the configuration of the run as well, at its top level.
+    Raises:
+        WorkflowError: one of them is not what `run` takes.
     """
-    slots = asyncio.Semaphore(max_concurrency) if max_concurrency else contextlib.nullcontext()
-    client = reported(chat_model_llm() if llm is None else llm)
+    slots = contextlib.nullcontext() if max_concurrency is None else max_concurrency
+    if isinstance(slots, int):
+        if slots < 1:
+            raise InputError(f"max_concurrency must be 1 or more, and is {slots}")
+        slots = asyncio.Semaphore(slots)
+    client = Reported(chat_model_llm() if llm is None else llm)
     return Context(point_of(point), client, tools or {}, call_timeout, retries, slots)
 
 
-def reported(llm: LLM) -> LLM:
+@dataclass(frozen=True)
+class Reported:
     """A client that tells the stream `custom` of every answer: where, which model, how much."""
 
-    async def call(node: str, messages: list[dict[str, str]], *, model: str, **params: Any) -> Any:
-        answer = await llm(node, messages, model=model, **params)
+    llm: LLM
+
+    @property
+    def provider(self) -> str | None:
+        """Whose models they are, if the client knows."""
+        found: str | None = getattr(self.llm, "provider", None)
+        return found
+
+    async def __call__(
+        self, node: str, messages: list[dict[str, str]], *, model: str, **params: Any
+    ) -> Any:
+        answer = await self.llm(node, messages, model=model, **params)
         get_stream_writer()(
             {
                 "site": node,
@@ -82,5 +99,3 @@ def reported(llm: LLM) -> LLM:
             }
         )
         return answer
-
-    return call

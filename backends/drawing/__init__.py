@@ -1,0 +1,1 @@
+"""What a drawing of a workflow shows, whatever language it is written in."""

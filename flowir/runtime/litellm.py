@@ -1,0 +1,111 @@
+"""Every provider that LiteLLM speaks to, behind the model protocol.
+
+Install it with `pip install 'flowir[litellm]'`. Importing LiteLLM takes seconds. Its retries are
+off, because emitted code retries, and it may drop no parameter: what a provider does not take is an
+error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flowir.runtime.capabilities import Capability, for_litellm, reasoning
+from flowir.runtime.llm import CallError, Completion, Message
+from flowir.runtime.responses import (
+    UsageReader,
+    is_transient,
+    read_answer,
+    read_stream,
+    retry_after,
+    words,
+)
+
+
+class LiteLLMModels:
+    """A model client (see :class:`flowir.runtime.llm.LLM`) for models named as LiteLLM names them.
+
+    A model is `provider/name`, such as `anthropic/claude-sonnet-4-5`; keys come from the variables
+    that LiteLLM reads, such as `ANTHROPIC_API_KEY`. A `budget` is translated as the capability
+    table has it for the provider and the model; what it does not cover is refused. LiteLLM keeps
+    connections for all of a process, and closes them at its end.
+
+    Args:
+        capabilities: how reasoning budgets are asked for.
+        timeout_s: seconds until a request is given up; LiteLLM's default (minutes) if None.
+        stream: read answers as they are written, which measures the time to first token.
+        options: what every call of `litellm.acompletion` gets as well, such as `api_base`.
+
+    Raises:
+        CallError: LiteLLM is not installed; calls raise it as well.
+    """
+
+    provider = "litellm"
+
+    def __init__(
+        self,
+        *,
+        capabilities: Sequence[Capability] | None = None,
+        timeout_s: float | None = None,
+        stream: bool = False,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        # The import would ask the network for a map of models, and wait where there is none.
+        os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+        try:
+            import litellm
+        except ImportError as error:
+            raise CallError(
+                "LiteLLM is not installed; run: pip install 'flowir[litellm]'", transient=False
+            ) from error
+        self._sdk: Any = litellm
+        self._capabilities = for_litellm() if capabilities is None else capabilities
+        self._stream = stream
+        self._usage = UsageReader()
+        self._options = {
+            **({} if timeout_s is None else {"timeout": timeout_s}),
+            **(options or {}),
+            "num_retries": 0,
+            "max_retries": 0,
+            "drop_params": False,
+        }
+
+    async def __call__(
+        self, node: str, messages: list[Message], *, model: str, **params: Any
+    ) -> Completion:
+        """One request; `node` only names the call in errors."""
+        try:
+            if (budget := params.pop("budget", None)) is not None:
+                name, provider, *_ = self._sdk.get_llm_provider(model)
+                params |= reasoning(provider, name, budget, self._capabilities)
+            return await self._answer(node, {"model": model, "messages": messages, **params})
+        except (CallError, TypeError):
+            raise
+        except Exception as error:
+            status = getattr(error, "status_code", None)
+            if not isinstance(status, int):
+                if not type(error).__module__.startswith(("http", "litellm", "openai", "aiohttp")):
+                    raise
+                raise CallError(f"{node}: {model}: {words(error)}", transient=True) from error
+            headers = getattr(getattr(error, "response", None), "headers", None) or {}
+            raise CallError(
+                f"{node}: {model}: {words(error)}",
+                transient=is_transient(status),
+                retry_after_s=retry_after(headers),
+                status=status,
+            ) from error
+
+    async def _answer(self, node: str, request: dict[str, Any]) -> Completion:
+        model: str = request["model"]
+        start = asyncio.get_running_loop().time()
+        if self._stream:
+            asked = {"stream": True, "stream_options": {"include_usage": True}}
+            chunks = await self._sdk.acompletion(**request, **self._options, **asked)
+            return await read_stream(node, chunks, start, model, self._usage)
+        answer = await self._sdk.acompletion(**request, **self._options)
+        completion = read_answer(answer, model, self._usage)
+        if completion is None:
+            raise CallError(f"{node}: {model} sent a completion without choices", transient=True)
+        return completion
