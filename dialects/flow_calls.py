@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from xdsl.dialects.builtin import (
     ArrayAttr,
+    FloatData,
     FunctionType,
     IntAttr,
     StringAttr,
     SymbolRefAttr,
+    UnitAttr,
 )
 from xdsl.ir import SSAValue
 from xdsl.irdl import (
@@ -33,6 +35,7 @@ from flowir.dialects.flow_types import (
     JoinMode,
     JoinModeAttr,
 )
+from flowir.dialects.literals import float_text, parse_float
 
 
 @irdl_op_definition
@@ -108,10 +111,35 @@ class JoinOp(IRDLOperation):
     """Makes one value of several.
 
     `all`, `any` give a list, `concat` text; `vote` the plurality answer (labels by `key`, else the
-    exact text; ties to the earliest); `select` what the agent `by` picks.
+    exact text; ties to the earliest); `select` what the agent `by` picks; `first` the earliest
+    finisher, or with `until` the earliest that the checker accepts, else the last one judged.
 
         %best = flow.join select(%a, %b) by @judge(%task : !flow.text)
             : (!flow.text, !flow.text) -> !flow.text
+        %kept = flow.join first(%a, %b) until @tests(%task : !flow.text) after [0.0, 2.0]
+            : (!flow.text, !flow.text) -> !flow.text
+        %most = flow.join vote(%a, %b, %c) quorum : (!flow.text, !flow.text, !flow.text)
+            -> !flow.text
+
+    `first`, and a vote with `quorum`, are races. What races are the *lanes*: the lane of an operand
+    is the operation that makes it together with whatever else nobody but that lane reads, in the
+    block as it runs, so with alternatives replaced by the region chosen and calls of workflows by
+    their bodies. What two lanes read, what anything else reads too, and what writes to the world
+    (and what only that reads) is in no lane: it runs as ever, and is never cancelled.
+
+    A race begins when everything is there that its lanes and its checker read from outside them.
+    Then all lanes start; with `after`, each so many seconds later, unless the race is decided by
+    then. An operand without a lane of its own is there as soon as its delay is over. Once the race
+    is decided, what still runs is cancelled and waited for; calls that were started are billed.
+
+    - A vote with `quorum` is decided when the label that leads, ties going to the earlier operand,
+      would win whatever the operands still missing turn out to be. So the label is the one that a
+      vote over all would choose; the value is the earliest with that label that is there.
+    - `first` is decided by the first operand that is there; with `until`, every one is judged as
+      soon as it is there, and the first acceptance decides. If none is accepted, the operand judged
+      last is the result. Of operands at the same moment, the earlier one is first.
+
+    A failure of a lane, or of a judgement, fails the race.
     """
 
     name = "flow.join"
@@ -122,6 +150,9 @@ class JoinOp(IRDLOperation):
     output = result_def()
     by = opt_prop_def(SymbolRefAttr)
     key = opt_prop_def(SymbolRefAttr)
+    quorum = opt_prop_def(UnitAttr)
+    until = opt_prop_def(SymbolRefAttr)
+    after = opt_prop_def(ArrayAttr[FloatData])
     site = opt_prop_def(StringAttr)
     group = opt_prop_def(StringAttr)
     config = opt_prop_def(ConfigAttr)
@@ -129,15 +160,35 @@ class JoinOp(IRDLOperation):
     irdl_options = (AttrSizedOperandSegments(as_property=True),)
     traits = traits_def(HasAncestor(WorkflowOp), InvocationEffect(), Canonicalizable())
 
+    @property
+    def races(self) -> bool:
+        """Whether it may be decided before all operands are there."""
+        return self.mode.data is JoinMode.FIRST or self.quorum is not None
+
+    @property
+    def delays(self) -> tuple[float, ...]:
+        """Seconds after which each operand of a race starts; zeros where none are given."""
+        if self.after is None:
+            return (0.0,) * len(self.inputs)
+        return tuple(delay.data for delay in self.after)
+
     @classmethod
     def parse(cls, parser: Parser) -> JoinOp:
         properties: syntax.Properties = {"mode": JoinModeAttr(parser.parse_str_enum(JoinMode))}
         start = parser.pos
         operands = syntax.parse_operands(parser)
         context: list[SSAValue] = []
-        if parser.parse_optional_keyword("by"):
-            properties["by"] = syntax.parse_symbol(parser)
-            context = syntax.parse_optional_typed_operands(parser)
+        if parser.parse_optional_keyword("quorum"):
+            properties["quorum"] = UnitAttr()
+        for word in ("by", "until"):
+            if parser.parse_optional_keyword(word):
+                properties[word] = syntax.parse_symbol(parser)
+                context += syntax.parse_optional_typed_operands(parser)
+        if parser.parse_optional_keyword("after"):
+            delays = parser.parse_comma_separated_list(
+                parser.Delimiter.SQUARE, lambda: parse_float(parser)
+            )
+            properties["after"] = ArrayAttr(delays)
         if parser.parse_optional_keyword("key"):
             properties["key"] = syntax.parse_symbol(parser)
         syntax.parse_clauses(parser, properties, "site", "group", "config")
@@ -159,10 +210,16 @@ class JoinOp(IRDLOperation):
     def print(self, printer: Printer) -> None:
         printer.print_string(f" {self.mode.data}")
         syntax.print_operands(printer, self.inputs)
-        if self.by is not None:
-            printer.print_string(" by ")
-            syntax.print_symbol(printer, self.by)
-            syntax.print_optional_typed_operands(printer, self.context)
+        if self.quorum is not None:
+            printer.print_string(" quorum")
+        for word, symbol in (("by", self.by), ("until", self.until)):
+            if symbol is not None:
+                printer.print_string(f" {word} ")
+                syntax.print_symbol(printer, symbol)
+                syntax.print_optional_typed_operands(printer, self.context)
+        if self.after is not None:
+            shown = ", ".join(float_text(delay.data) for delay in self.after)
+            printer.print_string(f" after [{shown}]")
         if self.key is not None:
             printer.print_string(" key ")
             syntax.print_symbol(printer, self.key)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from xdsl.dialects.builtin import ModuleOp, StringAttr, SymbolRefAttr
-from xdsl.ir import Attribute, Operation, Region
+from xdsl.ir import Attribute, Operation, Region, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
 from flowir.dialects import prompt
@@ -144,8 +144,20 @@ def verify_join(op: flow.JoinOp) -> None:
         raise fail(op, "`by @agent` belongs to `select`, and `select` needs it")
     if op.key is not None and mode is not JoinMode.VOTE:
         raise fail(op, "`key @tool` belongs to `vote`: it gives the label to count")
-    if op.by is None and (op.group is not None or op.config is not None):
-        raise fail(op, "`as` and `config` are for the agent of `select`; remove them")
+    if op.quorum is not None and mode is not JoinMode.VOTE:
+        raise fail(op, "`quorum` belongs to `vote`: it ends when the leader cannot be overtaken")
+    for word, given in (("until @checker", op.until), ("after […]", op.after)):
+        if given is not None and mode is not JoinMode.FIRST:
+            raise fail(op, f"`{word}` belongs to `first`: candidates that race")
+    if op.by is None and op.until is None:
+        if op.group is not None or op.config is not None:
+            raise fail(
+                op, "`as` and `config` are for the agent of `select` or `until`; remove them"
+            )
+        if op.context:
+            raise fail(op, f"{len(op.context)} values of context, and nobody who reads them")
+    if op.after is not None:
+        _verify_delays(op, op.delays)
     if len(set(types)) > 1:
         raise fail(
             op, f"operands of different types: {', '.join(map(str, types))}; make them one type"
@@ -159,6 +171,21 @@ def verify_join(op: flow.JoinOp) -> None:
         raise fail(op, f"`{mode}` of {types[0]} gives {wanted}, not {op.output.type}")
     if mode is JoinMode.CONCAT and types[0] != text:
         raise fail(op, f"`concat` joins !flow.text, not {types[0]}")
+
+
+def _verify_delays(op: flow.JoinOp, delays: Sequence[float]) -> None:
+    """One for each operand, in seconds; somebody starts at once."""
+    if len(delays) != len(op.inputs):
+        raise fail(op, f"{len(delays)} delays for {len(op.inputs)} operands; give one each")
+    for delay in delays:
+        if not 0.0 <= delay < float("inf"):
+            raise fail(op, f"a delay of {delay} s; it must be zero or more seconds")
+    if min(delays) > 0.0:
+        raise fail(op, "every operand is delayed; let one start at once with a delay of 0.0")
+    places: dict[SSAValue, float] = {}
+    for value, delay in zip(op.inputs, delays, strict=True):
+        if places.setdefault(value, delay) != delay:
+            raise fail(op, "one operand has two delays; it is made once, so give it one")
 
 
 def verify_branch(op: flow.BranchOp) -> None:

@@ -87,6 +87,7 @@ class JoinMode(StrEnum):
     CONCAT = auto()
     VOTE = auto()
     SELECT = auto()
+    FIRST = auto()
 
 
 @irdl_attr_definition

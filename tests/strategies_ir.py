@@ -55,6 +55,7 @@ class _Writer:
 
     integer: Callable[[int, int], int]
     pure: bool = False
+    races: bool = True
     declared: list[str] = field(default_factory=list)
     symbols: set[str] = field(default_factory=set)
     agents: dict[tuple[int, str, str], list[str]] = field(default_factory=dict)
@@ -167,7 +168,7 @@ class _Writer:
     def op(self, scope: list[tuple[str, str]], depth: int) -> Iterator[str]:
         """One operation; its value joins the scope."""
         self.ops += 1
-        kinds = ["call", "call", "join", "vote", "select"]
+        kinds = ["call", "call", "join", "vote", "select", *["vote", "first"] * self.races]
         if depth > 0 and self.ops < 14:
             kinds += [
                 "branch",
@@ -230,7 +231,21 @@ class _Writer:
         yield from drawn
         name, types = self.value(), ", ".join([kind] * len(given))
         key = f" key {self.tool(TEXT, 'key')}" if self.chance(2) else ""
-        yield f"{name} = flow.join vote({', '.join(given)}){key} : ({types}) -> {kind}"
+        quorum = " quorum" if self.races and self.chance(2) else ""
+        yield f"{name} = flow.join vote({', '.join(given)}){quorum}{key} : ({types}) -> {kind}"
+        scope.append((name, kind))
+
+    def _first(self, scope: list[tuple[str, str]], depth: int) -> Iterator[str]:
+        given, kind, drawn = self._candidates(scope)
+        yield from drawn
+        name, types = self.value(), ", ".join([kind] * len(given))
+        until = f" until {self.checker(scope)}" if self.chance(2) else ""
+        after = ""
+        if self.chance(2):
+            delays = {value: self.pick([0.3, 1.2, 2.5]) for value in given}
+            delays[self.pick(given)] = 0.0
+            after = f" after [{', '.join(str(delays[value]) for value in given)}]"
+        yield f"{name} = flow.join first({', '.join(given)}){until}{after} : ({types}) -> {kind}"
         scope.append((name, kind))
 
     def _select(self, scope: list[tuple[str, str]], depth: int) -> Iterator[str]:
@@ -372,14 +387,17 @@ ROLES = {
 VARIABLES = ("task", "class", "site", "prompt", "self_")
 
 
-def module_text(integer: Callable[[int, int], int], called: bool = True, pure: bool = False) -> str:
+def module_text(
+    integer: Callable[[int, int], int], called: bool = True, pure: bool = False, races: bool = True
+) -> str:
     """A module with one workflow to run and, where `called`, maybe one that it may call.
 
     Args:
         integer: draws an integer between two bounds, such as `random.Random(0).randint`.
         pure: no tool has an effect, so that whatever is not used may go.
+        races: whether some calls are cancelled.
     """
-    writer = _Writer(integer, pure)
+    writer = _Writer(integer, pure, races)
     written: list[str] = []
     if called and writer.chance(3):
         written += writer.workflow(1)
@@ -389,9 +407,9 @@ def module_text(integer: Callable[[int, int], int], called: bool = True, pure: b
 
 
 @st.composite
-def module_texts(draw: Any, called: bool = True, pure: bool = False) -> str:
+def module_texts(draw: Any, called: bool = True, pure: bool = False, races: bool = True) -> str:
     """See `module_text`."""
-    return module_text(lambda low, high: draw(st.integers(low, high)), called, pure)
+    return module_text(lambda low, high: draw(st.integers(low, high)), called, pure, races)
 
 
 def entry(module: ModuleOp) -> flow.WorkflowOp:

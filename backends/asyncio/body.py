@@ -19,11 +19,12 @@ from flowir.backends.asyncio.layout import (
 from flowir.backends.asyncio.literals import quoted
 from flowir.backends.asyncio.loops import Loops
 from flowir.backends.asyncio.program import Program, python_type
+from flowir.backends.asyncio.races import Races
 from flowir.backends.asyncio.schedule import Segment, Task, arranged, needs_functions, schedule
 from flowir.backends.asyncio.scope import NOWHERE, RETURN, Scope, Sink, type_word
 from flowir.backends.asyncio.tree import Body, Node
 from flowir.dialects import flow
-from flowir.runtime.interpreter import is_identity
+from flowir.runtime.planning import is_identity
 
 
 class BodyWriter:
@@ -99,7 +100,7 @@ class BodyWriter:
         else:
             function = scope.new(f"make_{name}", f"function {name}")
             part = Body(task.nodes, (), node.output)
-            self._function(function, (), part, scope, RETURN if node.output in read else NOWHERE)
+            self.function(function, (), part, scope, RETURN if node.output in read else NOWHERE)
             coroutine = f"{function}()"
         started = call(f"{group}.create_task", coroutine)
         if node.output in read:
@@ -109,7 +110,7 @@ class BodyWriter:
         else:
             self.statement(started, scope)
 
-    def _function(
+    def function(
         self,
         name: str,
         arguments: Sequence[SSAValue],
@@ -146,7 +147,7 @@ class BodyWriter:
         name = self.program.value_name(node)
         function = scope.new(f"make_{name}", f"function {name}")
         arguments = [value for value in body.arguments if value in body.reads()]
-        self._function(function, arguments, body, scope)
+        self.function(function, arguments, body, scope)
         return function
 
     def _node(self, node: Node, sink: Sink | None, read: Set[SSAValue], scope: Scope) -> None:
@@ -195,6 +196,8 @@ class BodyWriter:
                 expression = prefixed("await ", self.expressions.call(node, scope))
             case flow.MapOp():
                 expression = prefixed("await ", self._map(node, scope))
+            case flow.JoinOp() if node.races:
+                expression = prefixed("await ", Races(self).race(node, scope))
             case flow.JoinOp():
                 if not sink.wanted and node.op.by is None and node.op.key is None:
                     return
@@ -210,6 +213,8 @@ class BodyWriter:
         values = self.program.tree.values(op.inputs)
         items = collection([scope.read(value) for value in values])
         match op.mode.data:
+            case flow.JoinMode.FIRST:
+                raise NotImplementedError("races are written by Races")
             case flow.JoinMode.ALL | flow.JoinMode.ANY:
                 return items
             case flow.JoinMode.CONCAT:
@@ -244,7 +249,7 @@ class BodyWriter:
         ((_, body),) = node.bodies
         name = self.program.value_name(node)
         function = scope.new(f"{name}_item", f"function {name}")
-        self._function(function, body.arguments, body, scope)
+        self.function(function, body.arguments, body, scope)
         source = scope.read(self.program.tree.value(op.source))
         site = quoted(self.program.sites[op])
         return call("each", site, function, source, f"at_most={op.bound.data}")

@@ -26,6 +26,7 @@ SECTIONS = {
     "Tracing": ("tracing",),
     "Tools": ("tools",),
     "Values and answers": ("values",),
+    "Races": ("races",),
     "OpenAI-compatible endpoints": ("openai_client",),
     "Command line": ("command_line",),
 }
@@ -211,6 +212,7 @@ class File:
                 for chosen in point.values()
             ),
             "parallel": "TaskGroup" in workflow or not names.isdisjoint(("each", "keys_of")),
+            "races": not names.isdisjoint(("race", "vote_at_quorum")),
         }
         return {word for word, applies in found.items() if applies}
 

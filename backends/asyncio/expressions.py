@@ -57,15 +57,20 @@ class Expressions:
 
     def judged(self, node: Node, variable: str, scope: Scope, how: str) -> Group:
         """What the checker of a node says of a variable; `how` asks a tool."""
+        return self.judging(node, variable, scope, how).before("await ")
+
+    def judging(self, node: Node, variable: str, scope: Scope, how: str) -> Group:
+        """The coroutine that gives what the checker of a node says of a variable."""
         op = node.op
-        assert isinstance(op, flow.FallbackOp | flow.RefineOp)
+        assert isinstance(op, flow.FallbackOp | flow.RefineOp | flow.JoinOp)
+        assert op.until is not None
         context = self.program.tree.values(op.context)
         name = op.until.root_reference.data
         if isinstance(self.program.symbols[name], flow.ToolOp):
-            return call(f"await {how}", "ctx", quoted(name), *map(scope.read, context), variable)
+            return call(how, "ctx", quoted(name), *map(scope.read, context), variable)
         shown = [self.shown(value, scope) for value in context]
         shown.append(shown_as(node.output.type, variable))
-        return self.ask(node, f"{self.program.sites[op]}.check", shown).before("await ")
+        return self.ask(node, f"{self.program.sites[op]}.check", shown)
 
 
 def shown_as(kind: Attribute, expression: str) -> Expression:

@@ -21,6 +21,7 @@ MODULES = (
     "openai_client",
     "tools",
     "values",
+    "races",
     "command_line",
 )
 """The modules of the library, in the order in which an emitted file has their definitions."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from flowir.backends.asyncio.program import Program
 from flowir.backends.asyncio.tree import Body, Node
 from flowir.dialects import flow
-from flowir.runtime.interpreter import is_identity
+from flowir.runtime.planning import is_identity
 from flowir.search.front import difference
 
 TABLE_WIDTH = 92
@@ -62,6 +63,11 @@ class Outline:
     def _node(self, node: Node, give: str = "") -> Iterator[str]:
         """A node, as an assignment or as what is given."""
         name = self._program.value_name(node)
+        if node.races:
+            for _, lane in node.bodies:
+                for inner in lane.nodes:
+                    yield from self._node(inner)
+            node = replace(node, bodies=())
         match node.op:
             case flow.CallOp() as op:
                 what = f"{op.callee.root_reference.data}({self._read(*op.inputs)})"
@@ -73,6 +79,12 @@ class Outline:
                     what += f" by {op.by.root_reference.data}({self._read(*op.context)})"
                 if op.key is not None:
                     what += f" by {op.key.root_reference.data}"
+                if op.quorum is not None:
+                    what += ", until it is decided"
+                if op.until is not None:
+                    what += f" that {self._checker(op)} accepts"
+                if op.after is not None:
+                    what += f", started after {', '.join(f'{d:g}' for d in op.delays)} s"
             case flow.BranchOp() as op:
                 what = f"depends on {self._read(op.on)}"
             case flow.AlternativesOp() as op:
@@ -94,7 +106,8 @@ class Outline:
         yield f"{to}{what}{':' if inside else ''}"
         yield from ("    " + line for line in inside)
 
-    def _checker(self, op: flow.FallbackOp | flow.RefineOp) -> str:
+    def _checker(self, op: flow.FallbackOp | flow.RefineOp | flow.JoinOp) -> str:
+        assert op.until is not None
         context = self._read(*op.context)
         return op.until.root_reference.data + (f"({context}, it)" if context else "")
 

@@ -22,7 +22,7 @@ from flowir.passes.flow_inline import inline_calls
 from flowir.profile.prices import Prices
 from flowir.runtime.answers import known_labels, parser_of
 from flowir.runtime.choices import Choices, Key, choices_of, decision_key
-from flowir.runtime.interpreter import is_identity
+from flowir.runtime.planning import is_identity
 from flowir.search.annotate import front_from_ir
 from flowir.search.facts import read_prices
 from flowir.search.front import QUANTITY, Estimate, Front
@@ -151,6 +151,8 @@ class Program:
                 return "answers"
             case flow.JoinOp() if is_identity(node.op):
                 return None
+            case flow.JoinOp() if node.op.until is not None:
+                return "accepts"
             case flow.JoinOp():
                 agent = self.symbols[flow.called_symbol(node.op) or ""]
                 assert isinstance(agent, flow.AgentOp)

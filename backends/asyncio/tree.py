@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from xdsl.ir import Block, Operation, SSAValue
 
+from flowir.calculus.races import Maker, lanes
 from flowir.dialects import flow
 from flowir.dialects.flow_checks import describe
 from flowir.errors import EmissionError
 from flowir.runtime.choices import Choices
-from flowir.runtime.interpreter import is_identity
+from flowir.runtime.planning import is_identity
+from flowir.runtime.racing import droppable
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +24,7 @@ class Node:
         op: the operation. Its operands are read through `Tree.values`.
         output: what it gives.
         bodies: its regions: the cases of a branch and the alternatives with their labels (None:
-            `else`), the tiers of a fallback, the body of a refine or map.
+            `else`), the tiers of a fallback, the body of a refine or map, the lanes of a race.
         uses: the values from outside that it or anything inside it uses.
         waits: those of them it must have before anything inside can start; all but for
             alternatives, which stand for the ops of one of their regions.
@@ -41,7 +43,14 @@ class Node:
         op = self.op
         if is_identity(op):
             return False
+        if self.races:
+            return True
         return not isinstance(op, flow.JoinOp) or op.by is not None or op.key is not None
+
+    @property
+    def races(self) -> bool:
+        """Whether it cancels what still runs once it is decided."""
+        return isinstance(self.op, flow.JoinOp) and self.op.races and not is_identity(self.op)
 
     @property
     def idle(self) -> bool:
@@ -67,7 +76,7 @@ class Node:
     def loops(self) -> bool:
         """Whether what its bodies give is read inside: by a checker, or as items of a list."""
         op = self.op
-        return isinstance(op, flow.RefineOp | flow.MapOp) or self.tiers > 1
+        return isinstance(op, flow.RefineOp | flow.MapOp) or self.tiers > 1 or self.races
 
     def reads(self, wanted: bool) -> frozenset[SSAValue]:
         """The values from outside that its code reads, given whether its own value is wanted.
@@ -148,10 +157,34 @@ class Tree:
         return {name: tuple(labels) for name, labels in found.items()}
 
     def _body(self, block: Block, points: Sequence[Choices]) -> Body:
-        nodes = tuple(self._nodes(block, points))
+        nodes = list(self._nodes(block, points))
         last = block.last_op
         assert last is not None
-        return Body(nodes, tuple(block.args), self.value(last.operands[0]))
+        result = self.value(last.operands[0])
+        return Body(self._with_lanes(nodes, result), tuple(block.args), result)
+
+    def _with_lanes(self, nodes: Sequence[Node], result: SSAValue) -> tuple[Node, ...]:
+        """The nodes of a body that gives `result`, with those of lanes inside their races."""
+        left = {node.output: node for node in nodes}
+        for race in reversed(nodes):
+            if race.output not in left or not race.races:
+                continue
+            assert isinstance(race.op, flow.JoinOp)
+            context = self.values(race.op.context)
+            makers = {v: Maker(node.uses, droppable(node.op)) for v, node in left.items()}
+            candidates = self.values(race.op.inputs)
+            found = lanes(race.output, candidates, makers, {result, *context})
+            bodies = tuple(
+                (None, Body(self._with_lanes([left[v] for v in lane], candidate), (), candidate))
+                for candidate, lane in found.items()
+            )
+            uses = frozenset(context).union(*(_free(body) for _, body in bodies))
+            left[race.output] = replace(
+                race, bodies=bodies, uses=uses, waits=uses, operands=tuple(context)
+            )
+            for value in (value for lane in found.values() for value in lane):
+                del left[value]
+        return tuple(left.values())
 
     def _nodes(self, block: Block, points: Sequence[Choices]) -> Iterator[Node]:
         """The nodes of a block; regions that are the only choice are part of it."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
+from flowir.calculus.races import candidates_of, delay_of, races, with_lanes
 from flowir.calculus.terms import (
     Alternatives,
     Block,
@@ -15,6 +16,7 @@ from flowir.calculus.terms import (
     Call,
     Checker,
     Fallback,
+    First,
     Join,
     Map,
     Refine,
@@ -24,7 +26,7 @@ from flowir.calculus.terms import (
     Value,
     Vote,
     Workflow,
-    blocks_of,
+    reads_of,
     walk,
 )
 
@@ -57,7 +59,14 @@ def worst_seconds(
             declare.
         sequential: nothing runs concurrently; otherwise nothing waits but for its operands.
     """
-    return _worst(workflow, (_Sequential if sequential else _CriticalPath)(seconds))
+    if sequential:
+        return _worst(workflow, _Sequential(seconds))
+    racing = any(isinstance(term, First) or races(term) for term in walk(workflow.body))
+    if racing and workflow.structures:
+        # What belongs to a lane depends on the structure: one thing after another bounds them all.
+        return _worst(workflow, _Waiting(seconds))
+    laned = replace(workflow, body=with_lanes(workflow.body))
+    return _worst(laned, _CriticalPath(seconds))
 
 
 def _worst(workflow: Workflow, of: _Totals) -> float:
@@ -92,6 +101,14 @@ class _Totals:
     def items(self, count: int, amount: float) -> float:
         return count * amount
 
+    def together(self, amounts: Sequence[float]) -> float:
+        """Of what runs at the same time."""
+        return sum(amounts)
+
+    def delay(self, race: First, candidate: Value) -> float:
+        """Of waiting for a candidate to be started."""
+        return 0.0
+
     def check(self, checker: Checker) -> float:
         if checker.decision is None:
             return self.tool(checker.latency_s)
@@ -103,8 +120,20 @@ class _Totals:
                 return self.amounts[decision]
             case ToolCall(latency_s=latency_s):
                 return self.tool(latency_s)
-            case Join() | Vote():
+            case Join() | Vote(lanes=()):
                 return 0.0
+            case Vote(lanes=lanes):
+                return self.together([self.block(lane, chosen) for lane in lanes])
+            case First(candidates=candidates, checker=checker, lanes=lanes):
+                judged = 0.0 if checker is None else self.check(checker)
+                if not lanes:
+                    return len(set(candidates)) * judged
+                return self.together(
+                    [
+                        self.delay(term, candidate) + self.block(lane, chosen) + judged
+                        for candidate, lane in zip(candidates_of(term), lanes, strict=True)
+                    ]
+                )
             case Branch(cases=cases):
                 return max(self.block(case.block, chosen) for case in cases)
             case Fallback(checker=checker, tiers=tiers):
@@ -132,36 +161,30 @@ class _Sequential(_Totals):
 
 
 @dataclass(frozen=True)
+class _Waiting(_Sequential):
+    """Seconds, one thing after another, and every delay of a race waited for."""
+
+    def term(self, term: Term, chosen: Mapping[str, str]) -> float:
+        waited = sum(term.after) if isinstance(term, First) else 0.0
+        return waited + super().term(term, chosen)
+
+
+@dataclass(frozen=True)
 class _CriticalPath(_Sequential):
     """Seconds, where what has its operands runs, and items of a map all at once."""
 
     def items(self, count: int, amount: float) -> float:
         return amount
 
+    def together(self, amounts: Sequence[float]) -> float:
+        return max(amounts)
+
+    def delay(self, race: First, candidate: Value) -> float:
+        return delay_of(race, candidate)
+
     def block(self, block: Block, chosen: Mapping[str, str]) -> float:
         finished: dict[Value, float] = {}
         for term in block.terms:
-            start = max((finished.get(value, 0.0) for value in _reads(term)), default=0.0)
+            start = max((finished.get(value, 0.0) for value in reads_of(term)), default=0.0)
             finished[term.output] = start + self.term(term, chosen)
         return max(finished.values(), default=0.0)
-
-
-def _reads(term: Term) -> Iterator[Value]:
-    """Every value that the term, or anything inside it, looks at."""
-    match term:
-        case Call() | ToolCall() | Join() | Vote():
-            yield from term.inputs
-        case Select():
-            yield from (*term.inputs, *term.candidates)
-        case Branch():
-            yield term.label
-        case Refine():
-            yield term.initial
-        case Map():
-            yield term.source
-        case _:
-            pass
-    for block in blocks_of(term):
-        for inner in block.terms:
-            yield from _reads(inner)
-        yield block.result

@@ -19,15 +19,20 @@ from functools import partial
 from itertools import count
 from typing import Any
 
+import numpy as np
+
 from flowir.calculus import rows
 from flowir.calculus.diagrams import Batch, Diagram
+from flowir.calculus.finishing import Times, finish, matched
 from flowir.calculus.frames import Environment, Frame
+from flowir.calculus.races import candidates_of, delay_of
 from flowir.calculus.scopes import Analysis, Definition, Scope, Step
 from flowir.calculus.sheets import CallSheets, Verdict
 from flowir.calculus.terms import (
     Branch,
     Call,
     Fallback,
+    First,
     Join,
     Map,
     Refine,
@@ -53,12 +58,13 @@ class Evaluation:
     """One evaluation of a workflow, for one batch in one window of scenarios."""
 
     def __init__(
-        self, analysis: Analysis, batch: Batch, sheets: CallSheets, sequential: bool
+        self, analysis: Analysis, batch: Batch, sheets: CallSheets, execution: str
     ) -> None:
         self._analysis = analysis
         self._batch = batch
         self._sheets = sheets
-        self._sequential = sequential
+        self._sequential = execution == "sequential"
+        self._stepwise = execution == "langgraph"
         self._orders = count()
         self._arithmetic = rows.Arithmetic(
             partial(batch.apply, rows.mix),
@@ -82,12 +88,15 @@ class Evaluation:
         cost: list[Diagram] = []
         latency: list[Diagram] = []
         finish: dict[Value, Diagram] = {}
+        taken: dict[Value, Diagram] = {}
         for i, step in enumerate(scope.steps):
             outcome = TERMS[type(step.term)](self, step, step.term, frame.values)
             calls.append(frame.expectation(outcome.calls))
             cost.append(frame.expectation(outcome.cost))
             if self._sequential:
                 latency.append(frame.expectation(outcome.latency))
+            elif self._stepwise:
+                taken[step.defines.value] = frame.expectation(outcome.latency)
             elif step.critical:
                 start = self._latest(finish[value] for value in step.waits_for)
                 own = frame.expectation(outcome.latency)
@@ -95,11 +104,15 @@ class Evaluation:
             frame.define(step.defines, outcome.right)
             self._open_events(frame, step.defines, outcome.right)
             frame.close(i)
+        if self._stepwise:
+            latency = [self._latest(taken[v] for v in together) for together in scope.supersteps]
         return Outcome(
             frame.expectation(frame.values["right", scope.result]),
             self._sum(calls),
             self._sum(cost),
-            self._sum(latency) if self._sequential else finish.get(scope.result, 0.0),
+            self._sum(latency)
+            if self._sequential or self._stepwise
+            else finish.get(scope.result, 0.0),
         )
 
     def _open_events(self, frame: Frame, defined: Definition, right: Diagram) -> None:
@@ -138,6 +151,100 @@ class Evaluation:
         ]
         won: Any = rows.vote(right, agreement, votes, self._arithmetic)
         return Outcome(won)
+
+    def _first(self, step: Step, term: First, values: Environment) -> Outcome:
+        """By who finishes first; see `finishing`. In sequence, by the order of the operands."""
+        # Lanes know no supersteps: a race is concurrent code inside one node.
+        stepwise, self._stepwise = self._stepwise, False
+        lanes = [self._scope(scope, values, ()) for scope in step.inner]
+        self._stepwise = stepwise
+        accept_right: Diagram = 1.0
+        accept_wrong: Diagram = 1.0
+        judging = Outcome(0.0)
+        if term.checker is not None:
+            verdict = self._sheets.verdict(term.checker)
+            accept_right, accept_wrong = verdict.accept_right, verdict.accept_wrong
+            judging = _judged(verdict)
+        if self._sequential:
+            return self._first_in_turn(lanes, accept_right, accept_wrong, judging)
+        delays = [delay_of(term, value) for value in candidates_of(term)]
+        spread = 0.0 if term.checker is None else self._variance(term.checker.decision)
+        n = len(lanes)
+
+        def raced(*leaves: Any) -> tuple[Any, ...]:
+            right, seconds, variances = leaves[:n], leaves[n : 2 * n], leaves[2 * n : 3 * n]
+            if_right, if_wrong, check, wobble = leaves[3 * n :]
+            chances = [p * if_right + (1.0 - p) * if_wrong for p in right]
+            there, judged = [], []
+            for delay, mean, variance in zip(delays, seconds, variances, strict=True):
+                there.append(Times(delay, *matched(mean, variance)))
+                # What takes the same time for everyone only shifts the distribution.
+                sure = check if isinstance(wobble, float) and wobble == 0.0 else 0.0
+                moved = matched(mean + check - sure, variance + wobble)
+                judged.append(Times(delay + sure, *moved))
+            found = finish(there, judged, delays, chances)
+            success: Any = 0.0
+            for p, chance, wins, last in zip(
+                right, chances, found.accepted, found.last, strict=True
+            ):
+                share = np.divide(
+                    p * if_right, chance, out=np.zeros(np.shape(chance * wins)), where=chance > 0
+                )
+                success = success + wins * share + last * p * (1.0 - if_right)
+            results = (success, *found.started, *found.made, found.seconds)
+            return tuple(np.atleast_2d(result) for result in results)
+
+        success, *rest = self._batch.apply_many(
+            raced,
+            *(lane.right for lane in lanes),
+            *(lane.latency for lane in lanes),
+            *(self._lane_variance(scope) for scope in step.inner),
+            accept_right,
+            accept_wrong,
+            judging.latency,
+            spread,
+        )
+        started, made, seconds = rest[:n], rest[n : 2 * n], rest[2 * n]
+        times = [*started, *([] if term.checker is None else made)]
+        parts = [*lanes, *([] if term.checker is None else [judging] * n)]
+        return Outcome(
+            success,
+            self._weighted(times, [part.calls for part in parts]),
+            self._weighted(times, [part.cost for part in parts]),
+            seconds,
+        )
+
+    def _first_in_turn(
+        self,
+        lanes: Sequence[Outcome],
+        accept_right: Diagram,
+        accept_wrong: Diagram,
+        judging: Outcome,
+    ) -> Outcome:
+        """One after another until one is accepted; every one of them is judged."""
+        rights: list[Any] = [lane.right for lane in lanes]
+        rates: tuple[Any, Any] = (accept_right, accept_wrong)
+        row: Any = rows.fallback(rights, *rates, on=self._arithmetic)
+        times = [*zip(lanes, row.runs, strict=True), (judging, self._sum(row.runs))]
+        return self._repeated(row.success, times)
+
+    def _lane_variance(self, scope: Scope) -> Diagram:
+        """Variance of the latency of a lane: of its calls, each of which runs once, in a chain.
+
+        What has regions counts as taking its expected time.
+        """
+        own = [step.term.decision for step in scope.steps if isinstance(step.term, Call | Select)]
+        return self._sum([self._variance(decision) for decision in own])
+
+    def _variance(self, decision: int | None) -> Diagram:
+        """Variance of the latency of one call."""
+        if decision is None:
+            return 0.0
+        return self._batch.apply(
+            lambda mean, scale: np.square(mean) * np.expm1(np.square(scale)),
+            self._sheets.latency(decision),
+            self._sheets.scale(decision),
+        )
 
     def _select(self, step: Step, term: Select, values: Environment) -> Outcome:
         sheets = self._sheets
@@ -277,6 +384,7 @@ TERMS: Mapping[type[Term], Callable[[Evaluation, Step, Any, Environment], Outcom
     ToolCall: Evaluation._tool,
     Join: Evaluation._join,
     Vote: Evaluation._vote,
+    First: Evaluation._first,
     Select: Evaluation._select,
     Branch: Evaluation._branch,
     Fallback: Evaluation._fallback,

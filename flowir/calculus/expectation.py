@@ -17,8 +17,9 @@ from flowir.calculus.scopes import analyse
 from flowir.calculus.sheets import CallSheets
 from flowir.calculus.terms import Workflow
 
-Execution = Literal["sequential", "asyncio"]
-"""How independent calls run: one after another, or each as soon as its inputs are there."""
+Execution = Literal["sequential", "asyncio", "langgraph"]
+"""How independent calls run: one after another, each as soon as its inputs are there, or in the
+supersteps of LangGraph."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,15 @@ def expect(
     event, conditioned on until its last reader is done. Asyncio latency is compositional, as the
     published proxies define it: a construct starts when everything it reads, inside its regions
     too, has finished; it takes its expected time; and a block ends with its result. What the
-    result does not depend on is paid for but not waited for.
+    result does not depend on is paid for but not waited for. In the supersteps of LangGraph, see
+    `supersteps`, all is waited for.
+
+    A vote with a quorum succeeds as often as one that waits for all, since it ends only when its
+    label is certain; money and latency are those of waiting for all, an upper bound. `first` is
+    decided by who finishes first, see `finishing`: exact where every lane is one call; a lane of
+    several calls in a chain counts as log-normal with their mean and variance, and what has regions
+    as taking its expected time. In sequential execution candidates are made in the order of the
+    operands, until one is accepted.
 
     Args:
         workflow: specialised, so without alternatives.
@@ -74,7 +83,7 @@ def expect(
         batch = Batch(chosen[some], analysis.decisions, windows[0].stop)
         for window in windows:
             sheets = CallSheets(workflow, scenarios, batch, window)
-            found = Evaluation(analysis, batch, sheets, execution == "sequential").workflow()
+            found = Evaluation(analysis, batch, sheets, execution).workflow()
             batch.write(found.right, result.success[some, window])
             batch.write(found.calls, result.calls[some, window])
             batch.write(found.cost, result.cost[some, window])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from xdsl.dialects.builtin import ArrayAttr, ModuleOp, NoneAttr, StringAttr
+from xdsl.dialects.builtin import ArrayAttr, ModuleOp, NoneAttr, StringAttr, SymbolRefAttr
 from xdsl.ir import Attribute, Operation, Region, SSAValue
 from xdsl.ir import Block as IRBlock
 
@@ -145,12 +145,12 @@ class _Reader:
             for (agent, group), ops in self._decisions.items()
         ]
 
-    def checker(self, op: flow.FallbackOp | flow.RefineOp) -> terms.Checker:
-        name = op.until.root_reference.data
+    def checker(self, op: Operation, until: SymbolRefAttr) -> terms.Checker:
+        name = until.root_reference.data
         target = self.symbols[name]
         site = f"{self.sites[op]}.check"
         if isinstance(target, flow.ToolOp):
-            return terms.Checker(name, site, latency_s=target.latency.data)
+            return terms.Checker(name, site, latency_s=target.latency.data, writes=_writes(target))
         return terms.Checker(name, site, decision=self.decision(op, name))
 
 
@@ -207,12 +207,17 @@ def _call(reader: _Reader, op: Operation) -> terms.Term:
     inputs, output = reader.values(op.inputs), reader.value(op.output)
     site = reader.sites[op]
     if isinstance(target, flow.ToolOp):
-        return terms.ToolCall(site, name, inputs, output, target.latency.data)
+        writes = _writes(target)
+        return terms.ToolCall(site, name, inputs, output, target.latency.data, writes)
     if isinstance(target, flow.WorkflowOp):
         raise CalculusError(
             f"{describe(op)}: calls of workflows are read after inlining; run flow-inline first"
         )
     return terms.Call(site, reader.decision(op, name), inputs, output, fresh=_in_refine(op))
+
+
+def _writes(tool: flow.ToolOp) -> bool:
+    return tool.effect.data is flow.Effect.WRITES
 
 
 def _in_refine(op: Operation) -> bool:
@@ -230,7 +235,13 @@ def _join(reader: _Reader, op: Operation) -> terms.Term:
     inputs, output = reader.values(op.inputs), reader.value(op.output)
     match op.mode.data:
         case flow.JoinMode.VOTE:
-            return terms.Vote(inputs, output)
+            key = None if op.key is None else reader.symbols[op.key.root_reference.data]
+            writes = isinstance(key, flow.ToolOp) and _writes(key)
+            return terms.Vote(inputs, output, op.quorum is not None, writes=writes)
+        case flow.JoinMode.FIRST:
+            checker = None if op.until is None else reader.checker(op, op.until)
+            after = () if op.after is None else op.delays
+            return terms.First(reader.sites[op], inputs, output, checker, after)
         case flow.JoinMode.SELECT:
             assert op.by is not None
             decision = reader.decision(op, op.by.root_reference.data)
@@ -266,7 +277,7 @@ def _branch(reader: _Reader, op: Operation) -> terms.Term:
 
 def _fallback(reader: _Reader, op: Operation) -> terms.Term:
     assert isinstance(op, flow.FallbackOp)
-    checker = reader.checker(op)
+    checker = reader.checker(op, op.until)
     first, *rest = [reader.region(region) for region in op.tiers]
     tiers = (*[first] * op.bound.data, *rest)
     return terms.Fallback(reader.sites[op], checker, tiers, reader.value(op.output))
@@ -274,7 +285,7 @@ def _fallback(reader: _Reader, op: Operation) -> terms.Term:
 
 def _refine(reader: _Reader, op: Operation) -> terms.Term:
     assert isinstance(op, flow.RefineOp)
-    checker = reader.checker(op)
+    checker = reader.checker(op, op.until)
     initial, body = reader.value(op.initial), reader.region(op.body)
     output = reader.value(op.output)
     return terms.Refine(reader.sites[op], checker, initial, body, op.bound.data, output)

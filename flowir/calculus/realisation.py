@@ -12,6 +12,7 @@ from flowir.calculus import rows, truths
 from flowir.calculus.diagrams import NOTHING, Batch, Diagram, Sheet
 from flowir.calculus.labels import LabelEvent
 from flowir.calculus.noise import Noise, Path
+from flowir.calculus.races import candidates_of, delay_of
 from flowir.calculus.scopes import Analysis, Scope, Step
 from flowir.calculus.sheets import CallSheets
 from flowir.calculus.terms import (
@@ -19,6 +20,7 @@ from flowir.calculus.terms import (
     Call,
     Checker,
     Fallback,
+    First,
     Join,
     Map,
     Refine,
@@ -31,22 +33,26 @@ from flowir.calculus.terms import (
 
 
 @dataclass(frozen=True)
-class Run:
-    """What a term or scope did, as if it was executed everywhere; latency from its start."""
-
-    right: Diagram
-    calls: Diagram = 0.0
-    cost: Diagram = 0.0
-    latency: Diagram = 0.0
-
-
-@dataclass(frozen=True)
 class Written:
     """A value: whether it is right, and where and in which repetition it was written."""
 
     right: Diagram
     name: str
     path: Path
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a term or scope did, as if it was executed everywhere; latency from its start.
+
+    `result` is the value that a scope gives.
+    """
+
+    right: Diagram
+    calls: Diagram = 0.0
+    cost: Diagram = 0.0
+    latency: Diagram = 0.0
+    result: Written | None = None
 
 
 Values = Mapping[Value, Written]
@@ -62,14 +68,15 @@ class Realising:
         sheets: CallSheets,
         noise: Noise,
         window: slice,
-        sequential: bool,
+        execution: str,
     ) -> None:
         self._analysis = analysis
         self._batch = batch
         self._sheets = sheets
         self._noise = noise
         self._window = window
-        self._sequential = sequential
+        self._sequential = execution == "sequential"
+        self._stepwise = execution == "langgraph"
 
     def workflow(self) -> Run:
         """The whole workflow, whose arguments are right."""
@@ -86,16 +93,21 @@ class Realising:
             run = TERMS[type(step.term)](self, step, step.term, values, path)
             runs.append(run)
             values[step.defines.value] = Written(run.right, step.defines.name, path)
-            if step.critical and not self._sequential:
+            if step.critical and not (self._sequential or self._stepwise):
                 start = self._latest([finish[value] for value in step.waits_for])
                 finish[step.defines.value] = self._sum([start, run.latency])
+        taken = {s.defines.value: run.latency for s, run in zip(scope.steps, runs, strict=True)}
+        latencies = [run.latency for run in runs]
+        if self._stepwise:
+            latencies = [self._latest([taken[v] for v in step]) for step in scope.supersteps]
         return Run(
             values[scope.result].right,
             self._sum([run.calls for run in runs]),
             self._sum([run.cost for run in runs]),
-            self._sum([run.latency for run in runs])
-            if self._sequential
+            self._sum(latencies)
+            if self._sequential or self._stepwise
             else finish.get(scope.result, 0.0),
+            values[scope.result],
         )
 
     def _call(self, step: Step, term: Call, values: Values, path: Path) -> Run:
@@ -115,13 +127,87 @@ class Realising:
         candidates = tuple(dict.fromkeys(term.inputs))
         votes = tuple(term.inputs.count(value) for value in candidates)
         n = len(candidates)
-        return Run(
-            self._batch.apply(
-                lambda *leaves: truths.plurality(leaves[:n], leaves[n:], votes),
-                *(values[value].right for value in candidates),
-                *(self._agrees(value, values[value]) for value in candidates),
-            )
+        lanes = self._lanes(step, values, path)
+        written = [lane.result for lane in lanes] or [values[value] for value in candidates]
+        rights = [one.right for one in written if one is not None]
+        agrees = [
+            self._agrees(value, one)
+            for value, one in zip(candidates, written, strict=True)
+            if one is not None
+        ]
+        won = self._batch.apply(
+            lambda *leaves: truths.plurality(leaves[:n], leaves[n:], votes), *rights, *agrees
         )
+        if not lanes:
+            return Run(won)
+        decided = self._batch.apply(
+            lambda *leaves: truths.quorum(leaves[:n], leaves[n : 2 * n], leaves[2 * n :], votes),
+            *(lane.latency for lane in lanes),
+            *rights,
+            *agrees,
+        )
+        return Run(
+            won,
+            self._sum([lane.calls for lane in lanes]),
+            self._sum([lane.cost for lane in lanes]),
+            decided,
+        )
+
+    def _lanes(self, step: Step, values: Values, path: Path) -> list[Run]:
+        """The lanes of a race, which know no supersteps: it is concurrent code inside one node."""
+        stepwise, self._stepwise = self._stepwise, False
+        lanes = [self._scope(scope, values, (), path) for scope in step.inner]
+        self._stepwise = stepwise
+        return lanes
+
+    def _first(self, step: Step, term: First, values: Values, path: Path) -> Run:
+        """Lanes and their judgements, each as if it ran to its end; then who was first."""
+        candidates = candidates_of(term)
+        lanes = self._lanes(step, values, path)
+        verdicts = [
+            Run(1.0)
+            if term.checker is None
+            else self._verdict(term.checker, lane.right, (*path, i))
+            for i, lane in enumerate(lanes)
+        ]
+        if self._sequential:
+            return self._first_in_turn(lanes, verdicts)
+        n = len(lanes)
+        delays = [delay_of(term, candidate) for candidate in candidates]
+        there = [self._sum([d, lane.latency]) for d, lane in zip(delays, lanes, strict=True)]
+        judged = [self._sum([t, v.latency]) for t, v in zip(there, verdicts, strict=True)]
+        accepts = [verdict.right for verdict in verdicts]
+
+        def decided(*leaves: Any) -> Any:
+            return truths.decided(leaves[:n], leaves[n:])
+
+        end = self._batch.apply(decided, *judged, *accepts)
+        right: Diagram = self._batch.apply(
+            lambda *leaves: truths.first(leaves[:n], leaves[n : 2 * n], leaves[2 * n :]),
+            *judged,
+            *accepts,
+            *(lane.right for lane in lanes),
+        )
+        calls: list[Diagram] = []
+        cost: list[Diagram] = []
+        for i in range(n):
+            begun = self._batch.apply(truths.before(delays[i] > 0.0), float(delays[i]), end)
+            checked = self._batch.apply(truths.before(True), there[i], end)
+            for condition, run in ((begun, lanes[i]), (checked, verdicts[i])):
+                calls.append(self._batch.apply(truths.spent, condition, run.calls))
+                cost.append(self._batch.apply(truths.spent, condition, run.cost))
+        return Run(right, self._sum(calls), self._sum(cost), end)
+
+    def _first_in_turn(self, lanes: Sequence[Run], verdicts: Sequence[Run]) -> Run:
+        """One after another until one is accepted; every one of them is judged."""
+        right: Diagram = 0.0
+        running: Diagram = 1.0
+        parts: list[tuple[Diagram, Run]] = []
+        for lane, verdict in zip(lanes, verdicts, strict=True):
+            right = self._batch.apply(truths.chosen, running, lane.right, right)
+            parts += [(running, lane), (running, verdict)]
+            running = self._unless(running, verdict.right)
+        return self._spent(right, parts)
 
     def _agrees(self, value: Value, written: Written) -> Diagram:
         chance = self._sheets.agreement(self._analysis.writers.get(value))
@@ -334,6 +420,7 @@ TERMS: Mapping[type[Term], Callable[[Realising, Step, Any, Values, Path], Run]] 
     ToolCall: Realising._tool,
     Join: Realising._join,
     Vote: Realising._vote,
+    First: Realising._first,
     Select: Realising._select,
     Branch: Realising._branch,
     Fallback: Realising._fallback,

@@ -51,6 +51,10 @@ def realise(
 ) -> Realisation:
     """Run a workflow once in every scenario, for every setting.
 
+    A vote with a quorum ends when it is decided. In sequential execution it does not: every
+    candidate is made. What a race cancels is billed once its lane has started, also those of its
+    calls that had not: an upper bound where a lane is more than one call.
+
     Args:
         workflow: specialised, so without alternatives.
         settings: [B, D] index of the configuration chosen for each decision; the columns of
@@ -65,7 +69,7 @@ def realise(
     """
     if execution not in get_args(Execution):
         raise ValueError(f"execution {execution!r}: one of {get_args(Execution)} is meant")
-    analysis = analyse(workflow)
+    analysis = analyse(workflow, quorums=execution != "sequential")
     chosen = checked_settings(workflow, analysis.decisions, settings, scenarios)
     noise = Noise(seed, scenarios.size)
     result = Realisation(*(np.empty((len(chosen), scenarios.size)) for _ in range(4)))
@@ -73,8 +77,7 @@ def realise(
         batch = Batch(chosen[some], analysis.decisions, windows[0].stop)
         for window in windows:
             sheets = CallSheets(workflow, scenarios, batch, window)
-            sequential = execution == "sequential"
-            run = Realising(analysis, batch, sheets, noise, window, sequential).workflow()
+            run = Realising(analysis, batch, sheets, noise, window, execution).workflow()
             batch.write(run.right, result.right[some, window])
             batch.write(run.calls, result.calls[some, window])
             batch.write(run.cost, result.cost[some, window])

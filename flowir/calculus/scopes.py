@@ -15,12 +15,15 @@ from functools import lru_cache
 from typing import Literal
 
 from flowir.calculus.labels import LabelEvent, label_events
+from flowir.calculus.races import with_lanes
+from flowir.calculus.supersteps import supersteps
 from flowir.calculus.terms import (
     Alternatives,
     Block,
     Branch,
     Call,
     Fallback,
+    First,
     Join,
     Map,
     Refine,
@@ -77,11 +80,16 @@ class Step:
 
 @dataclass(frozen=True)
 class Scope:
-    """A block and the values that live while it runs once."""
+    """A block and the values that live while it runs once.
+
+    Attributes:
+        supersteps: the values that LangGraph makes at the same time, superstep by superstep.
+    """
 
     arguments: tuple[Definition, ...]
     steps: tuple[Step, ...]
     result: Value
+    supersteps: tuple[tuple[Value, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -102,13 +110,17 @@ class Analysis:
 
 
 @lru_cache(maxsize=256)
-def analyse(workflow: Workflow) -> Analysis:
-    """The reads of a specialised workflow.
+def analyse(workflow: Workflow, quorums: bool = False) -> Analysis:
+    """The reads of a specialised workflow, whose races hold their lanes.
+
+    Args:
+        quorums: whether votes that end at their quorum are among these races; otherwise they are
+            ordinary votes, which succeed as often.
 
     Raises:
         CalculusError: alternatives are left, or a `mean` map feeds something.
     """
-    body = workflow.body
+    body = with_lanes(workflow.body, quorums)
     _require_mean_is_result(body, True)
     scope, free = _scope(body)
     arguments = dict.fromkeys((*body.arguments, *(value for _, value in free)))
@@ -156,7 +168,8 @@ def _scope(block: Block) -> tuple[Scope, Reads]:
         for term, scopes, wait in zip(block.terms, inner, waits, strict=True)
     )
     arguments = tuple(define(value, f"argument {value}") for value in block.arguments)
-    return Scope(arguments, steps, block.result), _without(everything, written)
+    together = tuple(tuple(v for node in step for v in node) for step in supersteps(block))
+    return Scope(arguments, steps, block.result, together), _without(everything, written)
 
 
 ASPECTS: tuple[Aspect, ...] = ("right", "agrees", "label")
@@ -175,9 +188,16 @@ def _term_reads(term: Term) -> tuple[tuple[Scope, ...], Reads]:
     match term:
         case Call(inputs=inputs) | ToolCall(inputs=inputs) | Join(inputs=inputs):
             return (), _rights(inputs)
-        case Vote(inputs=inputs):
+        case Vote(inputs=inputs, lanes=lanes):
             agrees: Reads = Counter({("agrees", value): 1 for value in inputs})
-            return (), _sum(_rights(inputs), agrees)
+            if not lanes:
+                return (), _sum(_rights(inputs), agrees)
+            scopes, reads = zip(*map(_scope, lanes), strict=True)
+            made = {inner.output for lane in lanes for inner in lane.terms}
+            return scopes, _sum(*reads, _without(agrees, made))
+        case First(lanes=lanes):
+            scopes, reads = zip(*map(_scope, lanes), strict=True)
+            return scopes, _sum(*reads)
         case Select(inputs=inputs, candidates=candidates):
             return (), _sum(_rights(inputs), _rights(candidates))
         case Branch(label=label, cases=cases):
@@ -253,5 +273,8 @@ def _require_mean_is_result(block: Block, is_result: bool) -> None:
             case Branch(cases=cases):
                 for case in cases:
                     _require_mean_is_result(case.block, gives_result)
+            case Vote(lanes=lanes) | First(lanes=lanes):
+                for lane in lanes:
+                    _require_mean_is_result(lane, False)
             case _:
                 pass

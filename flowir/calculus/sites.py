@@ -10,13 +10,13 @@ from xdsl.ir import Operation
 from flowir.dialects import flow
 
 NAMED = (flow.CallOp, flow.BranchOp, flow.FallbackOp, flow.RefineOp, flow.MapOp)
-"""Ops that have a site; so has a `select` join."""
+"""Ops that have a site; so has a `select` or `first` join."""
 
 
 def has_site(op: Operation) -> bool:
     """Whether something happens at `op` that a person may want to point at."""
     if isinstance(op, flow.JoinOp):
-        return op.mode.data == flow.JoinMode.SELECT
+        return op.mode.data in (flow.JoinMode.SELECT, flow.JoinMode.FIRST)
     return isinstance(op, NAMED)
 
 

@@ -55,12 +55,14 @@ class Checker:
         site: stable site name of the judging call.
         decision: index of the agent's decision; None for a tool.
         latency_s: seconds one verdict of a tool takes; ignored for an agent.
+        writes: whether it changes the world, so that it is never cancelled.
     """
 
     name: str
     site: str
     decision: int | None = None
     latency_s: float = 0.0
+    writes: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,13 +90,14 @@ class Call:
 
 @dataclass(frozen=True)
 class ToolCall:
-    """Code: it is as right as its inputs (p = 1, p0 = 0)."""
+    """Code: it is as right as its inputs (p = 1, p0 = 0). What `writes` is never cancelled."""
 
     site: str
     tool: str
     inputs: tuple[Value, ...]
     output: Value
     latency_s: float = 0.0
+    writes: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,10 +111,38 @@ class Join:
 
 @dataclass(frozen=True)
 class Vote:
-    """Plurality over the candidates' labels; ties go to the earliest candidate among the tied."""
+    """Plurality over the candidates' labels; ties go to the earliest candidate among the tied.
+
+    With `quorum` it ends when the leader cannot be overtaken; see `races` for its `lanes`, the
+    blocks of what is cancelled then, one for each distinct input. `writes` if telling labels does.
+    """
 
     inputs: tuple[Value, ...]
     output: Value
+    quorum: bool = False
+    lanes: tuple[Block, ...] = ()
+    writes: bool = False
+
+
+@dataclass(frozen=True)
+class First:
+    """A race: the first candidate that is there, or the first that the checker accepts.
+
+    Every candidate is judged as soon as it is there, and the first acceptance decides; if none is
+    accepted, the one judged last is the result.
+
+    Attributes:
+        after: seconds after the start of the race at which each candidate is started; () for 0.
+        lanes: what is started then and cancelled in the end, one block for each distinct candidate;
+            see `races`. None before they have been told apart.
+    """
+
+    site: str
+    candidates: tuple[Value, ...]
+    output: Value
+    checker: Checker | None = None
+    after: tuple[float, ...] = ()
+    lanes: tuple[Block, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -199,7 +230,9 @@ class Alternatives:
     output: Value
 
 
-Term = Call | ToolCall | Join | Vote | Select | Branch | Fallback | Refine | Map | Alternatives
+Term = (
+    Call | ToolCall | Join | Vote | First | Select | Branch | Fallback | Refine | Map | Alternatives
+)
 
 
 @dataclass(frozen=True)
@@ -245,8 +278,67 @@ def blocks_of(term: Term) -> tuple[Block, ...]:
             return (body,)
         case Alternatives(cases=cases):
             return tuple(block for _, block in cases)
+        case Vote(lanes=lanes) | First(lanes=lanes):
+            return lanes
         case _:
             return ()
+
+
+def with_blocks(term: Term, blocks: Mapping[Block, Block]) -> Term:
+    """The term with other blocks in the place of its own."""
+    match term:
+        case Branch(cases=cases):
+            return replace(term, cases=tuple(replace(c, block=blocks[c.block]) for c in cases))
+        case Fallback(tiers=tiers):
+            return replace(term, tiers=tuple(blocks[tier] for tier in tiers))
+        case Refine(body=body) | Map(body=body):
+            return replace(term, body=blocks[body])
+        case Alternatives(cases=alternatives):
+            return replace(term, cases=tuple((label, blocks[b]) for label, b in alternatives))
+        case Vote(lanes=lanes) | First(lanes=lanes):
+            return replace(term, lanes=tuple(blocks[lane] for lane in lanes))
+        case _:
+            return term
+
+
+def checker_of(term: Term) -> Checker | None:
+    """Who judges in a term."""
+    return term.checker if isinstance(term, Fallback | Refine | First) else None
+
+
+def operands_of(term: Term) -> tuple[Value, ...]:
+    """The values that a term reads itself, each once. Those that a race's lanes make are inside."""
+    match term:
+        case Call(inputs=read) | ToolCall(inputs=read) | Join(inputs=read):
+            return tuple(dict.fromkeys(read))
+        case Vote(inputs=read, lanes=lanes) | First(candidates=read, lanes=lanes):
+            return () if lanes else tuple(dict.fromkeys(read))
+        case Select(inputs=inputs, candidates=candidates):
+            return tuple(dict.fromkeys((*inputs, *candidates)))
+        case Branch(label=label):
+            return (label,)
+        case Refine(initial=initial):
+            return (initial,)
+        case Map(source=source):
+            return (source,)
+        case Fallback() | Alternatives():
+            return ()
+
+
+def reads_of(term: Term) -> tuple[Value, ...]:
+    """The values from outside that a term, or anything inside it, reads, each once."""
+    found = dict.fromkeys(operands_of(term))
+    for block in blocks_of(term):
+        found.update(dict.fromkeys(free_values(block)))
+    return tuple(found)
+
+
+def free_values(block: Block) -> tuple[Value, ...]:
+    """The values from outside that a block reads, or gives, each once."""
+    made = {*block.arguments, *(term.output for term in block.terms)}
+    found = dict.fromkeys(v for term in block.terms for v in reads_of(term))
+    found[block.result] = None
+    return tuple(value for value in found if value not in made)
 
 
 def walk(block: Block) -> Iterator[Term]:
@@ -263,8 +355,8 @@ def decisions_used(block: Block) -> tuple[int, ...]:
     for term in walk(block):
         if isinstance(term, Call | Select):
             used.add(term.decision)
-        if isinstance(term, Fallback | Refine) and term.checker.decision is not None:
-            used.add(term.checker.decision)
+        if (checker := checker_of(term)) is not None and checker.decision is not None:
+            used.add(checker.decision)
         if isinstance(term, Branch) and term.router is not None:
             used.add(term.router)
     return tuple(sorted(used))
@@ -333,6 +425,8 @@ def _rename(term: Term, renamed: Mapping[Value, Value]) -> Term:
     match term:
         case Call() | ToolCall() | Join() | Vote():
             return replace(term, inputs=names(term.inputs))
+        case First():
+            return replace(term, candidates=names(term.candidates))
         case Select():
             return replace(term, inputs=names(term.inputs), candidates=names(term.candidates))
         case Branch():

@@ -7,6 +7,7 @@ from flowir.calculus.terms import (
     Branch,
     Call,
     Fallback,
+    First,
     Refine,
     Term,
     ToolCall,
@@ -21,7 +22,7 @@ def writers(body: Block) -> Writers:
     """For every value written inside `body`, the one decision that wrote it, else None.
 
     A call's output has its decision. A tool with one input passes it through. What a fallback,
-    branch or refine gives has a writer if all it may give has the same one. Lists, votes and
+    branch, race or refine gives has a writer if all it may give has the same one. Lists, votes and
     selections have none; nor has a workflow's argument.
     """
     found: Writers = {}
@@ -52,6 +53,11 @@ def _term(term: Term, found: Writers) -> int | None:
                 found[body.arguments[0]] = None
                 _block(body, found)
             return None
+        case First(candidates=candidates):
+            for block in blocks_of(term):
+                _block(block, found)
+            written = {found.get(value) for value in candidates}
+            return written.pop() if len(written) == 1 else None
         case Fallback() | Branch():
             written = {_block(block, found) for block in blocks_of(term)}
             return written.pop() if len(written) == 1 else None

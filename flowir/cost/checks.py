@@ -7,6 +7,7 @@ queries from the fitted model, called as often as the observed ones (Gelman, Men
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,11 +51,6 @@ class Check:
         """Whether the observed value is in the central 90 % of the replicates."""
         return self.low <= self.observed <= self.high
 
-    @property
-    def warning(self) -> str:
-        """What a user should know where the check failed."""
-        return f"{self}: predictions of {CONSEQUENCES[self.figure]}"
-
     def __str__(self) -> str:
         return (
             f"{self.subject}: {self.figure} is {self.observed:.3g} in the observations, "
@@ -62,26 +58,49 @@ class Check:
         )
 
 
+def warnings(checks: Sequence[Check]) -> list[str]:
+    """What a user should know where checks failed: a sentence for each figure."""
+    failed: dict[str, list[Check]] = {}
+    for check in checks:
+        if check.failed:
+            failed.setdefault(check.figure, []).append(check)
+    return [
+        f"{_worst(group)}{_and_more(group)}: {CONSEQUENCES[figure]}"
+        for figure, group in failed.items()
+    ]
+
+
+def _worst(group: Sequence[Check]) -> Check:
+    """The one that is furthest off, in widths of its interval."""
+    return max(group, key=lambda c: abs(c.observed - c.predicted) / max(c.high - c.low, 1e-9))
+
+
+def _and_more(group: Sequence[Check]) -> str:
+    return f" (and {len(group) - 1} more of this kind)" if len(group) > 1 else ""
+
+
 MEAN = "share of events"
 ALL = "share of queries on which all repeats succeed"
 NONE = "share of queries on which no repeat succeeds"
 BOTH = "share of pairs of calls on one query that both succeed"
+SIZE = "mean over queries of the geometric mean of repeats"
 SLOW = "95th percentile over median of the query means"
 
 CONSEQUENCES = {
-    MEAN: "its accuracy may be off",
-    ALL: "retries and votes may be off",
-    NONE: "retries and votes may be off",
-    BOTH: "cascades and votes over both may be off",
-    SLOW: "the slowest and costliest queries may be off",
+    MEAN: "predictions of accuracy may be off",
+    ALL: "predictions of retries and votes may be off",
+    NONE: "predictions of retries and votes may be off",
+    BOTH: "predictions of cascades and votes over both may be off",
+    SIZE: "predictions of latency or cost may be off",
+    SLOW: "predictions of the slowest and costliest queries may be off",
 }
 """What to doubt in predictions where a check fails."""
 
 
-def success_checks(posterior: SuccessPosterior, seed: int) -> list[Check]:
+def success_checks(posterior: SuccessPosterior, difficulty: Floats, seed: int) -> list[Check]:
     """Means and k-of-n extremes of every series, and joint success of pairs of arms."""
     sample = sampling.fresh_queries(
-        posterior.draws, posterior.nodes.shape[1], REPLICATES, posterior.right.shape[1], seed
+        difficulty, posterior.draws, REPLICATES, posterior.right.shape[1], seed
     )
     rng = sampling.stream(seed, "checks")
     replicated = []
@@ -130,10 +149,11 @@ def success_checks(posterior: SuccessPosterior, seed: int) -> list[Check]:
 
 
 def quantity_checks(
-    posterior: QuantityPosterior, quantity: str, factors: int, stored: int, seed: int
+    posterior: QuantityPosterior, quantity: str, difficulty: Floats, stored: int, seed: int
 ) -> list[Check]:
-    """Whether slow or long queries are as far from the usual ones as observed."""
-    sample = sampling.fresh_queries(stored, factors, REPLICATES, posterior.count.shape[1], seed)
+    """Whether amounts are as large as observed, and slow or long queries as far from usual ones."""
+    queries = posterior.count.shape[1]
+    sample = sampling.fresh_queries(difficulty, stored, REPLICATES, queries, seed)
     rng = sampling.stream(seed, "quantity checks", quantity)
     checks = []
     for e, arm in enumerate(posterior.arms):
@@ -144,9 +164,12 @@ def quantity_checks(
         noise = rng.standard_normal(location.shape) / np.sqrt(np.maximum(posterior.count[e], 1))
         means = (location + scale * noise)[:, seen]
         observed = posterior.mean[e][seen]
-        checks.append(
-            _check(f"{quantity} of {arm}", SLOW, _ratio(observed[None])[0], _ratio(means), 0.3)
-        )
+        subject = f"{quantity} of {arm}"
+        usual = float(np.exp(observed).mean())
+        checks += [
+            _check(subject, SIZE, usual, np.exp(means).mean(-1), 0.1 * usual),
+            _check(subject, SLOW, _ratio(observed[None])[0], _ratio(means), 0.3),
+        ]
     return checks
 
 

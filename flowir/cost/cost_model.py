@@ -14,6 +14,7 @@ from flowir.cost.answers import AgreementPosterior, RoutingPosterior
 from flowir.cost.checks import Check
 from flowir.cost.latency import Decoding
 from flowir.cost.posterior import QuantityPosterior, SuccessPosterior
+from flowir.cost.prompts import PromptLengths
 from flowir.cost.question import Question, Unknown
 from flowir.cost.report import Row, learned
 from flowir.cost.series import Arm
@@ -30,7 +31,8 @@ class CostModel:
         agents: the agents observed.
         queries: the queries observed.
         success: rates of being right and of accepting; None where no outcome was observed.
-        quantities: latency, pace, tokens and money, by quantity, those that were observed.
+        quantities: latency, pace, output tokens and money, by quantity, those that were observed.
+        prompts: input tokens; None where none were counted.
         decoding: prefill and decoding speed of the arms whose tokens were counted.
         agreement: how wrong answers agree, by agent, where answers tell.
         routing: the labels written, by agent whose answers are few.
@@ -46,6 +48,7 @@ class CostModel:
     quantities: Mapping[str, QuantityPosterior]
     difficulty: Floats
     stored: int
+    prompts: PromptLengths | None = None
     decoding: Mapping[Arm, Decoding] = field(default_factory=dict)
     agreement: Mapping[str, AgreementPosterior] = field(default_factory=dict)
     routing: Mapping[str, RoutingPosterior] = field(default_factory=dict)

@@ -19,6 +19,15 @@ LOADING_PRIOR = (1.5, 1.0, 0.0, 0.0)
 LOCATION_SCALE, LOADING_SCALE, MORE_LOADING_SCALE, CONCENTRATION_SCALE = 1.5, 0.8, 1.0, 1.0
 """Prior standard deviation between the arms of one kind, on the logistic and logarithmic scale."""
 
+FEWEST_DEGREES = 4.0
+"""Of freedom of Student errors: tails much heavier have no mean once they are exponentiated."""
+RESOLUTION = 0.04
+"""Logarithms of amounts are not told apart more closely than this: equal values, such as tokens cut
+at a budget, would else outweigh all the others."""
+
+REWEIGHTINGS = 3
+"""Steps towards the mode of what arms share on a query."""
+
 SERIES_AXIS = {"location": -1, "loading": -1, "more_loadings": -2, "concentration": -1}
 ARM_AXIS = {"location": -1, "slope": -2, "loading": -1, "specific": -1, "noise": -1, "nu": -1}
 
@@ -90,10 +99,65 @@ def quantity_parameters(
         "location": centre + 2.0 * spread * common[..., 0, :] + 1.5 * pooled("location"),
         "slope": 0.3 * (cholesky @ sites["slope"]),
         "loading": 0.3 * xp.exp(common[..., 1, :]) + 0.3 * pooled("loading"),
-        "specific": 0.01 + xp.exp(-1.5 + common[..., 2, :] + 0.7 * pooled("specific")),
-        "noise": xp.exp(-1.5 + common[..., 3, :] + 0.7 * pooled("noise")),
-        "nu": 1.0 + xp.exp(1.0 + common[..., 4, :] + 0.5 * pooled("nu")),
+        "specific": RESOLUTION + xp.exp(-1.5 + common[..., 2, :] + 0.7 * pooled("specific")),
+        "noise": RESOLUTION + xp.exp(-1.5 + common[..., 3, :] + 0.7 * pooled("noise")),
+        "nu": FEWEST_DEGREES + xp.exp(1.0 + common[..., 4, :] + 0.5 * pooled("nu")),
     }
+
+
+def mixing(
+    effects: Mapping[str, Any], count: Any, degrees: Any, squares: Any, xp: ModuleType
+) -> tuple[Any, Any]:
+    """[..., E, Q] s² = τ² + σ²/n and ν - 2 + S/σ² of arms and queries; see the model.
+
+    count, degrees, squares: [..., E, Q].
+    """
+    variance = effects["noise"][..., None] ** 2
+    spread = effects["specific"][..., None] ** 2 + variance / xp.clip(count, 1.0, None)
+    return spread, effects["nu"][..., None] - 2 + squares / variance
+
+
+def shared_effect(
+    residual: Any,
+    spread: Any,
+    base: Any,
+    degrees: Any,
+    effects: Mapping[str, Any],
+    observed: Any,
+    xp: ModuleType,
+) -> tuple[Any, Any]:
+    """[..., Q] mode of h given the residuals [..., E, Q] of all arms, and the curvature there.
+
+    Iteratively reweighted least squares for Student errors (Lange, Little and Taylor 1989).
+    """
+    loading, nu = effects["loading"][..., None], effects["nu"][..., None]
+    weight = (nu + degrees - 2) / base
+    for _ in range(REWEIGHTINGS):
+        precision = xp.where(observed, weight / spread, xp.zeros_like(spread))
+        information = 1 + (loading**2 * precision).sum(-2)
+        shared = (loading * precision * residual).sum(-2) / information
+        left = (residual - loading * shared[..., None, :]) ** 2 / spread
+        weight = (nu + degrees + 1) / (base + left)
+    return shared, curvature(spread, base, left, degrees, effects, observed, xp)
+
+
+def curvature(
+    spread: Any,
+    base: Any,
+    left: Any,
+    degrees: Any,
+    effects: Mapping[str, Any],
+    observed: Any,
+    xp: ModuleType,
+) -> Any:
+    """[..., Q] second derivative of the negative log density in h, where left = r²/s² [..., E, Q].
+
+    Arms so far out that they bend it the other way count nothing.
+    """
+    loading, nu = effects["loading"][..., None], effects["nu"][..., None]
+    bend = (nu + degrees + 1) * (base - left) / (base + left) ** 2 / spread
+    bend = xp.where(observed & (left < base), bend, xp.zeros_like(bend))
+    return 1 + (loading**2 * bend).sum(-2)
 
 
 def agreement_shapes(factors: int) -> dict[str, tuple[int, ...]]:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from flowir.cost.answers import AgreementPosterior, WrongAnswers, routing, wrong_answers
 from flowir.cost.checks import Check, quantity_checks, success_checks
+from flowir.cost.checks import warnings as failures
 from flowir.cost.cost_model import CostModel
 from flowir.cost.effects import agreement_parameters
 from flowir.cost.inference import Draws, infer
@@ -24,9 +25,9 @@ from flowir.cost.model import (
 )
 from flowir.cost.options import FitOptions
 from flowir.cost.posterior import QuantityPosterior, SuccessPosterior, cholesky_of
+from flowir.cost.prompts import prompt_lengths
 from flowir.cost.report import remarks
 from flowir.cost.series import (
-    INPUT_TOKENS,
     LATENCY,
     MONEY,
     OUTPUT_TOKENS,
@@ -76,8 +77,8 @@ def fit(
             say(f"fitting {quantity} of {len(table.arms)} configurations")
             quantities[quantity] = _fit_quantity(quantity, table, difficulty, options, warnings)
     say("checking the fit against the observations")
-    checks = _checks(success, quantities, options)
-    warnings += [check.warning for check in checks if check.failed]
+    checks = _checks(success, quantities, difficulty, options)
+    warnings += failures(checks)
     agreement = {
         agent: _fit_agreement(data, difficulty, options)
         for agent, data in wrong_answers(kept).items()
@@ -88,6 +89,7 @@ def fit(
         queries=kept.queries,
         success=success,
         quantities=quantities,
+        prompts=prompt_lengths(kept, difficulty),
         decoding=decoding,
         agreement=agreement,
         routing=routing(kept),
@@ -167,7 +169,6 @@ def _columns(observations: Observations, decoding: Mapping[Arm, Decoding]) -> di
         PACE: pace,
         LATENCY: np.where(np.isnan(pace), observations.latency_s, np.nan),
         OUTPUT_TOKENS: observations.output_tokens,
-        INPUT_TOKENS: observations.input_tokens,
         MONEY: observations.cost_usd,
     }
 
@@ -175,11 +176,12 @@ def _columns(observations: Observations, decoding: Mapping[Arm, Decoding]) -> di
 def _checks(
     success: SuccessPosterior | None,
     quantities: dict[str, QuantityPosterior],
+    difficulty: Floats,
     options: FitOptions,
 ) -> list[Check]:
-    checks = [] if success is None else success_checks(success, options.seed)
+    checks = [] if success is None else success_checks(success, difficulty, options.seed)
     for name, part in quantities.items():
-        checks += quantity_checks(part, name, options.factors, options.draws, options.seed)
+        checks += quantity_checks(part, name, difficulty, options.draws, options.seed)
     return checks
 
 

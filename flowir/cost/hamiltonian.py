@@ -11,14 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-CHAINS = 64
-WARMING, KEPT = 6, 4
-"""Trajectories before the first state is kept, and states kept of each chain."""
+CHAINS = 32
+WARMING, LONGEST_WARMING, KEPT = 6, 40, 4
+"""Trajectories before the first state is kept, more where the Gaussian fits badly, and how many
+states of each chain are kept."""
 STEPS = 5
 """Leapfrog steps of a trajectory: about a quarter of a period at the first size."""
 FIRST_SIZE, LARGEST_SIZE = 0.3, 0.4
-WANTED = 0.8
-"""Acceptance that step sizes are adapted to while warming."""
+WANTED, ENOUGH = 0.8, 0.6
+"""Acceptance that step sizes are adapted to while warming, and that ends it."""
 
 
 def hamiltonian_draws(
@@ -42,7 +43,8 @@ def hamiltonian_draws(
     place = torch.randn(chains, len(centre), dtype=centre.dtype)
     density, slope = whitened(place)
     states, acceptances = [], []
-    for trajectory in range(WARMING + max(kept, KEPT)):
+    warming = 0
+    while len(states) < max(kept, KEPT):
         momentum = torch.randn_like(place)
         # Sizes vary: a fixed one can be a whole period of some direction.
         step = size * (0.8 + 0.4 * float(torch.rand(())))
@@ -59,10 +61,11 @@ def hamiltonian_draws(
         density = torch.where(accepted, new_density, density)
         slope = torch.where(accepted[:, None], new_slope, slope)
         acceptance = float(gain.clamp(max=0.0).exp().mean())
-        if trajectory < WARMING:
-            size = min(size * (1.0 + 0.6 * (acceptance - WANTED)), LARGEST_SIZE)
-        else:
+        if states or warming >= LONGEST_WARMING or (warming >= WARMING and acceptance > ENOUGH):
             states.append(place)
             acceptances.append(acceptance)
+        else:
+            warming += 1
+            size = min(size * (1.0 + 0.6 * (acceptance - WANTED)), LARGEST_SIZE)
     flat = torch.cat(states[-kept:])[:draws]
     return centre + flat @ root.T, sum(acceptances) / len(acceptances)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,9 +31,12 @@ PROPOSALS = 2
 EVEN = 0.6
 """Weights whose effective share is below this are not trusted: weights say little of regions that
 the Gaussian does not reach, and in many dimensions a few draws take all of it."""
-BATCH = 32
+BATCH = 16
+"""Points whose gradients are taken at once: more do not fit the caches."""
 DIFFERENCE = 1e-4
 """Step of the central differences of the gradient; sites have unit scale."""
+RESTARTS, FLAT = 6, 0.5
+"""Searches for the mode at most, and the gain in log density that is worth another."""
 STEPS = 400
 LEARNING_RATE = 0.02
 
@@ -156,29 +160,39 @@ def _one_thread() -> Iterator[None]:
 
 
 def _mode(target: Target) -> Any:
-    """The posterior mode, by L-BFGS from close to the prior mean."""
+    """The posterior mode, by L-BFGS from close to the prior mean.
+
+    Begun anew while that helps: a history from far away can stop the search early.
+    """
     import torch
 
     flat = torch.full((target.size,), 0.01, dtype=target.dtype, requires_grad=True)
-    search = torch.optim.LBFGS(
-        [flat],
-        max_iter=300,
-        history_size=40,
-        line_search_fn="strong_wolfe",
-        tolerance_grad=3e-3,
-        tolerance_change=1e-5,
-    )
-
-    def closure() -> Any:
-        search.zero_grad()
-        loss = -target.log_density(flat)
-        loss.backward()
-        return loss
-
-    search.step(closure)
-    if not bool(torch.isfinite(flat).all()):
-        raise CostModelError("the fit diverged; look for extreme values in the observations")
+    before = -float("inf")
+    for _ in range(RESTARTS):
+        search = torch.optim.LBFGS(
+            [flat],
+            max_iter=300,
+            history_size=40,
+            line_search_fn="strong_wolfe",
+            tolerance_grad=3e-3,
+            tolerance_change=1e-6,
+        )
+        search.step(partial(_loss, target, flat, search))
+        if not bool(torch.isfinite(flat).all()):
+            raise CostModelError("the fit diverged; look for extreme values in the observations")
+        with torch.no_grad():
+            after = float(target.log_density(flat))
+        if after < before + FLAT:
+            break
+        before = after
     return flat.detach()
+
+
+def _loss(target: Target, flat: Any, search: Any) -> Any:
+    search.zero_grad()
+    loss = -target.log_density(flat)
+    loss.backward()
+    return loss
 
 
 def _laplace_root(target: Target, mode: Any) -> Any:

@@ -13,13 +13,18 @@ are alike (:func:`flowir.cost.series.correlation`).
 
 Quantities. The logarithm y of a latency or a token count is, for sample s,
 
-    y_eqs = β_e + γ_e · θ̂_q + λ_e h_q + τ_e b_eq + ε_eqs,    ε_eqs ~ N(0, v_eq),
+    y_eqs = β_e + γ_e · θ̂_q + λ_e h_q + √w_eq (τ_e b_eq + σ_e ε_eqs),
 
-with h_q, b_eq standard normal and v_eq ~ InvGamma(ν_e / 2, ν_e σ_e² / 2): noise scales that differ
-by query give heavy tails. Sums of squares are then σ_e² F(n - 1, ν_e) distributed (Smyth 2004,
-"Linear models and empirical Bayes methods", equation 8) and the means are Gaussian with a rank one
-covariance across arms. θ̂_q is the posterior mean from the success part, which latencies do not
-inform: difficulty means difficulty of being right.
+with h_q, b_eq, ε_eqs standard normal and w_eq ~ InvGamma(ν_e / 2, (ν_e - 2) / 2), of mean 1:
+queries differ in how far they stray, which gives heavy tails. Given h_q, w and b are integrated out
+exactly: with n calls of mean residual r and sum of squares S (Smyth 2004, "Linear models and
+empirical Bayes methods", section 4, here with a mean that varies),
+
+    p(r, S) ∝ Γ((ν + n) / 2) / Γ(ν / 2) (ν - 2)^(ν / 2) σ^-(n - 1) s^-1 d^-((ν + n) / 2),
+    d = ν - 2 + S/σ² + r²/s²,    s² = τ² + σ²/n.
+ h_q, which arms share, is integrated out by Laplace's method (Tierney and Kadane
+1986). θ̂_q is the posterior mean from the success part, which latencies do not inform: difficulty
+means difficulty of being right.
 """
 
 from __future__ import annotations
@@ -32,10 +37,14 @@ import numpy as np
 import numpy.typing as npt
 
 from flowir.cost.effects import (
+    RESOLUTION,
     agreement_parameters,
     agreement_shapes,
+    curvature,
+    mixing,
     quantity_parameters,
     quantity_shapes,
+    shared_effect,
     success_parameters,
     success_shapes,
 )
@@ -169,54 +178,28 @@ def quantity_model(data: QuantityData) -> None:
     sites = _standard_normals(quantity_shapes(arms, factors), data.mean)
     effects = quantity_parameters(sites, data.centre, data.spread, data.cholesky, torch)
     degrees = torch.clamp(data.count - 1, min=0.0)
-    # The floor is the resolution of clocks and counters: identical repeats are not noise-free.
-    squares = data.squares + 1e-4 * degrees
-    nu, scale = effects["nu"][..., None], (effects["nu"] * effects["noise"] ** 2)[..., None]
-    pyro.factor("spread", _log_scaled_f(squares, degrees, nu, scale).sum((-1, -2)))
-
-    noise = (scale + squares) / (nu + degrees)
-    variance = effects["specific"][..., None] ** 2 + noise / data.count.clamp(min=1.0)
+    squares = data.squares + RESOLUTION**2 * degrees
     residual = data.mean - effects["location"][..., None] - effects["slope"] @ data.difficulty.T
-    log_density = log_rank_one_normal(residual, variance, effects["loading"], data.count > 0)
-    pyro.factor("means", log_density.sum(-1))
-
-
-def _log_scaled_f(squares: Any, degrees: Any, nu: Any, scale: Any) -> Any:
-    """Log density of sums of squares with inverse-gamma variances; 0 without repeats.
-
-    squares, degrees: [E, Q]; nu, scale = ν σ²: [..., E, 1].
-    """
-    import torch
-
-    repeated = degrees > 0
-    half = 0.5 * torch.where(repeated, degrees, torch.ones_like(degrees))
-    ratio = torch.where(repeated, squares, torch.ones_like(squares)) / scale
-    log_f = (
-        torch.lgamma(0.5 * nu + half)
-        - torch.lgamma(0.5 * nu)
-        - torch.lgamma(half)
-        + (half - 1) * torch.log(ratio)
-        - torch.log(scale)
-        - (0.5 * nu + half) * torch.log1p(ratio)
+    spread, base = mixing(effects, data.count, degrees, squares, torch)
+    with torch.no_grad():
+        shared, _ = shared_effect(residual, spread, base, degrees, effects, data.count > 0, torch)
+    left = (residual - effects["loading"][..., None] * shared[..., None, :]) ** 2 / spread
+    nu = effects["nu"][..., None]
+    # Most queries have as many calls as others: the Gamma function is taken once for each number.
+    numbers, index = torch.unique(degrees, return_inverse=True)
+    of_number = torch.lgamma(0.5 * (nu + numbers + 1)) - numbers * torch.log(
+        effects["noise"][..., None]
     )
-    return torch.where(repeated, log_f, torch.zeros_like(log_f))
-
-
-def log_rank_one_normal(residual: Any, variance: Any, loading: Any, observed: Any) -> Any:
-    """[..., Q] log N(residual; 0, diag(variance) + λ λᵀ) over the observed arms, up to a constant.
-
-    residual, variance: [..., E, Q]; loading λ: [..., E]; observed: [E, Q]. By the matrix
-    determinant lemma and the Sherman-Morrison formula.
-    """
-    import torch
-
-    precision = torch.where(observed, 1 / variance, torch.zeros_like(variance))
-    column = loading[..., None]
-    information = 1 + (column**2 * precision).sum(-2)
-    score = (column * precision * residual).sum(-2)
-    log_det = torch.where(observed, -torch.log(variance), torch.zeros_like(variance)).sum(-2)
-    quadratic = (precision * residual**2).sum(-2) - score**2 / information
-    return 0.5 * (log_det - torch.log(information) - quadratic)
+    log_density = (
+        of_number[..., torch.arange(arms)[:, None], index]
+        - torch.lgamma(0.5 * nu)
+        + 0.5 * nu * torch.log(nu - 2)
+        - 0.5 * torch.log(spread)
+        - 0.5 * (nu + degrees + 1) * torch.log(base + left)
+    )
+    log_density = torch.where(data.count > 0, log_density, torch.zeros_like(log_density)).sum(-2)
+    bend = curvature(spread, base, left, degrees, effects, data.count > 0, torch)
+    pyro.factor("amounts", (log_density - 0.5 * shared**2 - 0.5 * torch.log(bend)).sum(-1))
 
 
 @dataclass(frozen=True)

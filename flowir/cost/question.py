@@ -16,11 +16,10 @@ from flowir.calculus.terms import (
     Call,
     Checker,
     Decision,
-    Fallback,
-    Refine,
     Vote,
     Workflow,
     blocks_of,
+    checker_of,
     walk,
 )
 from flowir.configuration import Configuration
@@ -30,7 +29,6 @@ from flowir.cost.sampling import QuerySample
 from flowir.cost.series import (
     ACCEPT_RIGHT,
     ACCEPT_WRONG,
-    INPUT_TOKENS,
     KINDS,
     MONEY,
     OUTPUT_TOKENS,
@@ -78,8 +76,7 @@ class Question:
     def _queries(self, draws: int, queries: int, population: bool, seed: int) -> QuerySample:
         model = self.model
         if population:
-            factors = model.difficulty.shape[1]
-            return sampling.fresh_queries(model.stored, factors, draws, queries, seed)
+            return sampling.fresh_queries(model.difficulty, model.stored, draws, queries, seed)
         return sampling.observed_queries(
             model.success, model.difficulty, model.stored, draws, queries, seed
         )
@@ -170,12 +167,21 @@ class Question:
         model = arm.configuration.model
         if self.prices is not None and model in self.prices:
             price_in, price_out = self.prices.per_token(model)
-            read = _mean(*self._quantity(arm, INPUT_TOKENS, sample))
+            read = self._read(arm, sample)
             return price_in * read + price_out * written, price_in
         observed = self.model.quantities.get(MONEY)
         if observed is not None and arm in observed.arms:
             return _mean(*self._quantity(arm, MONEY, sample)), np.nan
         return np.full_like(written, np.nan), np.nan
+
+    def _read(self, arm: Arm, sample: QuerySample) -> Floats:
+        """[D, Q] input tokens of a call, NaN where none were ever counted."""
+        if self.model.prompts is None:
+            return np.full(sample.difficulty.shape[:2], np.nan)
+        tokens, known = self.model.prompts.sample(arm, sample)
+        if not known:
+            self._assume(f"the input tokens of {arm} were never counted: it reads as others do")
+        return tokens
 
     def _agreement(self, arm: Arm, sample: QuerySample) -> Floats:
         posterior = self.model.agreement.get(arm.agent)
@@ -304,8 +310,8 @@ def _calls(block: Block) -> Iterator[tuple[Call, bool]]:
 
 def _checkers(block: Block) -> Iterator[Checker]:
     for term in walk(block):
-        if isinstance(term, Fallback | Refine):
-            yield term.checker
+        if (checker := checker_of(term)) is not None:
+            yield checker
 
 
 def _mean(location: Floats, scale: Floats) -> Floats:

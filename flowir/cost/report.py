@@ -12,7 +12,6 @@ from flowir.configuration import Configuration
 from flowir.cost import sampling
 from flowir.cost.latency import log_latency
 from flowir.cost.series import (
-    INPUT_TOKENS,
     KINDS,
     MONEY,
     OUTPUT_TOKENS,
@@ -72,9 +71,8 @@ def learned(model: CostModel, prices: Prices | None = None) -> tuple[Row, ...]:
     timed = dict.fromkeys(arm for part in model.quantities.values() for arm in part.arms)
     series += [(arm, None) for arm in timed if arm not in outcomes]
     series.sort(key=lambda entry: (entry[0].agent, entry[0].configuration.sort_key, entry[1] or 0))
-    factors = model.difficulty.shape[1]
     draws = min(model.stored, 200)
-    sample = sampling.fresh_queries(model.stored, factors, draws, FRESH_QUERIES, 0)
+    sample = sampling.fresh_queries(model.difficulty, model.stored, draws, FRESH_QUERIES, 0)
     return tuple(_row(model, arm, kind, sample, prices) for arm, kind in series)
 
 
@@ -95,7 +93,9 @@ def _row(
         counts = part.count[part.arms.index(arm)]
     means = {name: _means(model, name, arm, sample) for name in model.quantities}
     cost = means.get(MONEY)
-    written, read = means.get(OUTPUT_TOKENS), means.get(INPUT_TOKENS)
+    written, read = means.get(OUTPUT_TOKENS), None
+    if model.prompts is not None:
+        read = model.prompts.sample(arm, sample)[0].mean(-1)
     if prices is not None and arm.configuration.model in prices:
         price_in, price_out = prices.per_token(arm.configuration.model)
         cost = None

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flowir.calculus.scenarios import GivenRates
+from flowir.cost.effects import mixing, shared_effect
 from flowir.cost.lattice import shifted_lattice
 from flowir.cost.posterior import QuantityPosterior, SuccessPosterior, conditional_mean
 from flowir.cost.series import Arm
@@ -30,8 +31,8 @@ class QuerySample:
         draw: [D] which stored posterior draw.
         observed: [D, Q] index of the observed query, None for fresh queries.
         difficulty: [D, Q, factors] latent difficulty of each.
-        expected: [D, Q, factors] what latencies and tokens depend on: the difficulty of fresh
-            queries, its posterior mean for observed ones.
+        expected: [D, Q, factors] what latencies and tokens depend on: the posterior mean of the
+            difficulty.
         seed: of everything drawn for them.
         drawn: what was drawn for all arms of a quantity, by name.
         latest: the arm last asked for and what was drawn for it, by quantity: tokens are asked for
@@ -66,11 +67,19 @@ def stream(seed: int, *names: object) -> np.random.Generator:
     return np.random.default_rng([seed, int.from_bytes(digest, "little")])
 
 
-def fresh_queries(stored: int, factors: int, draws: int, queries: int, seed: int) -> QuerySample:
-    """Queries never seen: θ ~ N(0, I), spread evenly within each draw."""
+def fresh_queries(known: Floats, stored: int, draws: int, queries: int, seed: int) -> QuerySample:
+    """Queries never seen: θ ~ N(0, I), spread evenly within each draw.
+
+    known: [Q, factors] posterior mean difficulty θ̂ of the observed queries. What amounts depend on
+    is θ̂: with covariance R it is R θ and noise of covariance R - R², as if these were observed too.
+    """
     rng = stream(seed, "fresh queries")
-    difficulty = np.stack([shifted_lattice(queries, factors, rng) for _ in range(draws)])
-    return QuerySample(chosen_draws(stored, draws), None, difficulty, difficulty, seed)
+    difficulty = np.stack([shifted_lattice(queries, known.shape[1], rng) for _ in range(draws)])
+    values, vectors = np.linalg.eigh(known.T @ known / len(known))
+    reliability = np.clip(values, 0.0, 1.0)
+    own = difficulty @ vectors * reliability
+    own += rng.standard_normal(own.shape) * np.sqrt(reliability * (1 - reliability))
+    return QuerySample(chosen_draws(stored, draws), None, difficulty, own @ vectors.T, seed)
 
 
 def observed_queries(
@@ -181,11 +190,11 @@ def log_quantity(
     slope = np.einsum("dqf,df->dq", sample.expected, own["slope"])
     base = own["location"][:, None] + slope
     shape = (sample.difficulty.shape[0], sample.difficulty.shape[1])
-    nu, noise = own["nu"][:, None], own["noise"][:, None]
+    nu, noise, specific = (own[name][:, None] for name in ("nu", "noise", "specific"))
     if sample.observed is None:
         shared = sample.once(name, lambda shared_rng: balanced_normal(shape, shared_rng))
-        variance = nu * noise**2 / rng.chisquare(np.broadcast_to(nu, shape))
-        specific = own["specific"][:, None] * balanced_normal(shape, rng)
+        mix = (nu - 2) / rng.chisquare(np.broadcast_to(nu, shape))
+        effect = np.sqrt(mix) * specific * balanced_normal(shape, rng)
     else:
         shared = sample.once(
             name, lambda shared_rng: _observed_shared(posterior, sample, shared_rng)
@@ -196,14 +205,15 @@ def log_quantity(
             count = posterior.count[index][sample.observed]
             mean = posterior.mean[index][sample.observed]
             squares = posterior.squares[index][sample.observed]
-        degrees = np.maximum(count - 1, 0)
-        variance = (nu * noise**2 + squares) / rng.chisquare(nu + degrees)
-        residual = mean - base - own["loading"][:, None] * shared
-        precision = 1 / own["specific"][:, None] ** 2 + count / variance
-        specific = count / variance * residual / precision
-        specific = specific + rng.standard_normal(shape) / np.sqrt(precision)
-    location = base + own["loading"][:, None] * shared + specific
-    found = location, np.minimum(np.sqrt(variance), LARGEST_SCALE), known
+        residual = np.where(count > 0, mean - base - own["loading"][:, None] * shared, 0.0)
+        # The part of s² that is the query's; all of it where there are no calls.
+        share = specific**2 * count / (specific**2 * count + noise**2)
+        strayed = squares / noise**2 + residual**2 * count / (specific**2 * count + noise**2)
+        mix = (nu - 2 + strayed) / rng.chisquare(nu + count)
+        effect = share * residual
+        effect = effect + specific * np.sqrt(mix * (1 - share)) * rng.standard_normal(shape)
+    location = base + own["loading"][:, None] * shared + effect
+    found = location, np.minimum(np.sqrt(mix) * noise, LARGEST_SCALE), known
     sample.latest[name] = arm, found
     return found
 
@@ -212,22 +222,18 @@ def _observed_shared(
     posterior: QuantityPosterior, sample: QuerySample, rng: np.random.Generator
 ) -> Floats:
     """[D, Q] draws of h_q given the means of every arm on that query."""
-    own = posterior.parameters(sample.draw)
     observed = sample.observed
     assert observed is not None
-    information, score = np.ones(observed.shape), np.zeros(observed.shape)
-    for e in range(len(posterior.arms)):
-        count = posterior.count[e][observed]
-        nu, noise, loading = (own[name][:, e, None] for name in ("nu", "noise", "loading"))
+    shared, bend = np.empty(observed.shape), np.empty(observed.shape)
+    for d, queries in enumerate(observed):
+        own = {n: v[0] for n, v in posterior.parameters(sample.draw[d : d + 1]).items()}
+        count, squares = posterior.count[:, queries], posterior.squares[:, queries]
         degrees = np.maximum(count - 1, 0)
-        variance = (nu * noise**2 + posterior.squares[e][observed]) / (nu + degrees)
-        total = own["specific"][:, e, None] ** 2 + variance / np.maximum(count, 1)
-        precision = np.where(count > 0, 1 / total, 0.0)
-        slope = np.einsum("dqf,df->dq", sample.expected, own["slope"][:, e])
-        residual = posterior.mean[e][observed] - own["location"][:, e, None] - slope
-        information += loading**2 * precision
-        score += loading * precision * residual
-    return score / information + rng.standard_normal(observed.shape) / np.sqrt(information)
+        residual = posterior.mean[:, queries] - own["location"][:, None]
+        residual = residual - own["slope"] @ sample.expected[d].T
+        spread, base = mixing(own, count, degrees, squares, np)
+        shared[d], bend[d] = shared_effect(residual, spread, base, degrees, own, count > 0, np)
+    return shared + rng.standard_normal(observed.shape) / np.sqrt(bend)
 
 
 def given_rate(

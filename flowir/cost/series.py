@@ -30,7 +30,7 @@ MONEY = "cost"
 PACE = "pace"
 """Latency over what its tokens take; see :mod:`flowir.cost.latency`."""
 
-SMALLEST = {LATENCY: 1e-6, OUTPUT_TOKENS: 0.5, INPUT_TOKENS: 0.5, MONEY: 1e-9, PACE: 1e-6}
+SMALLEST = {LATENCY: 1e-6, OUTPUT_TOKENS: 0.5, MONEY: 1e-9, PACE: 1e-6}
 """Smaller values are taken as this one before the logarithm: zero tokens, calls free of charge."""
 
 GRADE_STEPS = 16

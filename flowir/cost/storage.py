@@ -23,11 +23,12 @@ from flowir.cost.cost_model import CostModel
 from flowir.cost.latency import Decoding
 from flowir.cost.options import FitOptions
 from flowir.cost.posterior import QuantityPosterior, SuccessPosterior
+from flowir.cost.prompts import PromptLengths
 from flowir.cost.series import Arm
 from flowir.errors import CostModelError
 from flowir.profile.observations import Observations
 
-FORMAT = 2
+FORMAT = 3
 """Raise it when the file or the model changes meaning: fits of other formats are not read."""
 
 Arrays = dict[str, Any]
@@ -146,6 +147,7 @@ def _write(model: CostModel, file: BinaryIO) -> None:
         "checks": [astuple(check) for check in model.checks],
         "success": None,
         "quantities": {},
+        "prompts": None,
         "decoding": [
             [*_arms((arm,)), decoding.prefill_s, decoding.per_token_s]
             for arm, decoding in model.decoding.items()
@@ -166,6 +168,9 @@ def _write(model: CostModel, file: BinaryIO) -> None:
         }
         arrays |= {f"{quantity}/{name}": getattr(own, name) for name in _STATISTICS}
         arrays |= {f"{quantity}/site/{name}": value for name, value in own.sites.items()}
+    if model.prompts is not None:
+        header["prompts"] = _arms(model.prompts.arms)
+        arrays |= {f"prompts/{name}": getattr(model.prompts, name) for name in _PROMPTS}
     for number, agreement in enumerate(model.agreement.values()):
         arrays |= {f"agreement/{number}/{n}": getattr(agreement, n) for n in _AGREEMENT}
         arrays |= {f"agreement/{number}/{n}": getattr(agreement.data, n) for n in _GROUPS}
@@ -176,6 +181,7 @@ def _write(model: CostModel, file: BinaryIO) -> None:
 
 
 _STATISTICS = ("count", "mean", "squares")
+_PROMPTS = ("tokens", "order")
 _AGREEMENT = ("location", "slope", "concentration")
 _GROUPS = ("wrong", "largest", "ties")
 
@@ -203,6 +209,11 @@ def _read(header: Mapping[str, Any], arrays: Mapping[str, Any]) -> CostModel:
         )
         for quantity, part in header["quantities"].items()
     }
+    prompts = None
+    if header["prompts"] is not None:
+        prompts = PromptLengths(
+            _read_arms(header["prompts"]), *(arrays[f"prompts/{name}"] for name in _PROMPTS)
+        )
     agreement = {
         agent: AgreementPosterior(
             WrongAnswers(*(arrays[f"agreement/{number}/{name}"] for name in _GROUPS)),
@@ -223,6 +234,7 @@ def _read(header: Mapping[str, Any], arrays: Mapping[str, Any]) -> CostModel:
         quantities=quantities,
         difficulty=arrays["difficulty"],
         stored=header["stored"],
+        prompts=prompts,
         decoding={
             _read_arms([arm])[0]: Decoding(prefill, per_token)
             for arm, prefill, per_token in header["decoding"]

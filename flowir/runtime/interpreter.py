@@ -18,6 +18,7 @@ engineers could differ, this file decides:
 - `concat` puts an empty line between its texts.
 - A label is the known one that the answer begins with, whatever its case, else the first word.
 - A list longer than a map's `max` is an error, not a shorter list.
+- Races are as `flow.join` has them: what is cancelled has ended before the race gives its value.
 - A call that fails ends the run; so does an answer that does not parse.
 """
 
@@ -32,14 +33,29 @@ from typing import Any
 from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import Block, Operation, SSAValue
 
-from flowir.calculus.sites import site_names
 from flowir.configuration import Configuration
 from flowir.dialects import flow, prompt
-from flowir.dialects.flow_checks import agent_inputs, module_symbols
+from flowir.dialects.flow_checks import agent_inputs
 from flowir.runtime.answers import known_labels, parser_of
-from flowir.runtime.choices import Choices, Key, choices_of, default_configurations, first_labels
+from flowir.runtime.choices import Choices, choices_of
 from flowir.runtime.llm import LLM, Message, Tools
-from flowir.runtime.values import InterpretationError, parse, pick, plurality, show, verdict
+from flowir.runtime.planning import (
+    Environment,
+    Planned,
+    RunningScope,
+    is_identity,
+    with_lanes,
+)
+from flowir.runtime.racing import Lane, first, vote_at_quorum
+from flowir.runtime.values import (
+    InterpretationError,
+    ballot,
+    parse,
+    pick,
+    plurality,
+    show,
+    verdict,
+)
 
 
 @dataclass(frozen=True)
@@ -85,106 +101,9 @@ async def interpret(
     run = _Run(llm, tools, known_labels(workflow))
     names = [argument.name_hint for argument in workflow.body.block.args]
     values = [inputs[n or ""] for n in names] if isinstance(inputs, Mapping) else list(inputs)
-    scope = _Scope.of(workflow, choices)
+    scope = RunningScope.of(workflow, choices)
     value = await run.block(scope, workflow.body.block, {}, values)
     return Interpretation(value, tuple(run.calls))
-
-
-Environment = dict[SSAValue, "asyncio.Future[Any]"]
-
-
-@dataclass(frozen=True)
-class _Scope:
-    """A workflow in the place where it is called, and what is chosen for it.
-
-    Attributes:
-        prefix: of its sites: the site of the call with its dot.
-    """
-
-    workflow: flow.WorkflowOp
-    choices: Choices
-    symbols: Mapping[str, Operation]
-    sites: Mapping[Operation, str]
-    prefix: str
-    labels: Mapping[str, str]
-    configurations: Mapping[Key, Configuration]
-
-    @staticmethod
-    def of(
-        workflow: flow.WorkflowOp, choices: Choices, prefix: str = "", written: str = ""
-    ) -> _Scope:
-        """The scope of a workflow; `written` is its name where another one calls it."""
-        symbols = module_symbols(workflow)
-        assert symbols is not None
-        labels = {
-            name: choices.labels.get(_joined(written, name), label)
-            for name, label in first_labels(workflow).items()
-        }
-        configurations = {
-            (agent, group): choices.configurations.get((agent, _joined(written, group)), default)
-            for (agent, group), default in default_configurations(workflow).items()
-        }
-        sites = site_names(workflow)
-        return _Scope(workflow, choices, symbols, sites, prefix, labels, configurations)
-
-    def site(self, op: Operation) -> str:
-        """The site of an op, as the model is told."""
-        return self.prefix + self.sites[op]
-
-    def called(self, op: Operation) -> _Scope | None:
-        """The scope of the workflow that an op calls."""
-        found = self.symbols.get(flow.called_symbol(op) or "")
-        if not isinstance(found, flow.WorkflowOp):
-            return None
-        return _Scope.of(found, self.choices, f"{self.site(op)}.", found.sym_name.data)
-
-    def chosen(self, op: flow.AlternativesOp) -> Block:
-        """The block that an alternatives stands for."""
-        cases = dict(zip((name.data for name in op.labels), op.cases, strict=True))
-        return cases[self.labels[op.choice.data]].block
-
-    def uses(self, op: Operation) -> list[SSAValue]:
-        """The values from outside that an op and everything inside it use, by first use."""
-        uses = _Uses()
-        uses.of(self, op)
-        return [value for value in uses.read if value not in uses.made]
-
-
-@dataclass
-class _Uses:
-    """What is read and made inside an op, and what values stand for others there."""
-
-    read: dict[SSAValue, None] = field(default_factory=dict)
-    made: set[SSAValue] = field(default_factory=set)
-    stands_for: dict[SSAValue, SSAValue] = field(default_factory=dict)
-
-    def of(self, scope: _Scope, op: Operation) -> None:
-        if isinstance(op, flow.AlternativesOp):
-            self.stands_for[op.output] = self.of_block(scope, scope.chosen(op))
-        elif (callee := scope.called(op)) is not None:
-            body = callee.workflow.body.block
-            for argument, given in zip(body.args, op.operands, strict=True):
-                self.stands_for[argument] = self._value(given)
-            self.stands_for[op.results[0]] = self.of_block(callee, body)
-        else:
-            read = op.operands[:1] if is_identity(op) else op.operands
-            self.read.update(dict.fromkeys(map(self._value, read)))
-            self.made.update(op.results)
-            for region in op.regions:
-                self.made.update(region.block.args)
-                self.read[self.of_block(scope, region.block)] = None
-
-    def of_block(self, scope: _Scope, block: Block) -> SSAValue:
-        """The ops of a block; gives what the block gives."""
-        for op in block.ops:
-            if op is not block.last_op:
-                self.of(scope, op)
-        last = block.last_op
-        assert last is not None
-        return self._value(last.operands[0])
-
-    def _value(self, value: SSAValue) -> SSAValue:
-        return self.stands_for.get(value, value)
 
 
 @dataclass
@@ -195,27 +114,37 @@ class _Run:
     calls: list[RecordedCall] = field(default_factory=list)
 
     async def block(
-        self, scope: _Scope, block: Block, outer: Environment, arguments: Sequence[Any] = ()
+        self, scope: RunningScope, block: Block, outer: Environment, arguments: Sequence[Any] = ()
     ) -> Any:
         """Every op of a block, each as soon as it can start; gives what the block gives."""
         values = dict(outer)
         for argument, given in zip(block.args, arguments, strict=True):
             values[argument] = _done(given)
-        async with asyncio.TaskGroup() as group:
-            result = self._start(scope, block, values, group)
+        planned: list[Planned] = []
+        result = self._plan(scope, block, values, planned)
         assert result is not None
+        return await self._together(planned, result)
+
+    async def _together(self, planned: list[Planned], result: asyncio.Future[Any]) -> Any:
+        """Ops that run at the same time, each as soon as it can start; gives one of the values."""
+        async with asyncio.TaskGroup() as group:
+            for op in with_lanes(planned, result):
+                group.create_task(self._fulfil(op))
         return result.result()
 
-    def _start(
-        self, scope: _Scope, block: Block, values: Environment, group: asyncio.TaskGroup
+    async def _fulfil(self, planned: Planned) -> None:
+        planned.done.set_result(await self._op(planned))
+
+    def _plan(
+        self, scope: RunningScope, block: Block, values: Environment, planned: list[Planned]
     ) -> asyncio.Future[Any] | None:
-        """Start a task for every op; gives the future of what the block gives.
+        """Every op of a block as it runs; gives the future of what the block gives.
 
         It gives None where that is a value from outside which nobody reads in the end.
         """
         for op in block.ops:
             if isinstance(op, flow.AlternativesOp):
-                given = self._start(scope, scope.chosen(op), values, group)
+                given = self._plan(scope, scope.chosen(op), values, planned)
                 if given is not None:
                     values[op.output] = given
             elif (callee := scope.called(op)) is not None:
@@ -224,21 +153,25 @@ class _Run:
                 for argument, operand in zip(body.args, op.operands, strict=True):
                     if operand in values:
                         inside[argument] = values[operand]
-                given = self._start(callee, body, inside, group)
+                given = self._plan(callee, body, inside, planned)
                 if given is not None:
                     values[op.results[0]] = given
             elif op.results:
-                values[op.results[0]] = group.create_task(self._op(scope, op, values))
+                used = {value: values[value] for value in scope.uses(op)}
+                planned.append(Planned(scope, op, used, _undone()))
+                values[op.results[0]] = planned[-1].done
         last = block.last_op
         assert last is not None
         return values.get(last.operands[0])
 
-    async def _op(self, scope: _Scope, op: Operation, values: Environment) -> Any:
+    async def _op(self, planned: Planned) -> Any:
         """One op, once all it uses is there."""
-        used = {value: values[value] for value in scope.uses(op)}
-        for future in used.values():
+        scope, op, used = planned.scope, planned.op, planned.used
+        for future in planned.awaits():
             await future
         match op:
+            case flow.JoinOp() if op.races and not is_identity(op):
+                return await self._race(scope, op, planned)
             case flow.CallOp():
                 return await self._call(scope, op, _given(used, op.inputs))
             case flow.JoinOp():
@@ -254,7 +187,7 @@ class _Run:
             case _:
                 raise NotImplementedError(op.name)
 
-    async def _call(self, scope: _Scope, op: flow.CallOp, arguments: Sequence[Any]) -> Any:
+    async def _call(self, scope: RunningScope, op: flow.CallOp, arguments: Sequence[Any]) -> Any:
         name = op.callee.root_reference.data
         callee = scope.symbols[name]
         if isinstance(callee, flow.ToolOp):
@@ -266,7 +199,7 @@ class _Run:
         return parse(parser_of(callee), callee.output, text, self.labels.get(name, ()), site)
 
     async def _join(
-        self, scope: _Scope, op: flow.JoinOp, given: Sequence[Any], used: Environment
+        self, scope: RunningScope, op: flow.JoinOp, given: Sequence[Any], used: Environment
     ) -> Any:
         if is_identity(op):
             return given[0]
@@ -288,7 +221,36 @@ class _Run:
                 name, site = op.by.root_reference.data, scope.site(op)
                 return pick(await self._ask(scope, op, name, site, [*context, shown]), given)
 
-    async def _branch(self, scope: _Scope, op: flow.BranchOp, label: str, used: Environment) -> Any:
+    async def _race(self, scope: RunningScope, op: flow.JoinOp, planned: Planned) -> Any:
+        used = planned.used
+        candidates = dict.fromkeys(used[value] for value in op.inputs)
+
+        def lane_of(value: asyncio.Future[Any]) -> Lane[Any]:
+            return lambda: self._together(planned.lanes[value], value)
+
+        lanes = list(map(lane_of, candidates))
+        if op.mode.data is flow.JoinMode.FIRST:
+            delays: dict[asyncio.Future[Any], float] = {}
+            for value, delay in zip(op.inputs, op.delays, strict=True):
+                delays.setdefault(used[value], delay)
+
+            async def judge(value: Any) -> bool:
+                return (await self._verdict(scope, op, value, used))[0]
+
+            return await first(lanes, [*delays.values()], None if op.until is None else judge)
+
+        async def label(value: Any) -> str:
+            if op.key is None:
+                return ballot(value)
+            return ballot(await self._tool(op.key.root_reference.data, [value]))
+
+        numbers = {value: number for number, value in enumerate(candidates)}
+        places = [numbers[used[value]] for value in op.inputs]
+        return await vote_at_quorum(lanes, places, label)
+
+    async def _branch(
+        self, scope: RunningScope, op: flow.BranchOp, label: str, used: Environment
+    ) -> Any:
         cases = dict(op.blocks)
         region = cases.get(label, cases.get(None))
         if region is None:
@@ -296,7 +258,7 @@ class _Run:
             raise InterpretationError(f"{scope.site(op)}: label {label!r} is none of {known}")
         return await self.block(scope, region.block, used)
 
-    async def _fallback(self, scope: _Scope, op: flow.FallbackOp, used: Environment) -> Any:
+    async def _fallback(self, scope: RunningScope, op: flow.FallbackOp, used: Environment) -> Any:
         first, *rest = op.tiers
         tiers = [first] * op.bound.data + rest
         for tier in tiers[:-1]:
@@ -306,7 +268,7 @@ class _Run:
                 return value
         return await self.block(scope, tiers[-1].block, used)
 
-    async def _refine(self, scope: _Scope, op: flow.RefineOp, used: Environment) -> Any:
+    async def _refine(self, scope: RunningScope, op: flow.RefineOp, used: Environment) -> Any:
         value = used[op.initial].result()
         for _ in range(op.bound.data):
             accepted, feedback = await self._verdict(scope, op, value, used)
@@ -316,7 +278,7 @@ class _Run:
         return value
 
     async def _map(
-        self, scope: _Scope, op: flow.MapOp, items: list[Any], used: Environment
+        self, scope: RunningScope, op: flow.MapOp, items: list[Any], used: Environment
     ) -> list[Any]:
         if len(items) > op.bound.data:
             raise InterpretationError(
@@ -327,9 +289,14 @@ class _Run:
         )
 
     async def _verdict(
-        self, scope: _Scope, op: flow.FallbackOp | flow.RefineOp, value: Any, used: Environment
+        self,
+        scope: RunningScope,
+        op: flow.FallbackOp | flow.RefineOp | flow.JoinOp,
+        value: Any,
+        used: Environment,
     ) -> tuple[bool, str]:
         """(accepted, feedback) of the checker."""
+        assert op.until is not None
         context = _given(used, op.context)
         name = op.until.root_reference.data
         if isinstance(scope.symbols[name], flow.ToolOp):
@@ -340,7 +307,7 @@ class _Run:
         return verdict(await self._ask(scope, op, name, site, shown))
 
     async def _ask(
-        self, scope: _Scope, op: Operation, name: str, site: str, shown: Sequence[str]
+        self, scope: RunningScope, op: Operation, name: str, site: str, shown: Sequence[str]
     ) -> str:
         """One model call; gives the text of the answer."""
         agent = scope.symbols[name]
@@ -366,21 +333,12 @@ class _Run:
         return await result if inspect.isawaitable(result) else result
 
 
-def is_identity(op: Operation) -> bool:
-    """Whether an op is a vote or a selection among one."""
-    if not isinstance(op, flow.JoinOp):
-        return False
-    modes = (flow.JoinMode.VOTE, flow.JoinMode.SELECT)
-    return len(op.inputs) == 1 and op.mode.data in modes and op.key is None
-
-
-def _joined(prefix: str, name: str) -> str:
-    """What inlining makes of a name of a called workflow."""
-    return ".".join(filter(None, (prefix, name)))
+def _undone() -> asyncio.Future[Any]:
+    return asyncio.get_running_loop().create_future()
 
 
 def _done(value: Any) -> asyncio.Future[Any]:
-    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    future = _undone()
     future.set_result(value)
     return future
 

@@ -34,11 +34,14 @@ def show(value: Any, kind: Attribute) -> str:
 
 def plurality(values: Sequence[Any], keys: Sequence[Any]) -> Any:
     """The value whose key is most frequent; among several the earliest."""
-    words = [
-        key.strip() if isinstance(key, str) else json.dumps(key, sort_keys=True) for key in keys
-    ]
+    words = [ballot(key) for key in keys]
     most = max(Counter(words).values())
     return next(v for v, word in zip(values, words, strict=True) if words.count(word) == most)
+
+
+def ballot(key: Any) -> str:
+    """What a vote counts a key as."""
+    return key.strip() if isinstance(key, str) else json.dumps(key, sort_keys=True)
 
 
 def pick(answer: str, candidates: Sequence[Any]) -> Any:

@@ -27,7 +27,7 @@ class Options:
     Attributes:
         objectives: what is compared.
         latency: `mean`, `p50` or `p95` of latency over queries and noise.
-        execution: how the workflow runs: `sequential` or `asyncio`.
+        execution: how the workflow runs: `sequential`, `asyncio`, or in `langgraph`'s supersteps.
         model: `scenario`, or `mean-field`, the published independence proxy.
         queries: `population` (fresh queries) or `profiled` (the observed ones).
         credible: mass of the equal-tailed intervals.

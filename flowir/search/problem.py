@@ -70,7 +70,9 @@ class Measure:
         """Whether latency has to be drawn per call: no expectation gives a maximum or quantile."""
         if self.model == "mean-field":
             return False
-        sums = self.execution == "sequential" or waits_for_one(workflow)
+        sums = self.execution == "sequential"
+        if self.execution == "asyncio":
+            sums = waits_for_one(workflow)
         return not (sums and self.latency == "mean")
 
 

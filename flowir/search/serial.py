@@ -2,23 +2,8 @@
 
 from __future__ import annotations
 
-from flowir.calculus.terms import (
-    Alternatives,
-    Block,
-    Branch,
-    Call,
-    Fallback,
-    Join,
-    Map,
-    Refine,
-    Select,
-    Term,
-    ToolCall,
-    Value,
-    Vote,
-    Workflow,
-    blocks_of,
-)
+from flowir.calculus.races import races
+from flowir.calculus.terms import Block, First, Map, Value, Workflow, blocks_of, reads_of
 
 
 def waits_for_one(workflow: Workflow) -> bool:
@@ -33,33 +18,13 @@ def waits_for_one(workflow: Workflow) -> bool:
 def _waits_for_one(block: Block) -> bool:
     before: dict[Value, frozenset[Value]] = {}
     for term in block.terms:
-        if isinstance(term, Map) and term.width > 1:
+        if isinstance(term, First) or races(term) or (isinstance(term, Map) and term.width > 1):
             return False
         if not all(_waits_for_one(inner) for inner in blocks_of(term)):
             return False
-        reads = {value for value in _reads(term) if value in before}
+        reads = {value for value in reads_of(term) if value in before}
         known = frozenset[Value]().union(*(before[value] for value in reads))
         if len(reads - known) > 1:
             return False
         before[term.output] = known | reads
     return True
-
-
-def _reads(term: Term) -> set[Value]:
-    """The values a term needs before it starts, those read inside its regions too."""
-    match term:
-        case Call() | ToolCall() | Join() | Vote():
-            own = {*term.inputs}
-        case Select():
-            own = {*term.inputs, *term.candidates}
-        case Branch():
-            own = {term.label}
-        case Refine():
-            own = {term.initial}
-        case Map():
-            own = {term.source}
-        case Fallback() | Alternatives():
-            own = set()
-    for block in blocks_of(term):
-        own |= {block.result}.union(*(_reads(inner) for inner in block.terms))
-    return own

@@ -17,6 +17,7 @@ from flowir.calculus.terms import (
     Branch,
     Call,
     Fallback,
+    First,
     Join,
     Map,
     Refine,
@@ -169,6 +170,9 @@ class Readings:
     def _vote(self, term: Vote, open_: frozenset[Value]) -> Reading:
         return self._one_of(term.inputs, open_)
 
+    def _first(self, term: First, open_: frozenset[Value]) -> Reading:
+        return self._one_of(term.candidates, open_)
+
     def _select(self, term: Select, open_: frozenset[Value]) -> Reading:
         return self._one_of(term.candidates, open_)
 
@@ -190,6 +194,7 @@ _READ: dict[type, Callable[..., Reading]] = {
     ToolCall: Readings._inputs,
     Join: Readings._join,
     Vote: Readings._vote,
+    First: Readings._first,
     Select: Readings._select,
     Branch: Readings._blocks,
     Fallback: Readings._blocks,

@@ -13,6 +13,7 @@ from flowir.calculus.terms import (
     Call,
     Checker,
     Fallback,
+    First,
     Map,
     Refine,
     Select,
@@ -158,9 +159,9 @@ class _Table:
                 wrote = tuple(self.writers.get(value) for value in candidates)
                 shown = tuple(map(self.reading, candidates))
                 yield site, Selects(decision, self.reading(*term.inputs), shown, wrote)
-            case Fallback() | Refine():
+            case Fallback() | Refine() | First():
                 checker = term.checker
-                if checker.decision is not None:
+                if checker is not None and checker.decision is not None:
                     yield checker.site, Judges(checker.decision, checker, self._judged(term))
 
     def _tool_roles(self, term: Term) -> Iterator[tuple[str, ToolRole]]:
@@ -168,13 +169,19 @@ class _Table:
             case ToolCall(tool=name, latency_s=latency_s, output=output):
                 items = self.lists.get(output)
                 yield name, ToolRole(latency_s, event=self.labels.get(output), items=items)
-            case Fallback(checker=checker) | Refine(checker=checker) if checker.decision is None:
-                yield checker.name, ToolRole(checker.latency_s, checker, self._judged(term))
+            case Fallback() | Refine() | First():
+                checker = term.checker
+                if checker is not None and checker.decision is None:
+                    yield checker.name, ToolRole(checker.latency_s, checker, self._judged(term))
 
-    def _judged(self, term: Fallback | Refine) -> Reading:
-        first = (term.initial,) if isinstance(term, Refine) else ()
+    def _judged(self, term: Fallback | Refine | First) -> Reading:
+        given: tuple[Value, ...] = ()
+        if isinstance(term, First):
+            given = term.candidates
+        elif isinstance(term, Refine):
+            given = (term.initial,)
         results = (block.result for block in blocks_of(term))
-        return one_of(self.reading(value) for value in (*first, *results))
+        return one_of(self.reading(value) for value in (*given, *results))
 
     def _topics(self) -> dict[object, int]:
         """The topic of every site; candidates of one vote answer the same question."""
@@ -205,7 +212,7 @@ class _Table:
                 match producer:
                     case Call() | ToolCall():
                         found[value] = term.width
-                    case Vote(inputs=inputs) | Select(candidates=inputs):
+                    case Vote(inputs=inputs) | Select(candidates=inputs) | First(candidates=inputs):
                         open_.extend(inputs)
                     case Fallback() | Branch():
                         open_.extend(block.result for block in blocks_of(producer))

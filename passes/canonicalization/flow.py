@@ -43,7 +43,11 @@ def _inline(op: Operation, region: Region, rewriter: PatternRewriter) -> None:
 
 
 class JoinOfOne(RewritePattern):
-    """vote(x, …, x) = select(x, …, x) by a = concat(x) = x"""
+    """vote(x, …, x) = select(x, …, x) by a = first(x, …, x) = concat(x) = x
+
+    What is checked is checked all the same if the checker writes; else one candidate is the result
+    whatever the checker says of it. All delays of one candidate are 0.
+    """
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: JoinOp, rewriter: PatternRewriter) -> None:

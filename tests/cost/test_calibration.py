@@ -118,9 +118,9 @@ def simulate_quantity(
     shape = (3, len(difficulty))
     shared = rng.standard_normal(shape[1])
     nu = own["nu"][:, None]
-    variance = nu * own["noise"][:, None] ** 2 / rng.chisquare(np.broadcast_to(nu, shape))
+    mix = (nu - 2) / rng.chisquare(np.broadcast_to(nu, shape))
     location = own["location"][:, None] + own["slope"] @ difficulty.T
     location = location + own["loading"][:, None] * shared
-    location = location + own["specific"][:, None] * rng.standard_normal(shape)
-    noise = rng.standard_normal((*shape, 3)) * np.sqrt(variance)[..., None]
-    return np.asarray(location[..., None] + noise)
+    strays = own["specific"][:, None] * rng.standard_normal(shape)
+    noise = own["noise"][:, None, None] * rng.standard_normal((*shape, 3))
+    return np.asarray(location[..., None] + np.sqrt(mix)[..., None] * (strays[..., None] + noise))

@@ -121,6 +121,8 @@ class _Frame:
         match op.mode.data:
             case flow.JoinMode.ALL | flow.JoinMode.ANY:
                 return items  # type: ignore[return-value]
+            case flow.JoinMode.FIRST:
+                return items[0]  # One thing after another: the first operand is the first there.
             case flow.JoinMode.CONCAT:
                 return "+".join(map(str, items))
             case flow.JoinMode.SELECT:

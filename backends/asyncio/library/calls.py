@@ -8,6 +8,7 @@ import logging
 import math
 import random
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
@@ -29,6 +30,10 @@ class Usage:
     output_tokens: int = 0
     cost_usd: float | None = 0.0
     seconds: float = 0.0
+    # <races>
+    cancelled: int = 0
+    """Calls that were begun and lost a race: they are billed, nobody here knows for how much."""
+    # </races>
 
     def __add__(self, other: Usage) -> Usage:
         priced = self.cost_usd is not None and other.cost_usd is not None
@@ -38,6 +43,9 @@ class Usage:
             self.output_tokens + other.output_tokens,
             (self.cost_usd or 0.0) + (other.cost_usd or 0.0) if priced else None,
             self.seconds + other.seconds,
+            # <races>
+            self.cancelled + other.cancelled,
+            # </races>
         )
 
 
@@ -73,6 +81,9 @@ class Context:
     call_timeout: float | None
     retries: int
     slots: contextlib.AbstractAsyncContextManager[Any]
+    # <races>
+    begun: Counter[str] = field(default_factory=Counter)
+    # </races>
     sites: dict[str, Usage] = field(default_factory=dict)
 
 
@@ -123,12 +134,21 @@ async def request(
         try:
             async with ctx.slots:
                 start = clock()
+                # <races>
+                ctx.begun[site] += 1
+                # </races>
                 async with asyncio.timeout(ctx.call_timeout):
                     answer = await ctx.llm(site, messages, model=config.model, **params)
+                # <races>
+                ctx.begun[site] -= 1
+                # </races>
                 return answer, clock() - start
         except WorkflowError:
             raise
         except Exception as error:
+            # <races>
+            ctx.begun[site] -= 1
+            # </races>
             wait = backoff(error, failures)
             failures += 1
             reason = str(error) or type(error).__name__

@@ -72,6 +72,11 @@ async def run(
         first = first_of(group)
         raise first from first.__cause__
     # </parallel>
+    # <races>
+    for site, open_ in ctx.begun.items():
+        if open_:
+            ctx.sites[site] = ctx.sites.get(site, Usage()) + Usage(cancelled=open_)
+    # </races>
     total = sum(ctx.sites.values(), Usage())
     return Result(value, ctx.point, clock() - start, total, ctx.sites)
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from flowir.calculus.expectation import Execution
 from flowir.calculus.scenarios import Scenarios
-from flowir.calculus.terms import Workflow, walk
+from flowir.calculus.terms import First, Workflow, walk
 from flowir.errors import SearchError
 from flowir.search.enumerate import enumerate_space
 from flowir.search.exact.calls import Calls
@@ -116,6 +116,8 @@ def exact_front(
     search = _Search(workflow, scenarios, wanted, execution, limits)
     with _deep(FRAMES * sum(1 for _ in walk(workflow.body))):
         try:
+            if search.uncomposable(workflow) is not None:
+                raise UncomposableError
             found = search.composed(workflow)
         except (EntangledError, UncomposableError):
             found = search.one_by_one()
@@ -203,20 +205,34 @@ class _Search:
             method,
         )
 
+    def uncomposable(self, workflow: Workflow) -> str | None:
+        """Why a workflow cannot be composed from its parts, None if it may be."""
+        if self.execution == "langgraph" and "latency" in self.objectives:
+            return "a superstep waits for all its nodes, whatever reads what they make"
+        for term in walk(workflow.body):
+            if isinstance(term, First):
+                return f"who wins the race at {term.site} depends on how long each candidate takes"
+        return None
+
     def _structure(self, space: Space, structure: tuple[int, ...]) -> ExactFront:
         workflow = space.specialised(structure)
+        reason = self.uncomposable(workflow)
+        if reason is not None:
+            return self._enumerated(workflow, reason)
         try:
             return self.composed(workflow)
         except UncomposableError:
-            return self._enumerated(workflow)
+            return self._enumerated(
+                workflow,
+                "concurrent parts of a region take a time that depends on a value from outside it",
+            )
 
-    def _enumerated(self, workflow: Workflow) -> ExactFront:
+    def _enumerated(self, workflow: Workflow, reason: str) -> ExactFront:
         space = Space(workflow)
         size = space.size()
         if size is None or size > POINTS:
             raise SearchError(
-                f"exact search of {self.workflow.name}: concurrent parts of a region take a time "
-                "that depends on a value from outside it, and the space is too large to "
+                f"exact search of {self.workflow.name}: {reason}, and the space is too large to "
                 f"enumerate ({size} points); use execution=sequential, or the local search"
             )
         measure = Measure(self.execution, "mean-field")

@@ -16,7 +16,7 @@ from flowir.calculus.terms import (
     Block,
     Branch,
     Call,
-    Fallback,
+    First,
     Join,
     Map,
     Refine,
@@ -26,6 +26,7 @@ from flowir.calculus.terms import (
     Value,
     Vote,
     blocks_of,
+    checker_of,
 )
 from flowir.search.exact.partial import Key
 
@@ -154,6 +155,8 @@ def _direct(term: Term) -> tuple[Value, ...]:
             return tuple(dict.fromkeys(term.inputs))
         case Select():
             return (*dict.fromkeys(term.inputs), *dict.fromkeys(term.candidates))
+        case First():
+            return tuple(dict.fromkeys(term.candidates))
         case Branch():
             return (term.label,)
         case _:
@@ -177,12 +180,12 @@ def choices_of(term: Term) -> frozenset[Key]:
             return frozenset((term.decision,))
         case Branch(router=int(router)):
             return frozenset((router,))
-        case Fallback() | Refine() if term.checker.decision is not None:
-            return frozenset((term.checker.decision,))
         case Alternatives():
             return frozenset((term.name,))
         case _:
-            return frozenset()
+            checker = checker_of(term)
+            decision = None if checker is None else checker.decision
+            return frozenset() if decision is None else frozenset((decision,))
 
 
 def _mergeable(reader: Node, value: Value) -> bool:

@@ -11,6 +11,7 @@ from flowir.calculus.terms import (
     Branch,
     Call,
     Fallback,
+    First,
     Join,
     Map,
     Refine,
@@ -54,6 +55,8 @@ def _term(term: Term, found: dict[Event, int]) -> Reads:
     match term:
         case Call() | ToolCall() | Join():
             return _rights(term.inputs)
+        case First():
+            return _rights(term.candidates)
         case Vote():
             agree: Reads = Counter({("agrees", value): 1 for value in term.inputs})
             return _sum([_rights(term.inputs), agree])

@@ -9,7 +9,7 @@ flow.tool @check impl "m:check" -> !flow.bool effect pure
 flow.tool @log impl "m:log" -> !flow.bool
 flow.tool @key impl "m:key"
 
-// vote(x) = concat(x) = select(x) = x, and select(x, x) = x; lists stay lists.
+// vote(x) = concat(x) = select(x) = first(x) = x, and select(x, x) = x; lists stay lists.
 // CHECK-LABEL: @joins_of_one
 flow.workflow @joins_of_one(%x: !flow.text) -> !flow.list<!flow.text> {
   %a = flow.call @a(%x) : (!flow.text) -> !flow.text
@@ -17,7 +17,10 @@ flow.workflow @joins_of_one(%x: !flow.text) -> !flow.list<!flow.text> {
   %c = flow.join concat(%v) : (!flow.text) -> !flow.text
   %s = flow.join select(%c) by @judge : (!flow.text) -> !flow.text
   %t = flow.join select(%s, %s) by @judge : (!flow.text, !flow.text) -> !flow.text
-  %l = flow.join all(%t) : (!flow.text) -> !flow.list<!flow.text>
+  %q = flow.join vote(%t, %t, %t) quorum : (!flow.text, !flow.text, !flow.text) -> !flow.text
+  %f = flow.join first(%q) : (!flow.text) -> !flow.text
+  %g = flow.join first(%f, %f) until @judge : (!flow.text, !flow.text) -> !flow.text
+  %l = flow.join all(%g) : (!flow.text) -> !flow.list<!flow.text>
   flow.return %l : !flow.list<!flow.text>
 }
 // CHECK-NEXT:    %a = flow.call @a(%x)

@@ -71,7 +71,7 @@ flow.workflow @w(%x: !flow.text) -> !flow.text {
 
 // -----
 
-// CHECK: flow.join (%j): `as` and `config` are for the agent of `select`; remove them
+// CHECK: flow.join (%j): `as` and `config` are for the agent of `select` or `until`; remove them
 flow.agent @a prompt "{x}"
 flow.workflow @w(%x: !flow.text) -> !flow.text {
   %j = flow.join vote(%x) as "g" : (!flow.text) -> !flow.text
@@ -626,5 +626,93 @@ flow.agent @a
 flow.agent @a prompt "{x}"
 flow.workflow @w(%x: !flow.text) -> !flow.text {
   %y = "flow.call"(%x) <{callee = @a, optional = [#builtin.int<1>, #builtin.int<0>]}> : (!flow.text) -> !flow.text
+  flow.return %x : !flow.text
+}
+
+// -----
+
+// CHECK: flow.join (%j): `quorum` belongs to `vote`: it ends when the leader cannot be overtaken
+flow.agent @a prompt "{x}"
+flow.tool @t impl "m:f" -> !flow.bool accepts <right = 1.0, wrong = 0.0>
+flow.workflow @w(%x: !flow.text, %y: !flow.text) -> !flow.text {
+  %j = flow.join first(%x, %y) quorum : (!flow.text, !flow.text) -> !flow.text
+  flow.return %x : !flow.text
+}
+
+// -----
+
+// CHECK: flow.join @t (%j): `until @checker` belongs to `first`: candidates that race
+flow.agent @a prompt "{x}"
+flow.tool @t impl "m:f" -> !flow.bool accepts <right = 1.0, wrong = 0.0>
+flow.workflow @w(%x: !flow.text, %y: !flow.text) -> !flow.text {
+  %j = flow.join vote(%x, %y) until @t : (!flow.text, !flow.text) -> !flow.text
+  flow.return %x : !flow.text
+}
+
+// -----
+
+// CHECK: flow.join (%j): `after […]` belongs to `first`: candidates that race
+flow.agent @a prompt "{x}"
+flow.tool @t impl "m:f" -> !flow.bool accepts <right = 1.0, wrong = 0.0>
+flow.workflow @w(%x: !flow.text, %y: !flow.text) -> !flow.text {
+  %j = flow.join vote(%x, %y) after [0.0, 1.0] : (!flow.text, !flow.text) -> !flow.text
+  flow.return %x : !flow.text
+}
+
+// -----
+
+// CHECK: flow.join (%j): 2 delays for 1 operands; give one each
+flow.agent @a prompt "{x}"
+flow.tool @t impl "m:f" -> !flow.bool accepts <right = 1.0, wrong = 0.0>
+flow.workflow @w(%x: !flow.text, %y: !flow.text) -> !flow.text {
+  %j = flow.join first(%x) after [0.0, 1.0] : (!flow.text) -> !flow.text
+  flow.return %x : !flow.text
+}
+
+// -----
+
+// CHECK: flow.join (%j): a delay of -1.0 s; it must be zero or more seconds
+flow.agent @a prompt "{x}"
+flow.tool @t impl "m:f" -> !flow.bool accepts <right = 1.0, wrong = 0.0>
+flow.workflow @w(%x: !flow.text, %y: !flow.text) -> !flow.text {
+  %j = flow.join first(%x, %y) after [0.0, -1.0] : (!flow.text, !flow.text) -> !flow.text
+  flow.return %x : !flow.text
+}
+
+// -----
+
+// CHECK: flow.join (%j): every operand is delayed; let one start at once with a delay of 0.0
+flow.agent @a prompt "{x}"
+flow.tool @t impl "m:f" -> !flow.bool accepts <right = 1.0, wrong = 0.0>
+flow.workflow @w(%x: !flow.text, %y: !flow.text) -> !flow.text {
+  %j = flow.join first(%x, %y) after [2.0, 1.0] : (!flow.text, !flow.text) -> !flow.text
+  flow.return %x : !flow.text
+}
+
+// -----
+
+// CHECK: flow.join (%j): one operand has two delays; it is made once, so give it one
+flow.agent @a prompt "{x}"
+flow.tool @t impl "m:f" -> !flow.bool accepts <right = 1.0, wrong = 0.0>
+flow.workflow @w(%x: !flow.text, %y: !flow.text) -> !flow.text {
+  %j = flow.join first(%x, %x) after [0.0, 1.0] : (!flow.text, !flow.text) -> !flow.text
+  flow.return %x : !flow.text
+}
+
+// -----
+
+// CHECK: flow.join (%j): 1 values of context, and nobody who reads them
+flow.workflow @w(%x: !flow.text) -> !flow.text {
+  %j = "flow.join"(%x, %x) <{mode = #flow.join_mode first, operandSegmentSizes = array<i32: 1, 1>}> : (!flow.text, !flow.text) -> !flow.text
+  flow.return %x : !flow.text
+}
+
+// -----
+
+// CHECK: flow.join @b (%j): unknown symbol @b; declared here: @a, @t
+flow.agent @a prompt "{x}"
+flow.tool @t impl "m:f" -> !flow.bool accepts <right = 1.0, wrong = 0.0>
+flow.workflow @w(%x: !flow.text, %y: !flow.text) -> !flow.text {
+  %j = flow.join first(%x, %y) until @b : (!flow.text, !flow.text) -> !flow.text
   flow.return %x : !flow.text
 }

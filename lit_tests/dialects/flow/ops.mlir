@@ -35,6 +35,11 @@ flow.workflow @everything(%task: !flow.text) -> !flow.text attributes {owner = "
   %vote = flow.join vote(%a, %b, %c) : (!flow.text, !flow.text, !flow.text) -> !flow.text
   %keyed = flow.join vote(%a, %b) key @key : (!flow.text, !flow.text) -> !flow.text
   %pick = flow.join select(%a, %b) by @judge(%task : !flow.text) at "pick" as "final" config <"a"> : (!flow.text, !flow.text) -> !flow.text
+  %most = flow.join vote(%a, %b, %c) quorum : (!flow.text, !flow.text, !flow.text) -> !flow.text
+  %told = flow.join vote(%a, %b) quorum key @key : (!flow.text, !flow.text) -> !flow.text
+  %soon = flow.join first(%a, %b) at "race" : (!flow.text, !flow.text) -> !flow.text
+  %hedge = flow.join first(%a, %b) until @tests(%task : !flow.text) after [0.0, 2.5] : (!flow.text, !flow.text) -> !flow.text
+  %judged = flow.join first(%a, %b) until @critic as "strict" config <"a"> : (!flow.text, !flow.text) -> !flow.text
   %ys = flow.map(%x) in %all : !flow.list<!flow.text> max 8 width 3 at "each" -> !flow.list<!flow.text> {
     %y = flow.call @coder(%x) : (!flow.text) -> !flow.text
     flow.yield %y : !flow.text
@@ -118,6 +123,11 @@ flow.workflow @mean(%xs: !flow.list<!flow.text>) -> !flow.list<!flow.bool> {
 // CHECK-NEXT:     %vote = flow.join vote(%a, %b, %c) : (!flow.text, !flow.text, !flow.text) -> !flow.text
 // CHECK-NEXT:     %keyed = flow.join vote(%a, %b) key @key : (!flow.text, !flow.text) -> !flow.text
 // CHECK-NEXT:     %pick = flow.join select(%a, %b) by @judge(%task : !flow.text) at "pick" as "final" config <"a"> : (!flow.text, !flow.text) -> !flow.text
+// CHECK-NEXT:     %most = flow.join vote(%a, %b, %c) quorum : (!flow.text, !flow.text, !flow.text) -> !flow.text
+// CHECK-NEXT:     %told = flow.join vote(%a, %b) quorum key @key : (!flow.text, !flow.text) -> !flow.text
+// CHECK-NEXT:     %soon = flow.join first(%a, %b) at "race" : (!flow.text, !flow.text) -> !flow.text
+// CHECK-NEXT:     %hedge = flow.join first(%a, %b) until @tests(%task : !flow.text) after [0.0, 2.5] : (!flow.text, !flow.text) -> !flow.text
+// CHECK-NEXT:     %judged = flow.join first(%a, %b) until @critic as "strict" config <"a"> : (!flow.text, !flow.text) -> !flow.text
 // CHECK-NEXT:     %ys = flow.map(%x) in %all : !flow.list<!flow.text> max 8 width 3 at "each" -> !flow.list<!flow.text> {
 // CHECK-NEXT:       %y = flow.call @coder(%x) : (!flow.text) -> !flow.text
 // CHECK-NEXT:       flow.yield %y : !flow.text
