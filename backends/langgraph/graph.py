@@ -29,7 +29,7 @@ from flowir.backends.asyncio.layout import (
 )
 from flowir.backends.asyncio.literals import docstring, quoted
 from flowir.backends.asyncio.names import Names
-from flowir.backends.asyncio.program import Program
+from flowir.backends.asyncio.program import Program, python_type
 from flowir.backends.asyncio.schedule import Segment, arranged, schedule
 from flowir.backends.asyncio.scope import NOWHERE, Scope, Sink
 from flowir.backends.asyncio.tree import Body, Node
@@ -59,7 +59,7 @@ class GraphWriter:
     """
 
     def __init__(
-        self, program: Program, state: State, result: str, *, fuse: bool, names: Names
+        self, program: Program, state: State, result: str | None, *, fuse: bool, names: Names
     ) -> None:
         self.program = program
         self.state = state
@@ -86,7 +86,7 @@ class GraphWriter:
 
     def child(self, state: State) -> GraphWriter:
         """A writer for a graph inside."""
-        return GraphWriter(self.program, state, "", fuse=self.fuse, names=self.names)
+        return GraphWriter(self.program, state, None, fuse=self.fuse, names=self.names)
 
     def build(self, name: str, what: str, schemas: tuple[str, str] | None = None) -> str:
         """The function that builds the graph.
@@ -146,7 +146,7 @@ class GraphWriter:
                 then = then.after(f"give_{sink}", (sink, body.result))
         for segment in reversed(segments):
             if segment.parallel:
-                then = self._parallel(segment, read, then)
+                then = self._parallel(body, segment, read, then)
             else:
                 (node,) = segment.steps
                 assert isinstance(node, Node)
@@ -199,6 +199,8 @@ class GraphWriter:
         scope = self.scope(unit.uses)
         wanted = node.output in read
         sink, own = NOWHERE, {}
+        if not self.fuse and node.bodies and not node.races:
+            return self._region(unit, name, wanted, then)
         if wanted:
             variable = scope.variable(node.output, self.program.value_name(node))
             sink, own = Sink(variable), {node.output: variable}
@@ -208,6 +210,54 @@ class GraphWriter:
         self.nodes.append(GraphNode(name, sites_of(self.program, unit)))
         self.connect(quoted(name), then)
         return Target((name,))
+
+    def _region(self, unit: Unit, name: str, wanted: bool, then: Target) -> Target:
+        """A node of the graph that is a graph of its own."""
+        node = unit.last
+        title = "".join(part.capitalize() for part in self.program.value_name(node).split("_"))
+        state = State(self.names.new(f"{title}State"))
+        inside = self.child(state)
+        body = Body(unit.nodes, (), node.output)
+        given = self.given(body, state, wanted)
+        if wanted:
+            inside.result = state.declare("result", python_type(node.output.type))
+        inside.lower(body)
+        what = describe(self.program, unit)
+        text = state.text({*given.values(), *inside.written}, f"The state of {name}.")
+        graph = self.include(inside, node, text, what)
+        payload = as_dict({key: self.state.read(value) for value, key in given.items()})
+        run = call(f"await {graph}.ainvoke", payload)
+        found = self.scope(frozenset()).new("found", "dict")
+        statement = lines(prefixed(f"{found} = ", run) if wanted else run, 1)
+        own = {node.output: f"{found}[{quoted(inside.result or '')}]"} if wanted else {}
+        written = {self.state.key(node.output): own[node.output]} if wanted else {}
+        self.function(name, what, statement, written, then, own)
+        self.nodes.append(GraphNode(name, sites_of(self.program, unit)))
+        self.connect(quoted(name), then)
+        return Target((name,))
+
+    def given(self, body: Body, state: State, wanted: bool = True) -> dict[SSAValue, str]:
+        """What a body reads from outside, with keys in the state of a graph of its own."""
+        made = {node.output for node in body.walk()}
+        for node in body.walk():
+            made.update(value for _, region in node.bodies for value in region.arguments)
+        read = body.reads(wanted) - made
+        found = {
+            value: state.add(value, value.name_hint or "item")
+            for value in body.arguments
+            if value in read
+        }
+        for value in sorted(read - set(body.arguments), key=self.state.key):
+            found[value] = state.add(value, self.state.key(value))
+        return found
+
+    def include(self, inside: GraphWriter, node: Node, state: str, what: str) -> str:
+        """Put a graph inside in front of this one; gives its name."""
+        graph = self.names.new(f"{self.program.value_name(node)}_graph")
+        built = inside.build(f"build_{graph}", what)
+        self.before += [*inside.before, state, *reversed(inside.functions), built]
+        self.graphs += [*inside.graphs, (graph, f"build_{graph}")]
+        return graph
 
     def inside(self, body: Body, sink: Sink, scope: Scope) -> list[str]:
         """What a function of the graph does, with asyncio inside."""
@@ -269,9 +319,9 @@ class GraphWriter:
 
     # What runs at the same time
 
-    def _parallel(self, segment: Segment, read: Set[SSAValue], then: Target) -> Target:
+    def _parallel(self, body: Body, segment: Segment, read: Set[SSAValue], then: Target) -> Target:
         """A node for every unit; those that nothing else needs lead on."""
-        found = units(segment, self.fuse)
+        found = units(body, segment, self.fuse)
         waits = needs(found)
         sinks = [i for i in range(len(found)) if not any(i in need for need in waits)]
         if len(sinks) > 1 and not then.plain:
@@ -331,7 +381,8 @@ class GraphWriter:
         else:
             assert isinstance(op, flow.BranchOp)
             label = self.program.tree.value(op.on)
-            subject, what = self.state.read(label), f"Choose by {self.state.key(label)}."
+            subject = self.state.read(label) if label in self.state else ""
+            what = f"Choose by {self.state.key(label) if subject else 'nothing'}."
             tests = [(name, target) for name, target in cases if name is not None]
             rest = [target for name, target in cases if name is None]
             otherwise = rest[0] if rest else Target(())

@@ -93,43 +93,27 @@ class Maps:
         title = "".join(part.capitalize() for part in to.program.value_name(node).split("_"))
         state = State(to.names.new(f"{title}Item"), ("index",))
         index = "state[" + quoted("index") + "]"
-        made = {inner.output for inner in body.walk()}
-        for inner in body.walk():
-            made.update(argument for _, region in inner.bodies for argument in region.arguments)
-        given: dict[SSAValue, str] = {}
-        read = body.reads() - made
-        for argument in body.arguments:
-            if argument in read:
-                given[argument] = state.add(argument, argument.name_hint or "item")
-        for value in sorted(read - set(body.arguments), key=to.state.key):
-            given[value] = state.add(value, to.state.key(value))
+        given = to.given(body, state)
         what = f"Map {to.program.sites[node.op]}: one item."
-        inner_writer = to.child(state)
         shown = f"What map {to.program.sites[node.op]} works on for one item."
         acting = [inner for inner in arranged(body).nodes if inner.acts]
+        inside = to.child(state)
         if len(acting) <= 1 and not any(inner.bodies for inner in acting):
-            scope = inner_writer.scope(body.reads())
+            scope = inside.scope(body.reads())
             variable = scope.variable(body.result, to.program.value_name(node))
             text = to.inside(body, Sink(variable), scope)
             to.before.append(state.item_text(given.values(), shown))
         else:
-            result = state.declare("result", python_type(body.result.type))
-            inner_writer.result = result
-            inner_writer.lower(body)
-            graph = to.names.new(f"{to.program.value_name(node)}_graph")
-            to.before += [
-                *inner_writer.before,
-                state.item_text({*given.values(), *inner_writer.written}, shown),
-                *reversed(inner_writer.functions),
-                inner_writer.build(f"build_{graph}", what),
-            ]
-            to.graphs += [*inner_writer.graphs, (graph, f"build_{graph}")]
-            variable = f"found[{quoted(result)}]"
+            inside.result = state.declare("result", python_type(body.result.type))
+            inside.lower(body)
+            texts = state.item_text({*given.values(), *inside.written}, shown)
+            graph = to.include(inside, node, texts, what)
+            variable = f"found[{quoted(inside.result)}]"
             text = [f"{INDENT}found = await {graph}.ainvoke(state)"]
         update = {}
         if entries is not None:
             update = {entries: f"[({index}, {variable})]"}
             to.written.add(entries)
         text = [*text, *lines(returned(update), 1)]
-        to.functions.append(inner_writer.text(one, f" -> {to.state.name}", what, text))
+        to.functions.append(inside.text(one, f" -> {to.state.name}", what, text))
         return given

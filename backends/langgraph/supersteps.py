@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from xdsl.ir import SSAValue
 
 from flowir.backends.asyncio.schedule import Segment, Task
-from flowir.backends.asyncio.tree import Node
+from flowir.backends.asyncio.tree import Body, Node
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,31 @@ def needs(found: Sequence[Unit]) -> list[frozenset[int]]:
     return direct
 
 
-def units(segment: Segment, fuse: bool) -> list[Unit]:
-    """The units of a segment: its tasks and what is in line, or every node where not fused."""
+def units(body: Body, segment: Segment, fuse: bool) -> list[Unit]:
+    """The units of a segment: its tasks and what is in line, or every node where not fused.
+
+    Not fused they are the nodes of `flowir.calculus.supersteps`: whoever reads a list, a text or a
+    vote over what is there makes it.
+    """
     parts = [step.nodes if isinstance(step, Task) else (step,) for step in segment.steps]
     if fuse:
         return [Unit(part) for part in parts]
-    return [Unit((node,)) for part in parts for node in part]
+    nodes = [node for part in parts for node in part]
+    inside = set(nodes)
+    outside = {body.result}.union(*(node.uses for node in body.nodes if node not in inside))
+    idle = {node.output: node for node in nodes if not node.acts}
+    found = []
+    for node in nodes:
+        if node.acts or node.output in outside:
+            made: dict[Node, None] = {}
+            _makers(node, idle, made)
+            found.append(Unit((*made, node)))
+    return found
+
+
+def _makers(node: Node, idle: Mapping[SSAValue, Node], found: dict[Node, None]) -> None:
+    """The nodes that only arrange what a node uses, in order."""
+    for value in idle:
+        if value in node.uses and idle[value] not in found:
+            _makers(idle[value], idle, found)
+            found[idle[value]] = None
