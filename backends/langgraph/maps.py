@@ -11,7 +11,7 @@ from flowir.backends.asyncio.layout import INDENT, call, comprehension, lines, p
 from flowir.backends.asyncio.literals import quoted
 from flowir.backends.asyncio.program import python_type
 from flowir.backends.asyncio.schedule import arranged
-from flowir.backends.asyncio.scope import Sink
+from flowir.backends.asyncio.scope import NOWHERE, Sink
 from flowir.backends.asyncio.tree import Body, Node
 from flowir.backends.langgraph.state import State
 from flowir.backends.langgraph.targets import GraphNode, Target
@@ -101,7 +101,8 @@ class Maps:
         if len(acting) <= 1 and not any(inner.bodies for inner in acting):
             scope = inside.scope(body.reads())
             variable = scope.variable(body.result, to.program.value_name(node))
-            text = to.inside(body, Sink(variable), scope)
+            sink = NOWHERE if entries is None else Sink(variable)
+            text = to.inside(body, sink, scope)
             to.before.append(state.item_text(given.values(), shown))
         else:
             inside.result = state.declare("result", python_type(body.result.type))
@@ -109,7 +110,8 @@ class Maps:
             texts = state.item_text({*given.values(), *inside.written}, shown)
             graph = to.include(inside, node, texts, what)
             variable = f"found[{quoted(inside.result)}]"
-            text = [f"{INDENT}found = await {graph}.ainvoke(state)"]
+            found = "" if entries is None else "found = "
+            text = [f"{INDENT}{found}await {graph}.ainvoke(state)"]
         update = {}
         if entries is not None:
             update = {entries: f"[({index}, {variable})]"}
