@@ -29,6 +29,7 @@ PASSES = {
 TARGETS = {
     "asyncio": "flowir.backends.asyncio.target:AsyncioTarget",
     "dot": "flowir.backends.dot.target:DotTarget",
+    "langgraph": "flowir.backends.langgraph.target:LanggraphTarget",
     "mermaid": "flowir.backends.mermaid.target:MermaidTarget",
     "pareto-json": "flowir.search.pareto_json:ParetoJsonTarget",
 }

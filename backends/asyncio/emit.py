@@ -10,7 +10,7 @@ from xdsl.dialects.builtin import ModuleOp
 from flowir.backends.asyncio import endpoints, extract, points
 from flowir.backends.asyncio.agents import AgentWriter
 from flowir.backends.asyncio.body import BodyWriter
-from flowir.backends.asyncio.extract import Definition
+from flowir.backends.asyncio.extract import Definition, Library
 from flowir.backends.asyncio.layout import INDENT, Group, call, collection, lines, prefixed
 from flowir.backends.asyncio.literals import docstring, escaped_lines, quoted
 from flowir.backends.asyncio.outline import Outline, configurations, table
@@ -58,46 +58,76 @@ def emit(module: ModuleOp, workflow: str | None = None, prices: Prices | None = 
         EmissionError: the workflow cannot be written in Python.
         FlowirError: what else is wrong with the workflow or its front.
     """
-    program = program_of(module, workflow)
+    return checked(File(program_of(module, workflow), prices))
+
+
+def checked(file: File) -> str:
+    """The text of a file.
+
+    Raises:
+        EmissionError: Python cannot read it.
+    """
     try:
-        text = _File(program, prices).text()
+        text = file.text()
         compile(text, "<emitted>", "exec")
     except (SyntaxError, RecursionError, MemoryError) as error:
         raise EmissionError(
-            f"flow.workflow @{program.workflow.sym_name.data}: it nests too deeply for Python "
+            f"flow.workflow @{file.program.workflow.sym_name.data}: it nests too deeply for Python "
             f"({error}); split it where it is deepest"
         ) from error
     return text
 
 
-class _File:
-    """The parts of an emitted file."""
+class File:
+    """The parts of an emitted file; the LangGraph back end puts other things in some places."""
+
+    sections: Mapping[str, Sequence[str]] = SECTIONS
+    written_first: Mapping[str, Sequence[str]] = WRITTEN_FIRST
+    needs = "needs nothing but Python"
+    client = "openai_llm()"
+    starts: tuple[str, ...] = ("run", "main", "__main__", "log")
 
     def __init__(self, program: Program, prices: Prices | None) -> None:
-        self._program = program
+        self.program = program
         self._prices = prices
         self._agents = AgentWriter(program)
 
     def text(self) -> str:
-        program = self._program
+        program = self.program
         prompts = self._agents.prompts()
         agents = ["\n".join(coroutine) for coroutine in self._agents.coroutines()]
-        workflow = "\n".join(self._workflow())
+        workflow = self.workflow()
         written = points.written(program, self._prices) | endpoints.written(program)
         written |= {"TOOLS": self._tools(), **self._inputs(), "WORKFLOW": self._name()}
-        facts = self._facts(workflow)
-        own = "\n\n".join([*agents, workflow, *written.values()])
-        needed = extract.needed(own, ("run", "main", "__main__", "log"), facts)
+        written |= self.written()
+        facts = self._facts("\n\n".join(workflow))
+        own = "\n\n".join([*agents, *workflow, *written.values()])
+        needed = extract.needed(own, self.starts, facts, self.library())
         code = {
             "Prompts": prompts,
             "Sub-agents": agents,
-            "The workflow": [*filter(None, [written["TOOLS"]]), workflow],
-            **{title: self._section(names, needed, written) for title, names in SECTIONS.items()},
+            "The workflow": [*filter(None, [written["TOOLS"]]), *workflow],
+            **{
+                title: self._section(names, needed, written)
+                for title, names in self.sections.items()
+            },
         }
         sections = "\n\n\n".join(_section(title, parts) for title, parts in code.items() if parts)
-        imports = "\n".join(extract.import_lines(needed["log"].source + "\n" + sections))
+        imports = "\n".join(self.import_lines(needed["log"].source + "\n" + sections))
         head = ["from __future__ import annotations", imports, needed["log"].source]
         return "\n".join([*self._docstring(), "", "\n\n".join(head), "", sections, ""])
+
+    def library(self) -> Library:
+        """What definitions are taken from."""
+        return extract.library()
+
+    def written(self) -> dict[str, str]:
+        """What else is written anew, by the name under which `written_first` has it."""
+        return {}
+
+    def import_lines(self, source: str) -> list[str]:
+        """The import statements that some source needs."""
+        return extract.import_lines(source)
 
     def _section(
         self, modules: Sequence[str], needed: Mapping[str, Definition], written: Mapping[str, str]
@@ -105,29 +135,29 @@ class _File:
         """The definitions of a section, with what is written anew in its place."""
         found: list[str] = []
         for module in modules:
-            found += [written[n] for n in WRITTEN_FIRST.get(module, ()) if written[n]]
+            found += [written[n] for n in self.written_first.get(module, ()) if written[n]]
             for definition in needed.values():
                 if definition.module == module and definition.name != "log":
-                    found.append(self._own(definition))
+                    found.append(self.own(definition))
             found += [written[name] for name in WRITTEN_LAST.get(module, ())]
         return found
 
-    def _own(self, definition: Definition) -> str:
+    def own(self, definition: Definition) -> str:
         """A definition of the library, made the workflow's own."""
         source = definition.source
         if definition.name == "Result":
-            gives = self._program.workflow.function_type.outputs.data[0]
+            gives = self.program.workflow.function_type.outputs.data[0]
             return source.replace("value: Any", f"value: {python_type(gives)}")
         if definition.name == "run":
-            inputs = (f"inputs[{quoted(name)}]" for name in self._program.inputs)
-            value = call(f"value = await {self._program.function}", "ctx", *inputs)
+            inputs = (f"inputs[{quoted(name)}]" for name in self.program.inputs)
+            value = call(f"value = await {self.program.function}", "ctx", *inputs)
             place = " " * 16 + "value = await workflow(ctx)"
             return source.replace(place, "\n".join(lines(value, 4)))
         return source
 
-    def _workflow(self) -> list[str]:
-        """The coroutine of the workflow."""
-        program = self._program
+    def workflow(self) -> list[str]:
+        """The coroutine of the workflow, or whatever definitions stand in its place."""
+        program = self.program
         scope = Scope(1, program.names.inner())
         parameters = ["ctx: Context"]
         for name, value in program.inputs.items():
@@ -142,11 +172,11 @@ class _File:
         writer = BodyWriter(program)
         writer.lines = docstring("The workflow, as the point of the context has it.", 1)
         writer.body(program.tree.body, RETURN, scope)
-        return [*lines(head, 0, ":"), *writer.lines]
+        return ["\n".join([*lines(head, 0, ":"), *writer.lines])]
 
     def _inputs(self) -> dict[str, str]:
         """What the workflow takes: for type checkers, and for the check at run time."""
-        kinds = {name: value.type for name, value in self._program.inputs.items()}
+        kinds = {name: value.type for name, value in self.program.inputs.items()}
         fields = [f"{INDENT}{name}: {python_type(kind)}" for name, kind in kinds.items()]
         text = docstring("What the workflow takes.", 1)
         table = collection([f"{quoted(n)}: {runtime_type(k)}" for n, k in kinds.items()], "{}")
@@ -158,11 +188,11 @@ class _File:
         }
 
     def _name(self) -> str:
-        return f"WORKFLOW = {quoted(self._program.workflow.sym_name.data)}"
+        return f"WORKFLOW = {quoted(self.program.workflow.sym_name.data)}"
 
     def _tools(self) -> str:
         """Where the tools are, one a line."""
-        tools = {tool.sym_name.data: tool.impl.data for tool in self._program.tools()}
+        tools = {tool.sym_name.data: tool.impl.data for tool in self.program.tools()}
         if not tools:
             return ""
         table = collection([f"{quoted(name)}: {quoted(at)}" for name, at in tools.items()], "{}")
@@ -170,7 +200,7 @@ class _File:
 
     def _facts(self, workflow: str) -> set[str]:
         """The words that apply to the workflow; see the library."""
-        program = self._program
+        program = self.program
         names = extract.names_in(workflow)
         found = {
             "front": program.front is not None,
@@ -188,9 +218,9 @@ class _File:
 
     def _docstring(self) -> list[str]:
         """What the file is, the workflow, its points, and how to run it."""
-        program = self._program
+        program = self.program
         name = program.workflow.sym_name.data
-        text = [f"The workflow {name}, compiled by flowir; needs nothing but Python.", ""]
+        text = [f"The workflow {name}, compiled by flowir; {self.needs}.", ""]
         text += _indented(Outline(program).lines())
         if expected := table(program):
             text += ["", points.heading(program), "", *_indented(expected)]
@@ -199,8 +229,12 @@ class _File:
         inputs = ", ".join(f"{quoted(name)}: …" for name in program.inputs)
         point = "point=select(max_latency=…), " if program.front is not None else ""
         text += ["", "From Python, with any model client, or from a shell (--help says more):", ""]
-        text += _indented([f"result = await run({{{inputs}}}, {point}llm=openai_llm())"])
-        return escaped_lines(text)
+        text += _indented([f"result = await run({{{inputs}}}, {point}llm={self.client})"])
+        return escaped_lines([*text, *self.more()])
+
+    def more(self) -> list[str]:
+        """The end of the docstring."""
+        return []
 
 
 def _indented(text: Iterable[str]) -> list[str]:

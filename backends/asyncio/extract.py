@@ -66,10 +66,15 @@ class Library:
 @cache
 def library() -> Library:
     """The library, read from its source."""
+    return read_library(_PACKAGE, MODULES)
+
+
+def read_library(package: str, modules: Iterable[str]) -> Library:
+    """The library that is the modules of a package, and its module `written`."""
     definitions: dict[str, Definition] = {}
     imports: dict[str, str] = {}
-    for module in (*MODULES, "written"):
-        source = files(_PACKAGE).joinpath(f"{module}.py").read_text("utf-8")
+    for module in (*modules, "written"):
+        source = files(package).joinpath(f"{module}.py").read_text("utf-8")
         tree = ast.parse(source)
         lines = source.split("\n")
         for node in tree.body:
@@ -98,14 +103,16 @@ def _name(node: ast.stmt) -> str | None:
             return None
 
 
-def names() -> Set[str]:
+def names(found: Library | None = None) -> Set[str]:
     """Every name at the top of an emitted file that does not come from the workflow."""
-    found = library()
+    found = found or library()
     groups = ("group", *(f"group_{number}" for number in range(2, 10)))
     return {*found.definitions, *found.imports, *WRITTEN, *groups, "ctx", "site", "config"}
 
 
-def needed(source: str, also: Iterable[str], facts: Set[str]) -> dict[str, Definition]:
+def needed(
+    source: str, also: Iterable[str], facts: Set[str], among: Library | None = None
+) -> dict[str, Definition]:
     """The definitions that some source, and the names `also`, need; in the library's order.
 
     Args:
@@ -113,7 +120,7 @@ def needed(source: str, also: Iterable[str], facts: Set[str]) -> dict[str, Defin
     """
     found: set[str] = set()
     open_ = [*names_in(source), *also]
-    definitions = library().definitions
+    definitions = (among or library()).definitions
     while open_:
         name = open_.pop()
         if name in found or name not in definitions:
@@ -142,12 +149,12 @@ def applicable(source: str, facts: Set[str]) -> str:
     return re.sub(r"^ *# <(\w+)>\n(.*?)^ *# </\1>\n", kept, source + "\n", flags=re.M | re.S)[:-1]
 
 
-def import_lines(source: str) -> list[str]:
+def import_lines(source: str, among: Library | None = None) -> list[str]:
     """The import statements that some source needs, sorted as ruff does."""
     used = names_in(source)
     plain: list[str] = []
     by_module: dict[str, list[str]] = {}
-    for name, statement in library().imports.items():
+    for name, statement in (among or library()).imports.items():
         if name not in used:
             continue
         if statement.startswith("import "):

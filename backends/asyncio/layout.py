@@ -84,9 +84,9 @@ def lines(expression: Expression, depth: int, after: str = "") -> list[str]:
     if len(whole) <= WIDTH and not spread:
         return [whole]
     opening, closing = indent + expression.opening, indent + expression.closing + after
-    body = inner + ", ".join(map(flat, expression.items))
-    if len(body) <= WIDTH and not expression.collection and not spread:
-        return [opening, body, closing]
     comma = expression.comma
+    body = inner + f"{comma} ".join(map(flat, expression.items))
+    if len(body) <= WIDTH and not (expression.collection and comma) and not spread:
+        return [opening, body, closing]
     separate = [line for item in expression.items for line in lines(item, depth + 1, comma)]
     return [opening, *separate, closing]

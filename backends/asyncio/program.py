@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -65,6 +65,7 @@ class Program:
 
     Attributes:
         workflow: with calls of other workflows inlined.
+        taken: names that the emitted file has for itself.
         front: where the workflow has one.
         estimates: of every point, by the quantity estimated; empty where nothing is known.
         points: the settings it can run in.
@@ -75,6 +76,7 @@ class Program:
     """
 
     workflow: flow.WorkflowOp
+    taken: Set[str] = field(default_factory=extract.names)
     front: Front | None = field(init=False)
     estimates: tuple[Mapping[str, Estimate], ...] = field(init=False)
     points: tuple[Choices, ...] = field(init=False)
@@ -96,7 +98,7 @@ class Program:
         self.symbols = module_symbols(workflow) or {}
         self.sites = site_names(workflow)
         self.tree = Tree(workflow, self.points)
-        self.names = Names(extract.names())
+        self.names = Names(self.taken)
         self.function = self.names.new(workflow.sym_name.data, "workflow")
         keys = Names(forbidden=KEYS_FORBIDDEN)
         self.inputs = {
@@ -193,8 +195,13 @@ class Program:
         return identifier(hint or node.op.name.removeprefix("flow."))
 
 
-def program_of(module: ModuleOp, workflow: str | None = None) -> Program:
+def program_of(
+    module: ModuleOp, workflow: str | None = None, taken: Set[str] | None = None
+) -> Program:
     """The program of a workflow, by default of the one that no other calls.
+
+    Args:
+        taken: names that the emitted file has for itself; by default those of an asyncio file.
 
     Raises:
         FlowirError: what is wrong with the workflow or its front.
@@ -203,7 +210,7 @@ def program_of(module: ModuleOp, workflow: str | None = None) -> Program:
     entry = find_workflow(copy, workflow)
     others = {op.sym_name.data: op for op in copy.ops if isinstance(op, flow.WorkflowOp)}
     inline_calls(entry, {name: op.clone() for name, op in others.items()})
-    return Program(entry)
+    return Program(entry, extract.names() if taken is None else taken)
 
 
 def _estimates(

@@ -1,0 +1,1 @@
+"""Workflows as LangGraph: one readable Python file that builds a `StateGraph`."""

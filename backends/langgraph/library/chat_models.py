@@ -1,0 +1,136 @@
+"""LangChain chat models as model clients."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from flowir.backends.asyncio.library.calls import LLM, Completion, Usage
+from flowir.backends.asyncio.library.errors import CallError, WorkflowError
+from flowir.backends.asyncio.library.openai_client import reasoning
+from flowir.backends.asyncio.library.written import PROVIDERS, REASONING, log
+
+
+def chat_model_llm(
+    base_url: str | None = None,
+    api_key: str | None = None,
+    *,
+    provider: str | None = None,
+    stream: bool = False,
+) -> LLM:
+    """Chat models of any provider, by `init_chat_model` of the langchain package.
+
+    Args:
+        base_url: an OpenAI-compatible endpoint for all models; by default each has its provider's.
+        api_key: by default a variable of the environment has it.
+        provider: of all models, where neither their names nor the address tell.
+        stream: read answers as they are written, which measures the time to the first piece.
+    """
+    given: dict[str, Any] = {}
+    if base_url is not None:
+        given = {"model_provider": "openai", "base_url": base_url, "api_key": "none"}
+        provider = provider or PROVIDERS.get(urlsplit(base_url).hostname or "", "")
+    elif provider is not None:
+        given = {"model_provider": {"gemini": "google_genai"}.get(provider, provider)}
+    if api_key is not None:
+        given["api_key"] = api_key
+    return ChatModels(given, provider or "", stream)
+
+
+@dataclass(frozen=True)
+class ChatModels:
+    """A model client; see `chat_model_llm`. Every node has its own client per configuration."""
+
+    given: dict[str, Any]
+    provider: str
+    stream: bool
+    clients: dict[tuple[str, str, str], Any] = field(default_factory=dict)
+
+    async def __call__(
+        self, node: str, messages: list[dict[str, str]], *, model: str, **params: Any
+    ) -> Completion:
+        client = self.client(node, model, params)
+        try:
+            if self.stream:
+                return await self.streamed(client, messages, model)
+            return self.completion(await client.ainvoke(messages), model)
+        except Exception as error:
+            lost = type(error).__name__ in ("APIConnectionError", "APITimeoutError", "APIError")
+            if lost or type(error).__module__.startswith("http"):
+                raise ConnectionError(f"no complete answer: {error}") from error
+            raise
+
+    def client(self, node: str, model: str, params: dict[str, Any]) -> Any:
+        """The client of a node and configuration; it never repeats a request by itself.
+
+        Raises:
+            WorkflowError: a package or a key is missing, or nobody knows the model.
+        """
+        key = (node, model, repr(sorted(params.items())))
+        if key in self.clients:
+            return self.clients[key]
+        options = {"max_retries": 0, **self.given, **params}
+        provider = self.provider or model.partition(":")[0] * (":" in model)
+        # <budgets>
+        if (budget := options.pop("budget", None)) is not None:
+            name = model.partition(":")[2] or model
+            options |= self.thinking(provider, name, budget)
+        # </budgets>
+        if "base_url" in self.given or provider in ("", "openai", "anthropic"):
+            options["stream_usage"] = True  # Without it, streams tell no usage.
+        try:
+            chat_models: Any = importlib.import_module("langchain.chat_models")
+            self.clients[key] = chat_models.init_chat_model(model, **options)
+        except ImportError as error:
+            raise WorkflowError(f"{error}: pip install langchain langchain-openai") from error
+        except Exception as error:
+            raise WorkflowError(f"{node}: no client for the model {model}: {error}") from error
+        return self.clients[key]
+
+    # <budgets>
+    def thinking(self, provider: str, model: str, budget: int | str) -> dict[str, Any]:
+        """A reasoning budget as the client of a provider takes it.
+
+        Raises:
+            CallError: nobody knows; a budget is never left out in silence.
+        """
+        known = {p for p, m, b in REASONING if (m, b) == (model, budget)}
+        if not provider and len(known) == 1:
+            (provider,) = known
+        fields = reasoning(provider, model, budget)
+        if "base_url" in self.given or "extra_body" not in fields:
+            return fields
+        if provider == "anthropic":
+            body: dict[str, Any] = fields["extra_body"]
+            return body
+        raise CallError(
+            f"how the chat model of {provider} takes the reasoning budget {budget!r} is not known; "
+            "give the base_url of its OpenAI-compatible endpoint"
+        )
+
+    # </budgets>
+    async def streamed(self, client: Any, messages: list[dict[str, str]], model: str) -> Completion:
+        """An answer as it is written."""
+        clock = asyncio.get_running_loop().time
+        start, first, answer = clock(), None, None
+        async for piece in client.astream(messages):
+            if piece.text and first is None:
+                first = clock() - start
+            answer = piece if answer is None else answer + piece
+        if answer is None or not {"finish_reason", "stop_reason"} & answer.response_metadata.keys():
+            raise ConnectionError("the stream ended before the answer did")
+        return self.completion(answer, model, first)
+
+    def completion(self, answer: Any, model: str, first: float | None = None) -> Completion:
+        """What a message says, and what it took."""
+        told = answer.usage_metadata
+        if told is None:
+            log.warning("%s tells no token usage; it counts as 0", model)
+            told = {}
+        used = Usage(1, told.get("input_tokens", 0), told.get("output_tokens", 0))
+        return Completion(
+            str(answer.text), used, answer.response_metadata.get("model_name") or model, first
+        )

@@ -1,0 +1,74 @@
+"""What runs in one superstep: the units of a place where nodes may run at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from xdsl.ir import SSAValue
+
+from flowir.backends.asyncio.schedule import Segment, Task
+from flowir.backends.asyncio.tree import Body, Node
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Nodes of a workflow that are one node of the graph; only the last's value is read outside."""
+
+    nodes: tuple[Node, ...]
+
+    @property
+    def last(self) -> Node:
+        return self.nodes[-1]
+
+    @property
+    def uses(self) -> frozenset[SSAValue]:
+        """The values from outside that it uses."""
+        inside = {node.output for node in self.nodes}
+        return frozenset().union(*(node.uses for node in self.nodes)) - inside
+
+
+def needs(found: Sequence[Unit]) -> list[frozenset[int]]:
+    """For each unit, in an order in which they can run, the places of those it has to wait for.
+
+    Those are left out that others among them wait for.
+    """
+    made = {unit.last.output: i for i, unit in enumerate(found)}
+    direct: list[frozenset[int]] = []
+    every: list[frozenset[int]] = []
+    for unit in found:
+        own = frozenset(made[value] for value in unit.uses if value in made)
+        before = frozenset[int]().union(*(every[i] for i in own))
+        direct.append(own - before)
+        every.append(own | before)
+    return direct
+
+
+def units(body: Body, segment: Segment, fuse: bool) -> list[Unit]:
+    """The units of a segment: its tasks and what is in line, or every node where not fused.
+
+    Not fused they are the nodes of `flowir.calculus.supersteps`: whoever reads a list, a text or a
+    vote over what is there makes it.
+    """
+    parts = [step.nodes if isinstance(step, Task) else (step,) for step in segment.steps]
+    if fuse:
+        return [Unit(part) for part in parts]
+    nodes = [node for part in parts for node in part]
+    inside = set(nodes)
+    outside = {body.result}.union(*(node.uses for node in body.nodes if node not in inside))
+    idle = {node.output: node for node in nodes if not node.acts}
+    found = []
+    for node in nodes:
+        if node.acts or node.output in outside:
+            made: dict[Node, None] = {}
+            _makers(node, idle, made)
+            found.append(Unit((*made, node)))
+    return found
+
+
+def _makers(node: Node, idle: Mapping[SSAValue, Node], found: dict[Node, None]) -> None:
+    """The nodes that only arrange what a node uses, in order."""
+    for value in idle:
+        if value in node.uses and idle[value] not in found:
+            _makers(idle[value], idle, found)
+            found[idle[value]] = None
