@@ -11,7 +11,7 @@ from flowir.dialects.literals import literal, literal_value
 from flowir.errors import SearchError
 from flowir.search.front import Facts
 
-_LISTS = {"assumptions": "assumption", "warnings": "warning"}
+_LISTS = {"assumptions": "assumption", "warnings": "warning", "rules": "rule"}
 """Facts of several sentences, and the stem of the numbered entries that hold them."""
 
 

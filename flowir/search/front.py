@@ -60,7 +60,7 @@ class Facts:
         objectives: what was compared.
         latency: `mean`, `p50` or `p95` of latency.
         execution, model, queries: see the options of exploration.
-        method: `enumerated`, `exact`, `exchange-closed` or `partial`.
+        method: `enumerated`, `exact`, `pair-closed`, `exchange-closed` or `partial`.
         credible: mass of the intervals.
         draws: posterior draws behind the estimates.
         scenarios: queries per draw, and (draw, query) pairs during the search.
@@ -70,6 +70,7 @@ class Facts:
         found: points on the front and today's, before it was thinned.
         limits: what points keep to, as `max-latency=5`.
         profile: SHA-256 of the observations, empty where none is known.
+        rules: what was allowed, locked and forbidden, as `lock="coder: gpt-4"`.
         assumptions, warnings: one sentence each.
     """
 
@@ -90,6 +91,7 @@ class Facts:
     profile: str = ""
     assumptions: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

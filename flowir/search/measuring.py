@@ -79,7 +79,9 @@ class Measuring:
         analysis = analyse(workflow)
         size = self.scenarios.size
         chosen = checked_settings(workflow, analysis.decisions, settings, self.scenarios)
-        found = tuple(np.empty((len(chosen), size if ask else 0)) for ask in (success, cost, latency))
+        rights, costs, times = (
+            np.empty((len(chosen), size if ask else 0)) for ask in (success, cost, latency)
+        )
         noise = self._noise.setdefault(size, Noise(self.seed, size))
         width = min(size, WINDOW)
         height = max(1, CELLS // width)
@@ -94,15 +96,13 @@ class Measuring:
                 if success or cost or not realised:
                     run = Evaluation(analysis, batch, sheets, one_by_one).workflow()
                     if success:
-                        batch.write(run.right, found[0][some, window])
+                        batch.write(run.right, rights[some, window])
                     if cost:
-                        batch.write(run.cost, found[1][some, window])
+                        batch.write(run.cost, costs[some, window])
                     if latency and not realised:
-                        batch.write(run.latency, found[2][some, window])
+                        batch.write(run.latency, times[some, window])
                 if latency and realised:
                     sheets.costs = False
-                    drawn = Realising(
-                        analysis, batch, sheets, noise, window, one_by_one
-                    ).workflow()
-                    batch.write(drawn.latency, found[2][some, window])
-        return found
+                    drawn = Realising(analysis, batch, sheets, noise, window, one_by_one).workflow()
+                    batch.write(drawn.latency, times[some, window])
+        return rights, costs, times

@@ -272,9 +272,7 @@ def _front(
     return ExactFront(objectives, structure[rows], settings[rows], values[rows], method)
 
 
-def _within(
-    forbidden: Sequence[Combination], structure: Sequence[int]
-) -> tuple[Combination, ...]:
+def _within(forbidden: Sequence[Combination], structure: Sequence[int]) -> tuple[Combination, ...]:
     """What is forbidden of settings once a structure is chosen."""
     found = []
     for each in forbidden:
