@@ -22,6 +22,10 @@ QUANTITY: Mapping[Objective, str] = {
 """Name of an objective's estimate: its unit is part of the name, accuracy is a share."""
 
 
+CERTAIN = 0.5
+"""P(non-dominated) below which a point's place on the front is uncertain."""
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A posterior mean with its equal-tailed credible interval."""
@@ -50,6 +54,11 @@ class FrontPoint:
     configurations: tuple[Configuration | None, ...]
     choices: tuple[str | None, ...]
     baseline: bool = False
+
+    @property
+    def uncertain(self) -> bool:
+        """Whether in most draws some other survivor dominates it."""
+        return self.p_non_dominated < CERTAIN
 
 
 @dataclass(frozen=True)
