@@ -18,6 +18,7 @@ from flowir.search.explore import explore
 from flowir.search.front import Front
 from flowir.search.observed import given_rates, read_observed
 from flowir.search.options import Options
+from flowir.search.progress import shown
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,8 @@ class FlowDse(ModulePass):
         prices: file of prices of the models.
         workflow: name of the workflow; may be left out where only one is not called by another.
         objectives, latency, execution, model, queries, credible, draws, scenarios, seed,
-        max_latency, min_accuracy, max_cost, limit, survivors, algorithm: see
-            `flowir.search.options.Options`.
+        max_latency, min_accuracy, max_cost, allow, lock, forbid, limit, survivors, algorithm,
+        max_seconds, max_memory: see `flowir.search.options.Options` and docs/search.md.
         max_points: points written at most, today's, extremes and knees first; 0 for all, followed
             by the points that were estimated and are dominated.
     """
@@ -63,9 +64,14 @@ class FlowDse(ModulePass):
     max_latency: int | float | None = None
     min_accuracy: int | float | None = None
     max_cost: int | float | None = None
+    allow: tuple[str, ...] = Options.allow
+    lock: tuple[str, ...] = Options.lock
+    forbid: tuple[str, ...] = Options.forbid
     limit: int = Options.limit
     survivors: int = Options.survivors
     algorithm: str = Options.algorithm
+    max_seconds: int | float | None = None
+    max_memory: int | float | None = None
     max_points: int = 32
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
@@ -77,13 +83,16 @@ class FlowDse(ModulePass):
         FlowNameSites().apply(ctx, op)
         workflow = find_workflow(op, self.workflow)
         terms = workflow_terms(workflow)
-        front = explore(
-            terms,
-            observed.source(terms, given_rates(op), options.queries),
-            options,
-            profile=observed.observations.content_hash,
-            prices=observed.prices,
-        )
+        source = observed.source(terms, given_rates(op), options.queries)
+        with shown() as report:
+            front = explore(
+                terms,
+                source,
+                options,
+                profile=observed.observations.content_hash,
+                prices=observed.prices,
+                report=report,
+            )
         for sentence in front.facts.warnings:
             warnings.warn(sentence, stacklevel=2)
         annotate(workflow, self._written(front))
@@ -107,9 +116,14 @@ class FlowDse(ModulePass):
             max_latency=self.max_latency,
             min_accuracy=self.min_accuracy,
             max_cost=self.max_cost,
+            allow=self.allow,
+            lock=self.lock,
+            forbid=self.forbid,
             limit=self.limit,
             survivors=self.survivors,
             algorithm=self.algorithm,  # type: ignore[arg-type]
+            max_seconds=self.max_seconds,
+            max_memory=self.max_memory,
         )
 
     def _written(self, front: Front) -> Front:

@@ -64,7 +64,7 @@ class PromptLengths:
     def _of(self, arm: Arm) -> Floats:
         """[Q] tokens of an arm; of those most like it where it was never counted."""
         if arm in self.arms:
-            return self.tokens[self.arms.index(arm)]
+            return np.asarray(self.tokens[self.arms.index(arm)])
         alike = [e for e, other in enumerate(self.arms) if other.agent == arm.agent]
         return _mean_of_known(self.tokens[alike] if alike else self.tokens)
 
@@ -72,7 +72,7 @@ class PromptLengths:
         """[D, Q] unnormalised Dirichlet(1, …, 1) weights of the observed queries."""
         shape = (draws, self.tokens.shape[1])
         if shape[1] > MANY:
-            return np.broadcast_to(1.0, shape)
+            return np.asarray(np.broadcast_to(1.0, shape))
         return np.asarray(rng.standard_exponential(shape))
 
 

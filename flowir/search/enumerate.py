@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from flowir.search.anytime import StoppedError, report
 from flowir.search.pareto import layers
 from flowir.search.problem import Array, Problem
 from flowir.search.space import Points
@@ -24,8 +25,29 @@ def enumerate_space(problem: Problem, at_least: int = 1) -> Points:
     return _numbered(problem, kept).ordered()
 
 
+def enumerate_some(problem: Problem, at_least: int = 1) -> tuple[Points, int, bool]:
+    """Like `enumerate_space`, of as much of the space as limits of time and memory allow.
+
+    Returns:
+        The points, how many were evaluated, and whether that was all.
+    """
+    found: list[Array] = []
+    complete = True
+    try:
+        for batch in _batches(problem):
+            found.append(problem.losses(batch))
+            report(f"{sum(map(len, found)):,} points enumerated")
+    except StoppedError:
+        complete = False
+    if not found:
+        return problem.space.baseline[:0], 0, complete
+    losses = np.concatenate(found)
+    kept = np.sort(layers(losses, at_least))
+    return _numbered(problem, kept).ordered(), len(losses), complete
+
+
 def every_loss(problem: Problem) -> Array:
-    """[N, K] losses of every legal point of the space, in the order of its structures and settings."""
+    """[N, K] losses of every legal point, in the order of structures and settings."""
     found = [problem.losses(batch) for batch in _batches(problem)]
     return np.concatenate(found) if found else np.empty((0, len(problem.objectives)))
 
@@ -44,6 +66,8 @@ def _numbered(problem: Problem, numbers: np.ndarray[tuple[int], np.dtype[np.intp
     found: list[Points] = []
     first = 0
     for batch in _batches(problem):
+        if first > numbers.max(initial=-1):
+            break
         start, stop = np.searchsorted(numbers, [first, first + len(batch)])
         found.append(batch[numbers[start:stop] - first])
         first += len(batch)

@@ -7,16 +7,29 @@ Chiarandini and Stützle 2004).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import combinations, islice, product
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from flowir.search.anytime import StoppedError, report
 from flowir.search.pareto import layers, non_dominated
 from flowir.search.problem import Problem
 from flowir.search.space import UNREACHED, Indices, Points, Space
+
+BATCH = 1 << 12
+"""Points evaluated between two looks at the limits."""
+
+ROUND = 64
+"""Points of the front whose exchanges are evaluated together."""
+
+WIDE = 16
+"""How much better than a sum of single exchanges a pair may be, as 1/WIDE of their size."""
+
+Closure = Literal["pairs", "exchanges", "none"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,62 +39,221 @@ class Exchanged:
     Attributes:
         points: non-dominated points, then of the rest the best, in canonical order.
         evaluations: how many points were evaluated.
-        closed: whether no single exchange of a non-dominated point improves the front.
+        closure: `exchanges` if no single exchange of a non-dominated point improves the front,
+            `pairs` if no two together do either.
+        stopped: which limit of time or memory ended it; empty if none did.
     """
 
     points: Points
     evaluations: int
-    closed: bool
+    closure: Closure
+    stopped: str = ""
+
+    @property
+    def closed(self) -> bool:
+        """Whether no single exchange improves the front."""
+        return self.closure != "none"
 
 
 def exchange(
-    problem: Problem, start: Points, *, limit: int = 200_000, at_least: int = 1
+    problem: Problem, start: Points, *, limit: int = 1 << 18, at_least: int = 1
 ) -> Exchanged:
     """Local search from `start` until closed, or until `limit` points were evaluated.
 
-    As in enumeration, whole Pareto layers of what was evaluated are kept until there are
-    `at_least` points.
+    First single exchanges, until none helps; then pairs. All pairs are tried where the limit
+    allows; else those that promise to help if their single exchanges add up, and what they improve
+    is exchanged on. As in enumeration, whole Pareto layers of what was evaluated are kept until
+    there are `at_least` points.
     """
-    space = problem.space
-    found = start.distinct().ordered()
-    values = problem.losses(found)
-    seen = set(found.identities())
-    expanded: set[bytes] = set()
-    while True:
-        keep = np.sort(layers(values, at_least))
-        found, values = found[keep], values[keep]
-        front = found[non_dominated(values, duplicates=True)]
-        keys = front.identities()
-        new: list[Points] = []
-        for i in [i for i, key in enumerate(keys) if key not in expanded]:
-            near = _unseen(neighbours(space, front[i : i + 1]), seen)
-            if len(seen) + len(near) > limit:
-                break
-            expanded.add(keys[i])
-            seen.update(near.identities())
-            new.append(near)
-        closed = expanded.issuperset(keys)
-        if not any(map(len, new)):
-            return Exchanged(found.ordered(), len(seen), closed)
-        batch = Points.join(new)
-        found = Points.join([found, batch])
-        values = np.concatenate([values, problem.losses(batch)])
+    search = _Search(problem, limit, at_least)
+    closure: Closure = "none"
+    stopped = ""
+    try:
+        search.add(start[problem.space.legal(start)])
+        if search.close():
+            closure = "exchanges"
+            while (more := search.pairs()) and len(more.points):
+                closure = "none"
+                search.add(more.points)
+                if not search.close():
+                    break
+                closure = "exchanges"
+                if not search.improved:
+                    closure = "pairs" if more.every else "exchanges"
+                    break
+            else:
+                closure = "pairs" if more is not None and more.every else closure
+    except StoppedError as error:
+        stopped = str(error)
+    return Exchanged(search.points.ordered(), len(search.known), closure, stopped)
 
 
-def _unseen(points: Points, seen: set[bytes]) -> Points:
+@dataclass(frozen=True, eq=False)
+class _Pairs:
+    """Points two exchanges away, and whether these are all there are."""
+
+    points: Points
+    every: bool
+
+
+class _Search:
+    """One local search: what is known of every point evaluated, and the best of them."""
+
+    def __init__(self, problem: Problem, limit: int, at_least: int) -> None:
+        self.space = problem.space
+        self.points = problem.space.baseline[:0]
+        self.known: dict[bytes, npt.NDArray[np.float64]] = {}
+        self.improved = False
+        self._problem = problem
+        self._limit = limit
+        self._at_least = at_least
+        self._values = np.empty((0, len(problem.objectives)))
+        self._expanded: set[bytes] = set()
+        self._paired: set[bytes] = set()
+
+    def add(self, points: Points) -> None:
+        """Evaluate points, and keep the best of all. Says in `improved` if the front changed."""
+        before = set(self.front.identities())
+        fresh = _unseen(points, self.known)
+        for first in range(0, len(fresh), BATCH):
+            batch = fresh[first : first + BATCH]
+            values = self._problem.losses(batch)
+            self.known.update(zip(batch.identities(), values, strict=True))
+            self.points = Points.join([self.points, batch])
+            self._values = np.concatenate([self._values, values])
+        keep = np.sort(layers(self._values, self._at_least))
+        self.points, self._values = self.points[keep], self._values[keep]
+        self.improved = set(self.front.identities()) != before
+        report(f"{len(self.known):,} points evaluated, {len(self.front):,} on the front")
+
+    @property
+    def front(self) -> Points:
+        """The non-dominated points."""
+        return self.points[non_dominated(self._values, duplicates=True)]
+
+    def close(self) -> bool:
+        """Single exchanges of the front until none helps; false where the limit comes first."""
+        changed = False
+        while True:
+            front = self.front
+            keys = front.identities()
+            new: list[Points] = []
+            seen: set[bytes] = set()
+            rows = [i for i, key in enumerate(keys) if key not in self._expanded]
+            # Few at a time, from all over the front: many of the others will be dominated by then.
+            for i in rows[:: -(-len(rows) // ROUND) or 1]:
+                near = _unseen(neighbours(self.space, front[i : i + 1]), self.known, seen)
+                if len(self.known) + len(seen) + len(near) > self._limit:
+                    break
+                self._expanded.add(keys[i])
+                seen.update(near.identities())
+                new.append(near)
+            if not any(map(len, new)):
+                self.improved |= changed
+                return self._expanded.issuperset(keys)
+            self.add(Points.join(new))
+            changed |= self.improved
+
+    def pairs(self) -> _Pairs | None:
+        """Points two exchanges from the front; None where nothing more may be evaluated."""
+        front = self.front
+        rows = [i for i, key in enumerate(front.identities()) if key not in self._paired]
+        count = sum(_pairs_of(self.space, front.structure[i]) for i in rows)
+        left = self._limit - len(self.known)
+        if left <= 0:
+            return None
+        if count <= left:
+            self._paired.update(front.identities())
+            every = [two_away(self.space, front[i : i + 1]) for i in rows]
+            return _Pairs(_unseen(Points.join([front[:0], *every]), self.known), True)
+        values = self._values[non_dominated(self._values, duplicates=True)]
+        promising = [self._promising(front[i : i + 1], values[i], values) for i in rows]
+        return _Pairs(_unseen(Points.join(promising), self.known)[:left], False)
+
+    def _promising(
+        self, point: Points, own: npt.NDArray[np.float64], front: npt.NDArray[np.float64]
+    ) -> Points:
+        """Pairs of settings that nothing on the front dominates, if single exchanges add up."""
+        near = _settings_exchanged(self.space, point.structure[0], point.settings[0])
+        known = [self.known.get(key) for key in near.identities()]
+        rows = np.array([i for i, value in enumerate(known) if value is not None], dtype=np.intp)
+        if not len(rows):
+            return point[:0]
+        near = near[rows]
+        change = np.array([known[i] for i in rows]) - own
+        decision = np.argmax(near.settings != point.settings, axis=1)
+        i, j = np.nonzero(decision[:, None] < decision[None, :])
+        hoped = own + change[i] + change[j] - (np.abs(change[i]) + np.abs(change[j])) / WIDE
+        alone = np.minimum(change[i], change[j]).min(axis=1) < 0.0
+        i, j, hoped = i[alone], j[alone], hoped[alone]
+        alive = ~beaten(hoped, front)
+        i, j = i[alive], j[alive]
+        settings = np.where(near.settings[j] != point.settings, near.settings[j], near.settings[i])
+        found = Points(np.repeat(point.structure, len(i), axis=0), settings)
+        return found[self.space.legal(found)]
+
+
+def beaten(
+    losses: npt.NDArray[np.float64], front: npt.NDArray[np.float64]
+) -> npt.NDArray[np.bool_]:
+    """[N] which losses some row of the front is at least as good as in everything."""
+    if losses.shape[1] == 2 and len(front):
+        steps = front[np.lexsort(front.T[::-1])]
+        place = np.searchsorted(steps[:, 0], losses[:, 0], side="right") - 1
+        lowest = np.minimum.accumulate(steps[:, 1])
+        return np.asarray((place >= 0) & (lowest[place] <= losses[:, 1]))
+    alive = np.arange(len(losses))
+    for row in front:
+        alive = alive[~(row <= losses[alive]).all(axis=1)]
+        if not len(alive):
+            break
+    mask = np.ones(len(losses), dtype=np.bool_)
+    mask[alive] = False
+    return mask
+
+
+def two_away(space: Space, point: Points) -> Points:
+    """Every legal point with two settings exchanged, or one label and one setting."""
+    structure, settings = point.structure[0], point.settings[0]
+    parts = [point[:0]]
+    for one, other in combinations(space.used(structure), 2):
+        choices = [space.workflow.decisions[d].choices for d in (one, other)]
+        pairs = np.array(list(product(*choices)), dtype=np.int16).reshape(-1, 2)
+        rows = np.tile(settings, (len(pairs), 1))
+        rows[:, [one, other]] = pairs
+        parts.append(Points(np.tile(structure, (len(pairs), 1)), rows))
+    for moved in _structures_exchanged(space, structure):
+        labels = np.array(moved, dtype=np.int16)
+        rows = _moved(space, settings, moved).settings
+        parts += [_settings_exchanged(space, labels, row) for row in rows]
+    found = Points.join(parts).distinct()
+    return found[space.legal(found)]
+
+
+def _pairs_of(space: Space, structure: Indices) -> int:
+    """At most so many points are two exchanges of settings away, and some more of structure."""
+    sizes = [len(space.workflow.decisions[d].choices) for d in space.used(structure)]
+    within = (sum(sizes) ** 2 - sum(size * size for size in sizes)) // 2
+    labels = sum(len(choice.labels) for choice in space.workflow.structures)
+    return within + labels * sum(sizes) ** 2 // max(len(sizes), 1)
+
+
+def _unseen(points: Points, *seen: Container[bytes]) -> Points:
     points = points.distinct()
-    return points[np.array([key not in seen for key in points.identities()], dtype=np.bool_)]
+    new = [not any(key in some for some in seen) for key in points.identities()]
+    return points[np.array(new, dtype=np.bool_)]
 
 
 def neighbours(space: Space, point: Points) -> Points:
-    """Every point one exchange away: another setting of one decision, another label of one choice.
+    """Every legal point one exchange away: another setting of one decision, another label.
 
     A decision that only the new structure reaches takes each of its configurations in turn, the
     others newly reached their baseline or first one.
     """
     structure, settings = point.structure[0], point.settings[0]
     moved = [_moved(space, settings, other) for other in _structures_exchanged(space, structure)]
-    return Points.join([_settings_exchanged(space, structure, settings), *moved])
+    found = Points.join([_settings_exchanged(space, structure, settings), *moved])
+    return found[space.legal(found)] if space.forbidden else found
 
 
 def _settings_exchanged(space: Space, structure: Indices, settings: Indices) -> Points:
@@ -154,7 +326,8 @@ def spread(problem: Problem, *, ranks: int = 5, structures: int = 200) -> Points
                 ranking = order[decision]
                 rows[number, decision] = ranking[round(share * (len(ranking) - 1))]
         parts.append(Points(np.tile(np.array(structure, dtype=np.int16), (len(rows), 1)), rows))
-    return Points.join(parts).distinct()
+    found = Points.join(parts).distinct()
+    return found[space.legal(found)]
 
 
 def _rankings(problem: Problem) -> list[list[npt.NDArray[np.intp]]]:

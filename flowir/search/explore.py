@@ -11,15 +11,17 @@ from flowir.calculus.scenarios import Scenarios
 from flowir.calculus.terms import Workflow
 from flowir.errors import SearchError
 from flowir.profile.prices import Price, Prices
+from flowir.search.anytime import StoppedError, limited
 from flowir.search.blackbox import MOST, BlackBox, black_box
 from flowir.search.constraints import feasible, in_order
-from flowir.search.enumerate import enumerate_space
+from flowir.search.enumerate import enumerate_some
 from flowir.search.exchange import exchange, spread
 from flowir.search.front import Facts, Front
 from flowir.search.options import Options
 from flowir.search.pareto import layers
 from flowir.search.posterior import Candidates, means
 from flowir.search.problem import OBJECTIVES, Array, Objective, Problem
+from flowir.search.rules import narrowed
 from flowir.search.space import MANY_STRUCTURES, UNREACHED, Points, Space
 
 Source = Callable[[int, int, int], Scenarios]
@@ -34,6 +36,7 @@ def explore(
     profile: str = "",
     prices: Prices | None = None,
     warnings: Sequence[str] = (),
+    report: Callable[[str], None] | None = None,
 ) -> Front:
     """The Pareto front of a workflow.
 
@@ -47,15 +50,20 @@ def explore(
         profile: SHA-256 of the observations, kept as a fact.
         prices: of models, kept as a fact for those of the space.
         warnings: kept as facts.
+        report: is told how far the search is.
 
     Raises:
-        SearchError: nothing left to compare, or limits that no point meets.
+        SearchError: nothing left to compare, rules that leave nothing or contradict each other, or
+            limits that no point meets.
         CalculusError: a workflow that the calculus cannot compose.
         ProfileError: the source knows nothing of an agent or checker.
     """
     options = options or Options()
-    space = Space(workflow)
-    searched = source(*options.search_shape(), options.seed + 1)
+    rules = narrowed(workflow, options.allow, options.lock, options.forbid)
+    workflow = rules.workflow
+    space = Space(workflow, rules.forbidden)
+    space.require_some()
+    searched = rules.scenarios(source(*options.search_shape(), options.seed + 1))
     known, missing = known_objectives(workflow, searched)
     wanted = options.limits()
     for limit in wanted:
@@ -67,12 +75,14 @@ def explore(
         raise SearchError("; ".join(dropped))
     compared = in_order([*objectives, *(limit.objective for limit in wanted)])
     problem = Problem(space, searched, compared, options.measure(), options.seed + 1)
-    survivors = _search(problem, options)
+    with limited(options.max_seconds, options.max_memory, report):
+        survivors = _search(problem, options)
+    space.require_legal(survivors.points)
 
     points = Points.join([survivors.points, space.baseline]).distinct().ordered()
     final = Problem(
         space,
-        source(options.draws, options.scenarios, options.seed),
+        rules.scenarios(source(options.draws, options.scenarios, options.seed)),
         known,
         options.measure(),
         options.seed,
@@ -101,7 +111,12 @@ def explore(
         profile=profile,
         prices=_priced(workflow, prices or Prices()),
         assumptions=(*final.scenarios.assumptions, *_baseline_notes(space)),
-        warnings=(*warnings, *dropped),
+        warnings=(*warnings, *dropped, *survivors.notes),
+        rules=(
+            *_written("allow", options.allow),
+            *_written("lock", options.lock),
+            *_written("forbid", options.forbid),
+        ),
     )
     return Front(
         workflow.name,
@@ -121,6 +136,7 @@ class _Survivors:
     method: str
     evaluated: int
     size: int | None
+    notes: tuple[str, ...] = ()
 
 
 def _search(problem: Problem, options: Options) -> _Survivors:
@@ -132,16 +148,49 @@ def _search(problem: Problem, options: Options) -> _Survivors:
     if size is not None and size <= options.limit:
         # A space not much larger than what survives is estimated whole.
         whole = size <= 2 * options.survivors
-        points = enumerate_space(problem, size if whole else options.survivors)
-        return _Survivors(points, "enumerated", size, size)
+        points, evaluated, every = enumerate_some(problem, size if whole else options.survivors)
+        method = "enumerated" if every else "partial"
+        points = points if len(points) else space.start()
+        return _Survivors(points, method, evaluated, size, _stopped(every, options, evaluated))
     mean_field = problem.measure.model == "mean-field"
-    start = mean_field_front(problem)
+    try:
+        start = mean_field_front(problem)
+    except StoppedError:
+        return _Survivors(space.start(), "partial", 0, size, _stopped(False, options, 0))
     if mean_field and len(problem.objectives) <= 2 and start is not None:
         return _Survivors(start, "exact", 0, size)
-    begin = spread(problem) if start is None else Points.join([space.baseline, start])
+    begin = spread(problem) if start is None else start
+    begin = Points.join([space.baseline, space.start(), begin])
     found = exchange(problem, begin, limit=options.limit, at_least=options.survivors)
-    method = "exchange-closed" if found.closed else "partial"
-    return _Survivors(found.points, method, found.evaluations, size)
+    points = found.points if len(found.points) else space.start()
+    method = METHODS[found.closure]
+    notes = _stopped(not found.stopped, options, found.evaluations)
+    return _Survivors(points, method, found.evaluations, size, notes)
+
+
+METHODS = {"pairs": "pair-closed", "exchanges": "exchange-closed", "none": "partial"}
+
+
+def _stopped(finished: bool, options: Options, evaluated: int) -> tuple[str, ...]:
+    """What to say where a limit of time or memory ended the search."""
+    if finished:
+        return ()
+    given = [
+        text
+        for text, bound in (
+            (f"max-seconds={options.max_seconds}", options.max_seconds),
+            (f"max-memory={options.max_memory}", options.max_memory),
+        )
+        if bound is not None
+    ]
+    return (
+        f"the search was stopped by {' or '.join(given)} after {evaluated:,} points; "
+        "the front is the best of these",
+    )
+
+
+def _written(option: str, rules: Sequence[str]) -> list[str]:
+    return [f'{option}="{rule}"' for rule in rules]
 
 
 def _black_box(
@@ -172,8 +221,11 @@ def mean_field_front(problem: Problem) -> Points | None:
                 problem.scenarios,
                 objectives,
                 problem.measure.execution,
+                forbidden=problem.space.forbidden,
             )
             found.append(problem.space.standing_for(front.structure, front.settings))
+    except StoppedError:
+        raise
     except SearchError:
         return None
     return Points.join(found).distinct()
@@ -227,7 +279,7 @@ def _row_of(points: Points, one: Points) -> int:
 
 def _is_closed(space: Space) -> bool:
     """Whether today's configuration lies outside what may be chosen."""
-    return any(
+    return not space.legal(space.baseline).all() or any(
         choice != UNREACHED and choice not in decision.choices
         for decision, choice in zip(
             space.workflow.decisions, space.baseline.settings[0].tolist(), strict=True

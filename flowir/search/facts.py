@@ -13,7 +13,12 @@ from flowir.errors import SearchError
 from flowir.profile.prices import Price
 from flowir.search.front import Facts
 
-_LISTS = {"assumptions": "assumption", "warnings": "warning", "prices": "price"}
+_LISTS = {
+    "assumptions": "assumption",
+    "warnings": "warning",
+    "prices": "price",
+    "rules": "rule",
+}
 """Facts of several texts, and the stem of the numbered entries that hold them."""
 
 _WORDS = ("objectives", "limits")

@@ -23,6 +23,10 @@ QUANTITY: Mapping[Objective, str] = {
 """Name of an objective's estimate: its unit is part of the name, accuracy is a share."""
 
 
+CERTAIN = 0.5
+"""P(non-dominated) below which a point's place on the front is uncertain."""
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A posterior mean with its equal-tailed credible interval."""
@@ -52,6 +56,11 @@ class FrontPoint:
     choices: tuple[str | None, ...]
     baseline: bool = False
 
+    @property
+    def uncertain(self) -> bool:
+        """Whether in most draws some other survivor dominates it."""
+        return self.p_non_dominated < CERTAIN
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -61,7 +70,8 @@ class Facts:
         objectives: what was compared.
         latency: `mean`, `p50` or `p95` of latency.
         execution, model, queries: see the options of exploration.
-        method: `enumerated`, `exact`, `exchange-closed` or `partial`, or the black-box algorithm.
+        method: `enumerated`, `exact`, `pair-closed`, `exchange-closed` or `partial`, or the
+            black-box algorithm.
         credible: mass of the intervals.
         draws: posterior draws behind the estimates.
         scenarios: queries per draw, and (draw, query) pairs during the search.
@@ -72,6 +82,7 @@ class Facts:
         limits: what points keep to, as `max-latency=5`.
         profile: SHA-256 of the observations, empty where none is known.
         prices: of the models in the space, by name, where they were known.
+        rules: what was allowed, locked and forbidden, as `lock="coder: gpt-4"`.
         assumptions, warnings: one sentence each.
     """
 
@@ -93,6 +104,7 @@ class Facts:
     prices: tuple[tuple[str, Price], ...] = ()
     assumptions: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -77,15 +77,15 @@ class Measuring:
             CalculusError: see `expect` and `realise`.
         """
         analysis = analyse(workflow)
+        raced = analyse(workflow, quorums=self.execution != "sequential") if realised else analysis
         size = self.scenarios.size
         chosen = checked_settings(workflow, analysis.decisions, settings, self.scenarios)
-        found = tuple(
+        rights, costs, times = (
             np.empty((len(chosen), size if ask else 0)) for ask in (success, cost, latency)
         )
         noise = self._noise.setdefault(size, Noise(self.seed, size))
         width = min(size, WINDOW)
         height = max(1, CELLS // width)
-        one_by_one = self.execution == "sequential"
         for first in range(0, len(chosen), height):
             some = slice(first, first + height)
             batch = Batch(chosen[some], analysis.decisions, width)
@@ -94,15 +94,17 @@ class Measuring:
                 sheets = _Asked(workflow, self.scenarios, batch, window)
                 sheets.costs, sheets.takes = cost, latency and not realised
                 if success or cost or not realised:
-                    run = Evaluation(analysis, batch, sheets, one_by_one).workflow()
+                    run = Evaluation(analysis, batch, sheets, self.execution).workflow()
                     if success:
-                        batch.write(run.right, found[0][some, window])
+                        batch.write(run.right, rights[some, window])
                     if cost:
-                        batch.write(run.cost, found[1][some, window])
+                        batch.write(run.cost, costs[some, window])
                     if latency and not realised:
-                        batch.write(run.latency, found[2][some, window])
+                        batch.write(run.latency, times[some, window])
                 if latency and realised:
                     sheets.costs = False
-                    drawn = Realising(analysis, batch, sheets, noise, window, one_by_one).workflow()
-                    batch.write(drawn.latency, found[2][some, window])
-        return found
+                    drawn = Realising(
+                        raced, batch, sheets, noise, window, self.execution
+                    ).workflow()
+                    batch.write(drawn.latency, times[some, window])
+        return rights, costs, times

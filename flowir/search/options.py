@@ -36,9 +36,14 @@ class Options:
         scenarios: queries per draw there; also the (draw, query) pairs of the search.
         seed: of everything random.
         max_latency, min_accuracy, max_cost: limits on the posterior means.
+        allow, lock, forbid: what may be chosen, see `flowir.search.rules`: of each axis only
+            these; exactly this one; not all of these at once.
         limit: evaluations the search may spend; smaller spaces are enumerated.
         algorithm: `flowir`, or a black-box optimiser, which spends at most 3,000 evaluations:
             `optuna-nsga2`, `optuna-tpe` or `pymoo-nsga2` (extra `blackbox`).
+        max_seconds, max_memory: seconds of wall time for the search, and megabytes of memory of
+            the process; what is found by then is the result. Both look at a clock, so what comes
+            out may differ from run to run.
         survivors: points re-evaluated under all draws, at least; the whole of a space that has
             at most twice as many.
 
@@ -58,9 +63,14 @@ class Options:
     max_latency: float | None = None
     min_accuracy: float | None = None
     max_cost: float | None = None
-    limit: int = 200_000
+    allow: tuple[str, ...] = ()
+    lock: tuple[str, ...] = ()
+    forbid: tuple[str, ...] = ()
+    limit: int = 1 << 18
     survivors: int = 256
     algorithm: Literal["flowir"] | BlackBox = "flowir"
+    max_seconds: float | None = None
+    max_memory: float | None = None
 
     def __post_init__(self) -> None:
         if not self.objectives:
@@ -77,6 +87,9 @@ class Options:
                 raise SearchError(f"{name}={getattr(self, name)}: one or more is meant")
         if self.seed < 0:
             raise SearchError(f"seed={self.seed}: zero or more is meant")
+        for option, bound in (("max-seconds", self.max_seconds), ("max-memory", self.max_memory)):
+            if bound is not None and not bound > 0.0:
+                raise SearchError(f"{option}={bound:g}: more than zero is meant")
         self.measure()
         self.limits()
 

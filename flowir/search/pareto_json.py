@@ -78,6 +78,7 @@ def _point(front: Front, number: int, point: FrontPoint) -> dict[str, Any]:
         "baseline": point.baseline,
         "estimates": {name: asdict(estimate) for name, estimate in point.estimates.items()},
         "p_non_dominated": point.p_non_dominated,
+        "uncertain": point.uncertain,
         "worst": dict(point.worst),
         "choices": {
             structure.name: label

@@ -16,6 +16,7 @@ from flowir.calculus.expectation import Execution
 from flowir.calculus.scenarios import Scenarios
 from flowir.calculus.terms import Workflow
 from flowir.errors import SearchError
+from flowir.search.anytime import check
 from flowir.search.measuring import Measuring
 from flowir.search.serial import waits_for_one
 from flowir.search.space import Points, Space
@@ -124,6 +125,7 @@ class Problem:
         for number, structure in enumerate(structures):
             rows = np.flatnonzero(group == number)
             for start in range(0, len(rows), step):
+                check()
                 chunk = rows[start : start + step]
                 result[chunk] = self._batch(structure, points.settings[chunk], scenarios)
         return result

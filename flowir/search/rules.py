@@ -122,13 +122,11 @@ def _combined(
     text = f'forbid="{rule}"'
     found: dict[Place, frozenset[int]] = {}
     for part in rule.split(" & "):
-        named = _terms(workflow, part, text)
-        if len(named) > 1:
-            decisions = ", ".join(_written(workflow, place) for place, _ in named)
-            raise SearchError(
-                f"{text}: {_axis_text(part)} has several decisions; name one of {decisions}"
-            )
-        for place, wanted in named:
+        axis, places = _axis(workflow, part, text)
+        if len(places) > 1:
+            decisions = ", ".join(_written(workflow, place) for place in places)
+            raise SearchError(f"{text}: {axis} has several decisions; name one of {decisions}")
+        for place, wanted in _terms(workflow, part, text):
             found[place] = found.get(place, wanted) & wanted
     return tuple(
         (place, _renumbered(wanted, kept[place[1]]) if place[0] == "decision" else wanted)
@@ -142,6 +140,13 @@ def _renumbered(wanted: frozenset[int], kept: Sequence[int]) -> frozenset[int]:
 
 def _terms(workflow: Workflow, rule: str, text: str) -> list[tuple[Place, frozenset[int]]]:
     """Every place that a rule names, with what it says of it."""
+    axis, places = _axis(workflow, rule, text)
+    values = [value.strip() for value in rule.strip()[len(axis) + 1 :].split(" | ")]
+    return [(place, _matching(workflow, place, values, text)) for place in places]
+
+
+def _axis(workflow: Workflow, rule: str, text: str) -> tuple[str, list[Place]]:
+    """The axis that a rule begins with, and the places meant by it."""
     axes = _axes(workflow)
     fitting = [name for name in axes if rule.strip().startswith(f"{name}:")]
     if not fitting:
@@ -150,8 +155,7 @@ def _terms(workflow: Workflow, rule: str, text: str) -> list[tuple[Place, frozen
             f"{', '.join(dict.fromkeys(name.rstrip('/') for name in axes))}"
         )
     axis = max(fitting, key=len)
-    values = [value.strip() for value in rule.strip()[len(axis) + 1 :].split(" | ")]
-    return [(place, _matching(workflow, place, values, text)) for place in axes[axis]]
+    return axis, axes[axis]
 
 
 def _axes(workflow: Workflow) -> dict[str, list[Place]]:
@@ -243,10 +247,6 @@ def _written(workflow: Workflow, place: Place) -> str:
     kind, number = place
     decision = workflow.decisions[number]
     return f"{decision.agent}/{decision.group}" if kind == "decision" else _named(workflow, place)
-
-
-def _axis_text(part: str) -> str:
-    return part.partition(":")[0].strip()
 
 
 def _rows(call: CallModel, kept: tuple[int, ...]) -> CallModel:

@@ -37,7 +37,7 @@ MANY_STRUCTURES = 4096
 """Structures beyond which the points of a space are not counted."""
 
 MANY_SETTINGS = 1 << 20
-"""Settings of the decisions in forbidden combinations beyond which the legal ones are not counted."""
+"""Settings of decisions in forbidden combinations beyond which the legal ones are not counted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,6 +191,58 @@ class Space:
             column = points.settings[:, number]
             if column.size and (column.max() >= len(decision.choices) or column.min() < UNREACHED):
                 raise SearchError(f"{decision}: a point that was found has no such configuration")
+
+    def require_some(self) -> None:
+        """Raises `SearchError` where nothing may be chosen: it says which rules leave nothing."""
+        if self.forbidden:
+            self.start()
+
+    def start(self) -> Points:
+        """Some legal point: today's, or else the first of the first structure that has one.
+
+        Raises:
+            SearchError: there is none.
+        """
+        chosen = self.baseline
+        choosable = [
+            choice == UNREACHED or choice in decision.choices
+            for decision, choice in zip(
+                self.workflow.decisions, chosen.settings[0].tolist(), strict=True
+            )
+        ]
+        if all(choosable) and self.legal(chosen).all():
+            return chosen
+        for structure in self.structures():
+            found = self._first_legal(structure)
+            if found is not None:
+                return found
+        texts = dict.fromkeys(each.text for each in self.forbidden)
+        raise SearchError(f"{' and '.join(texts)}: together they leave nothing to choose")
+
+    def _first_legal(self, structure: Labels) -> Points | None:
+        """The first legal point of a structure, by trying what the combinations name."""
+        settings = np.full((1, self.decisions), UNREACHED, dtype=np.int16)
+        settings[0, list(self.used(structure))] = 0
+        point = Points(np.array([structure], dtype=np.int16), settings)
+        pending = [point]
+        tried: set[bytes] = set()
+        while pending:
+            one = pending.pop()
+            key = one.identities()[0]
+            if key in tried:
+                continue
+            tried.add(key)
+            broken = next((c for c in self.forbidden if self._has(one, c).all()), None)
+            if broken is None:
+                return one
+            for (kind, number), which in broken.terms:
+                if kind == "decision":
+                    for choice in self.workflow.decisions[number].choices:
+                        if choice not in which:
+                            changed = one.settings.copy()
+                            changed[0, number] = choice
+                            pending.append(Points(one.structure, changed))
+        return None
 
     def _has(self, points: Points, combination: Combination) -> npt.NDArray[np.bool_]:
         tables = {"decision": points.settings, "structure": points.structure}

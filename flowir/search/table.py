@@ -16,7 +16,7 @@ class Row:
     Attributes:
         point: its number.
         accuracy, latency, cost: mean and interval, with units; empty where not estimated.
-        certainty: P(non-dominated), per cent.
+        certainty: P(non-dominated), per cent; `?` where the point's place is uncertain.
         difference: from today's configuration.
         configuration: what it chooses.
         baseline: whether it is today's configuration.
@@ -53,7 +53,7 @@ def _row(front: Front, number: int, point: FrontPoint, today: FrontPoint) -> Row
         _accuracy(estimates.get("accuracy")),
         _amount(estimates.get("latency_s"), " s"),
         _cost(estimates.get("cost_usd")),
-        f"{100 * point.p_non_dominated:.0f} %",
+        f"{100 * point.p_non_dominated:.0f} %{' ?' if point.uncertain else ''}",
         TODAY if point.baseline else str(difference(point, today)),
         words(front, point),
         point.baseline,

@@ -1,4 +1,7 @@
 // RUN: flowir-opt %s --dse='execution=sequential draws=20 scenarios=16' --profile %S/Inputs/coder.csv --prices %S/Inputs/prices.csv | filecheck %s
+// RUN: flowir-opt %s --dse='execution=sequential draws=20 scenarios=16 allow="strategy: once","coder: small | large" forbid="coder: small & strategy: once"' --profile %S/Inputs/coder.csv --prices %S/Inputs/prices.csv | filecheck %s --check-prefix=RULES
+// RUN: not flowir-opt %s --dse='lock="strategy: retry","strategy: once"' --profile %S/Inputs/coder.csv 2>&1 | filecheck %s --check-prefix=LOCKS
+// RUN: not flowir-opt %s --dse='allow="coder: tiny"' --profile %S/Inputs/coder.csv 2>&1 | filecheck %s --check-prefix=EMPTY
 
 flow.agent @coder prompt "{task}" space <models = ["small", "large"]> baseline <"large">
 flow.tool @tests impl "a.b:tests" -> !flow.bool accepts <right = 0.99, wrong = 0.2>
@@ -33,3 +36,11 @@ flow.workflow @w(%task: !flow.text) -> !flow.text {
 // CHECK: flow.fallback until @tests(%task : !flow.text) max 3 at "kept" -> !flow.text {
 // CHECK: flow.call @coder(%task) at "try"
 // CHECK-SAME: dse.configs = [#dse.unused, #dse.config<"small">, #dse.unused, #dse.config<"large">]
+
+// RULES: space = 1
+// RULES-SAME: rule_1 = "allow=\"strategy: once\""
+// RULES: dse.choices = ["once"]
+// RULES: dse.configs = [#dse.config<"large">]
+
+// LOCKS: lock="strategy: once": nothing of it is left by lock="strategy: retry"; alternatives "strategy" would have nothing to choose
+// EMPTY: allow="coder: tiny": tiny leaves nothing of the space of coder; it has small, large

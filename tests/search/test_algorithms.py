@@ -10,9 +10,11 @@ import pytest
 
 from flowir.calculus.expectation import expect
 from flowir.calculus.terms import Workflow
-from flowir.search.enumerate import enumerate_space, every_loss
+from flowir.search.anytime import limited
+from flowir.search.enumerate import enumerate_some, enumerate_space, every_loss
 from flowir.search.exchange import exchange, neighbours, spread
-from flowir.search.explore import Source
+from flowir.search.explore import Source, explore
+from flowir.search.options import Options
 from flowir.search.pareto import hypervolume, non_dominated
 from flowir.search.problem import Measure, Problem, losses
 from flowir.search.space import UNREACHED, Points, Space
@@ -194,3 +196,36 @@ def test_equal_losses_stay_equal_through_rounding() -> None:
     found = losses(values, ("latency", "cost"))
     assert (found[0] == found[1]).all()
     assert found[2, 0] > found[1, 0]
+
+
+def test_pair_closure_is_closure_under_all_pairs(
+    make_workflow: MakeWorkflow, source_of: SourceOf
+) -> None:
+    """Checked without the search's own idea of a pair: by every point two settings away."""
+    closures = []
+    for seed in range(12):
+        problem = problem_of(make_workflow(seed), source_of)
+        found = exchange(problem, problem.space.baseline)
+        closures.append(found.closure)
+        every = whole(problem.space)
+        front = found.points[non_dominated(problem.losses(found.points), duplicates=True)]
+        same = (every.structure[:, None] == front.structure).all(axis=2)
+        near = same & ((every.settings[:, None] != front.settings).sum(axis=2) <= 2)
+        together = Points.join([front, every[near.any(axis=1)]]).distinct()
+        best = together[non_dominated(problem.losses(together), duplicates=True)]
+        assert set(best.identities()) == set(front.identities())
+    assert set(closures) == {"pairs"}
+
+
+def test_a_stopped_search_gives_what_it_has(workflow: Workflow, source_of: SourceOf) -> None:
+    problem = problem_of(workflow, source_of)
+    with limited(megabytes=1.0):
+        assert exchange(problem, problem.space.baseline).stopped
+        points, evaluated, every = enumerate_some(problem)
+    assert (len(points), evaluated, every) == (0, 0, False)
+    assert not exchange(problem, problem.space.baseline).stopped
+    tight = Options(draws=2, scenarios=9, execution="sequential", max_memory=1.0)
+    front = explore(workflow, source_of(workflow), tight)
+    assert front.facts.method == "partial"
+    assert any("max-memory=1.0" in sentence for sentence in front.facts.warnings)
+    assert front.points

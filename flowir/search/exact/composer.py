@@ -14,6 +14,7 @@ from functools import partial
 
 from flowir.calculus import rows
 from flowir.calculus.terms import Alternatives, Block, Value, Workflow
+from flowir.search.anytime import check
 from flowir.search.exact.amounts import added
 from flowir.search.exact.calls import Calls
 from flowir.search.exact.columns import (
@@ -229,6 +230,7 @@ class Composer:
         self, left: PartialFront, right: PartialFront, combine: Combine, keep: Keys, sense: Sense
     ) -> PartialFront:
         """All pairs of options, dominated ones dropped."""
+        check()
         pair = factors(left, right, self._limits)
         found = merge(*pair, combine, keep, sense, self._limits.width)
         fewer = thinned(found, self._limits)

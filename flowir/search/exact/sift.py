@@ -15,6 +15,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from flowir.search.anytime import check
 from flowir.search.exact.columns import Array, Axis, Columns, Indices
 from flowir.search.exact.dominance import SENSES, Sense, losses, undominated
 from flowir.search.exact.partial import Key
@@ -58,7 +59,8 @@ class Budget:
     axes: tuple[Axis, ...]
 
     def spend(self, pairs: int) -> None:
-        """Raises TooWideError where there is no more."""
+        """Raises TooWideError where there is no more, StoppedError where the search must end."""
+        check()
         self.left -= pairs
         if self.left < 0:
             raise TooWideError(self.keys, self.axes)
