@@ -102,7 +102,11 @@ class GraphWriter:
             options += [f"input_schema={schemas[0]}", f"output_schema={schemas[1]}"]
             compiled = ["checkpointer", f"name={quoted(self.program.workflow.sym_name.data)}"]
         ends = schemas or (state, state)
-        gives = f") -> CompiledStateGraph[{', '.join([state, 'Settings', *ends])}]"
+        types = (state, "Settings", *ends)
+        head = Group(f"def {name}() -> CompiledStateGraph[", types, "]")
+        if parameters:
+            gives = f") -> CompiledStateGraph[{', '.join(types)}]"
+            head = Group(f"def {name}(", tuple(parameters), gives)
         added = [_add_node(node) for node in reversed(self.nodes)]
         statements = [
             call("builder = StateGraph", state, *options),
@@ -112,7 +116,7 @@ class GraphWriter:
         ]
         return "\n".join(
             [
-                *lines(Group(f"def {name}(", tuple(parameters), gives), 0, ":"),
+                *lines(head, 0, ":"),
                 *docstring(what, 1),
                 *(line for statement in statements for line in lines(statement, 1)),
             ]
@@ -183,7 +187,7 @@ class GraphWriter:
 
     def name(self, node: Node, verb: str) -> str:
         """A name for a node or router of the graph, and for its function."""
-        return self.new_name(f"{verb}_{self.program.value_name(node)}")
+        return self.new_name(f"{verb}_{self.program.value_name(node)}".rstrip("_"))
 
     def new_name(self, name: str) -> str:
         """A name for a node or router; no key of the state may have it."""
