@@ -31,7 +31,7 @@ flow.workflow @repair(%task: !flow.text) -> !flow.text {
 // CHECK-NEXT:     agreed = plurality([state["a"], state["b"]])
 // CHECK-NEXT:     return {"agreed": agreed, "kept_attempts": 1}
 // CHECK:      async def check_kept(state: State, runtime: Runtime[Settings]) -> Command[str]:
-// CHECK:          if state["kept_attempts"] == 3 or await critic(
+// CHECK:          if state["kept_attempts"] == 3:
 // CHECK:          return Command(update={"kept_attempts": state["kept_attempts"] + 1}, goto="make_draft")
 // CHECK:      async def fan_out_done(state: State) -> list[Send] | str:
 // CHECK:          return fan_out("done", "make_done", items, at_most=8) or "gather_done"
