@@ -35,15 +35,15 @@ def chains() -> ModuleOp:
 
 
 def _module(calls: list[tuple[str, list[str]]], last: list[int]) -> ModuleOp:
-    names = dict.fromkeys((name, len(given)) for name, given in calls)
+    names = dict.fromkeys((name, len(uses)) for name, uses in calls)
     lines = []
     for name, count in names:
         prompt = " ".join(f"{{x{i}}}" for i in range(count))
         lines.append(f'flow.agent @{name}{count} prompt "{prompt}" space <models = ["{name}"]>')
     lines.append("flow.workflow @w(%t: !flow.text) -> !flow.text {")
-    for i, (name, given) in enumerate(calls):
-        types = ", ".join(["!flow.text"] * len(given))
-        lines.append(CALL.format(i, f"{name}{len(given)}", ", ".join(given), types))
+    for i, (name, uses) in enumerate(calls):
+        types = ", ".join(["!flow.text"] * len(uses))
+        lines.append(CALL.format(i, f"{name}{len(uses)}", ", ".join(uses), types))
     ends = ", ".join(f"%v{i}" for i in last)
     types = ", ".join(["!flow.text"] * len(last))
     lines.append(f"  %all = flow.join concat({ends}) : ({types}) -> !flow.text")
