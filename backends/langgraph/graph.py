@@ -202,14 +202,17 @@ class GraphWriter:
         name = self.name(node, "make")
         scope = self.scope(unit.uses)
         wanted = node.output in read
-        sink, own = NOWHERE, {}
         if not self.fuse and node.bodies and not node.races:
             return self._region(unit, name, wanted, then)
+        sink, own = NOWHERE, {}
         if wanted:
             variable = scope.variable(node.output, self.program.value_name(node))
             sink, own = Sink(variable), {node.output: variable}
-        body = self.inside(Body(unit.nodes, (), node.output), sink, scope)
-        written = {self.state.key(node.output): own[node.output]} if wanted else {}
+        others = [inner.output for inner in unit.nodes[:-1] if inner.output in read]
+        outputs = frozenset(others) if self.fuse else frozenset()
+        body = self.inside(Body(unit.nodes, (), node.output, outputs), sink, scope)
+        own |= {value: scope.values[value] for value in others if value in outputs}
+        written = {self.state.key(value): variable for value, variable in own.items()}
         self.function(name, describe(self.program, unit), body, written, then, own)
         self.nodes.append(GraphNode(name, sites_of(self.program, unit)))
         self.connect(quoted(name), then)
@@ -333,7 +336,10 @@ class GraphWriter:
         names: dict[int, str] = {}
         for i in reversed(range(len(found))):
             leads = then if sinks == [i] else Target(())
-            (names[i],) = self.step(found[i], read, leads).nodes
+            own = set(found[i].nodes)
+            others = (node.uses for node in body.nodes if node not in own)
+            outside = read & {body.result}.union(*others)
+            (names[i],) = self.step(found[i], outside, leads).nodes
         joins = [
             edge([names[k] for k in sorted(need)], names[i]) for i, need in enumerate(waits) if need
         ]
