@@ -51,6 +51,15 @@ def _module(calls: list[tuple[str, list[str]]], last: list[int]) -> ModuleOp:
     return parse("\n".join(lines))
 
 
+def random_calls(draw: random.Random, size: int) -> ModuleOp:
+    """So many calls, each of some of the values before it; all are awaited."""
+    calls: list[tuple[str, list[str]]] = []
+    for i in range(size):
+        values = ["%t", *(f"%v{k}" for k in range(i))]
+        calls.append((draw.choice("abcdefg"), draw.sample(values, min(draw.randint(1, 3), i + 1))))
+    return _module(calls, list(range(size)))
+
+
 def measured(file: ModuleType) -> float:
     async def llm(node: str, messages: Any, *, model: str, **params: Any) -> Any:
         await asyncio.sleep(seconds(model))
@@ -81,12 +90,7 @@ def test_two_chains_wait_for_each_other_unless_fused() -> None:
 @given(st.integers(0, 10**6), st.integers(1, 12))
 def test_random_graphs_of_calls_take_what_is_predicted(seed: int, size: int) -> None:
     """Not fused, the sum over supersteps; fused, no more than the critical path."""
-    draw = random.Random(seed)
-    calls: list[tuple[str, list[str]]] = []
-    for i in range(size):
-        values = ["%t", *(f"%v{k}" for k in range(i))]
-        calls.append((draw.choice("abcdefg"), draw.sample(values, min(draw.randint(1, 3), i + 1))))
-    module = _module(calls, list(range(size)))
+    module = random_calls(random.Random(seed), size)
     apart = measured(load(emit(module, fuse=False), "timed"))
     assert apart == pytest.approx(predicted(module, "langgraph"), rel=0.05)
     fused = measured(load(emit(module), "timed"))
