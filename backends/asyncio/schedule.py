@@ -171,7 +171,8 @@ def _tasks(body: Body, place: Sequence[int]) -> list[Task]:
         value = nodes[i].output
         users = [j for j, node in enumerate(nodes) if value in node.uses]
         roots = {root[j] for j in users if j in root}
-        private = len(roots) == 1 and value is not body.result and all(j in root for j in users)
+        given = value is body.result or value in body.beside
+        private = len(roots) == 1 and not given and all(j in root for j in users)
         root[i] = roots.pop() if private else i
     members: dict[int, list[Node]] = {}
     for i in place:

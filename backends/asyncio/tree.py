@@ -98,15 +98,20 @@ class Node:
 
 @dataclass(frozen=True, eq=False)
 class Body:
-    """The nodes of a block, the values it assumes and the value it gives."""
+    """The nodes of a block, the values it assumes and the value it gives.
+
+    Attributes:
+        beside: values of its nodes that are read elsewhere as well.
+    """
 
     nodes: tuple[Node, ...]
     arguments: tuple[SSAValue, ...]
     result: SSAValue
+    beside: frozenset[SSAValue] = frozenset()
 
     def reads(self, wanted: bool = True) -> frozenset[SSAValue]:
         """The values that its code reads, given whether its result is wanted."""
-        found = {self.result} if wanted else set()
+        found = {self.result, *self.beside} if wanted else {*self.beside}
         for node in reversed(self.nodes):
             found |= node.reads(node.output in found)
         return frozenset(found)

@@ -102,7 +102,11 @@ class GraphWriter:
             options += [f"input_schema={schemas[0]}", f"output_schema={schemas[1]}"]
             compiled = ["checkpointer", f"name={quoted(self.program.workflow.sym_name.data)}"]
         ends = schemas or (state, state)
-        gives = f") -> CompiledStateGraph[{', '.join([state, 'Settings', *ends])}]"
+        types = (state, "Settings", *ends)
+        head = Group(f"def {name}() -> CompiledStateGraph[", types, "]")
+        if parameters:
+            gives = f") -> CompiledStateGraph[{', '.join(types)}]"
+            head = Group(f"def {name}(", tuple(parameters), gives)
         added = [_add_node(node) for node in reversed(self.nodes)]
         statements = [
             call("builder = StateGraph", state, *options),
@@ -112,7 +116,7 @@ class GraphWriter:
         ]
         return "\n".join(
             [
-                *lines(Group(f"def {name}(", tuple(parameters), gives), 0, ":"),
+                *lines(head, 0, ":"),
                 *docstring(what, 1),
                 *(line for statement in statements for line in lines(statement, 1)),
             ]
@@ -183,7 +187,7 @@ class GraphWriter:
 
     def name(self, node: Node, verb: str) -> str:
         """A name for a node or router of the graph, and for its function."""
-        return self.new_name(f"{verb}_{self.program.value_name(node)}")
+        return self.new_name(f"{verb}_{self.program.value_name(node)}".rstrip("_"))
 
     def new_name(self, name: str) -> str:
         """A name for a node or router; no key of the state may have it."""
@@ -198,14 +202,17 @@ class GraphWriter:
         name = self.name(node, "make")
         scope = self.scope(unit.uses)
         wanted = node.output in read
-        sink, own = NOWHERE, {}
         if not self.fuse and node.bodies and not node.races:
             return self._region(unit, name, wanted, then)
+        sink, own = NOWHERE, {}
         if wanted:
             variable = scope.variable(node.output, self.program.value_name(node))
             sink, own = Sink(variable), {node.output: variable}
-        body = self.inside(Body(unit.nodes, (), node.output), sink, scope)
-        written = {self.state.key(node.output): own[node.output]} if wanted else {}
+        others = [inner.output for inner in unit.nodes[:-1] if inner.output in read]
+        outputs = frozenset(others) if self.fuse else frozenset()
+        body = self.inside(Body(unit.nodes, (), node.output, outputs), sink, scope)
+        own |= {value: scope.values[value] for value in others if value in outputs}
+        written = {self.state.key(value): variable for value, variable in own.items()}
         self.function(name, describe(self.program, unit), body, written, then, own)
         self.nodes.append(GraphNode(name, sites_of(self.program, unit)))
         self.connect(quoted(name), then)
@@ -329,7 +336,10 @@ class GraphWriter:
         names: dict[int, str] = {}
         for i in reversed(range(len(found))):
             leads = then if sinks == [i] else Target(())
-            (names[i],) = self.step(found[i], read, leads).nodes
+            own = set(found[i].nodes)
+            others = (node.uses for node in body.nodes if node not in own)
+            outside = read & {body.result}.union(*others)
+            (names[i],) = self.step(found[i], outside, leads).nodes
         joins = [
             edge([names[k] for k in sorted(need)], names[i]) for i, need in enumerate(waits) if need
         ]

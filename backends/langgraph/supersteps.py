@@ -13,7 +13,7 @@ from flowir.backends.asyncio.tree import Body, Node
 
 @dataclass(frozen=True)
 class Unit:
-    """Nodes of a workflow that are one node of the graph; only the last's value is read outside."""
+    """Nodes of a workflow that are one node of the graph."""
 
     nodes: tuple[Node, ...]
 
@@ -33,7 +33,8 @@ def needs(found: Sequence[Unit]) -> list[frozenset[int]]:
 
     Those are left out that others among them wait for.
     """
-    made = {unit.last.output: i for i, unit in enumerate(found)}
+    made = {node.output: i for i, unit in enumerate(found) for node in unit.nodes if node.acts}
+    made |= {unit.last.output: i for i, unit in enumerate(found)}
     direct: list[frozenset[int]] = []
     every: list[frozenset[int]] = []
     for unit in found:
@@ -45,16 +46,21 @@ def needs(found: Sequence[Unit]) -> list[frozenset[int]]:
 
 
 def units(body: Body, segment: Segment, fuse: bool) -> list[Unit]:
-    """The units of a segment: its tasks and what is in line, or every node where not fused.
+    """The units of a segment.
 
-    Not fused they are the nodes of `flowir.calculus.supersteps`: whoever reads a list, a text or a
+    Fused, they are what nothing connects inside the segment, so that all are one superstep and none
+    waits for another: with asyncio inside, they take no longer than calls without a graph. Not
+    fused, they are the nodes of `flowir.calculus.supersteps`: whoever reads a list, a text or a
     vote over what is there makes it.
     """
-    parts = [step.nodes if isinstance(step, Task) else (step,) for step in segment.steps]
+    inside = {
+        node
+        for step in segment.steps
+        for node in (step.nodes if isinstance(step, Task) else [step])
+    }
+    nodes = [node for node in body.nodes if node in inside]
     if fuse:
-        return [Unit(part) for part in parts]
-    nodes = [node for part in parts for node in part]
-    inside = set(nodes)
+        return [Unit(part) for part in _components(nodes)]
     outside = {body.result}.union(*(node.uses for node in body.nodes if node not in inside))
     idle = {node.output: node for node in nodes if not node.acts}
     found = []
@@ -64,6 +70,16 @@ def units(body: Body, segment: Segment, fuse: bool) -> list[Unit]:
             _makers(node, idle, made)
             found.append(Unit((*made, node)))
     return found
+
+
+def _components(nodes: Sequence[Node]) -> list[tuple[Node, ...]]:
+    """The nodes that use one another, directly or not, in order."""
+    groups: list[list[int]] = []
+    for i, node in enumerate(nodes):
+        joined = [g for g in groups if any(nodes[j].output in node.uses for j in g)]
+        groups = [g for g in groups if g not in joined]
+        groups.append(sorted([i, *(j for g in joined for j in g)]))
+    return [tuple(nodes[i] for i in group) for group in sorted(groups)]
 
 
 def _makers(node: Node, idle: Mapping[SSAValue, Node], found: dict[Node, None]) -> None:

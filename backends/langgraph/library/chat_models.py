@@ -87,7 +87,8 @@ class ChatModels:
         except ImportError as error:
             raise WorkflowError(f"{error}: pip install langchain langchain-openai") from error
         except Exception as error:
-            raise WorkflowError(f"{node}: no client for the model {model}: {error}") from error
+            reason = str(error).partition("\n")[0]
+            raise WorkflowError(f"{node}: no client for the model {model}: {reason}") from error
         return self.clients[key]
 
     # <budgets>
