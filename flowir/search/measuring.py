@@ -21,7 +21,7 @@ from flowir.calculus.rows import Array
 from flowir.calculus.scenarios import Scenarios
 from flowir.calculus.scopes import analyse
 from flowir.calculus.sheets import CallSheets
-from flowir.calculus.terms import Select, Workflow
+from flowir.calculus.terms import First, Select, Workflow, walk
 from flowir.calculus.writers import Writers
 
 CELLS = 1 << 17
@@ -77,24 +77,26 @@ class Measuring:
             CalculusError: see `expect` and `realise`.
         """
         analysis = analyse(workflow)
+        racing = analyse(workflow, quorums=self.execution != "sequential")
+        # Who finishes first decides what is right, and what is paid for.
+        timed = any(isinstance(term, First) for term in walk(workflow.body))
         size = self.scenarios.size
         chosen = checked_settings(workflow, analysis.decisions, settings, self.scenarios)
-        found = tuple(
+        found: list[Array] = [
             np.empty((len(chosen), size if ask else 0)) for ask in (success, cost, latency)
-        )
+        ]
         noise = self._noise.setdefault(size, Noise(self.seed, size))
         width = min(size, WINDOW)
         height = max(1, CELLS // width)
-        one_by_one = self.execution == "sequential"
         for first in range(0, len(chosen), height):
             some = slice(first, first + height)
             batch = Batch(chosen[some], analysis.decisions, width)
             for start in range(0, size, width):
                 window = slice(start, min(start + width, size))
                 sheets = _Asked(workflow, self.scenarios, batch, window)
-                sheets.costs, sheets.takes = cost, latency and not realised
+                sheets.costs, sheets.takes = cost, timed or (latency and not realised)
                 if success or cost or not realised:
-                    run = Evaluation(analysis, batch, sheets, one_by_one).workflow()
+                    run = Evaluation(analysis, batch, sheets, self.execution).workflow()
                     if success:
                         batch.write(run.right, found[0][some, window])
                     if cost:
@@ -103,6 +105,6 @@ class Measuring:
                         batch.write(run.latency, found[2][some, window])
                 if latency and realised:
                     sheets.costs = False
-                    drawn = Realising(analysis, batch, sheets, noise, window, one_by_one).workflow()
-                    batch.write(drawn.latency, found[2][some, window])
-        return found
+                    drawn = Realising(racing, batch, sheets, noise, window, self.execution)
+                    batch.write(drawn.workflow().latency, found[2][some, window])
+        return found[0], found[1], found[2]

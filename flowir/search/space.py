@@ -37,7 +37,7 @@ MANY_STRUCTURES = 4096
 """Structures beyond which the points of a space are not counted."""
 
 MANY_SETTINGS = 1 << 20
-"""Settings of the decisions in forbidden combinations beyond which the legal ones are not counted."""
+"""Settings of the decisions in forbidden combinations beyond which legal ones are not counted."""
 
 
 @dataclass(frozen=True, eq=False)
