@@ -25,7 +25,7 @@ def enumerate_space(problem: Problem, at_least: int = 1) -> Points:
 
 
 def every_loss(problem: Problem) -> Array:
-    """[N, K] losses of every legal point of the space, in the order of its structures and settings."""
+    """[N, K] losses of every legal point, in the order of its structures and settings."""
     found = [problem.losses(batch) for batch in _batches(problem)]
     return np.concatenate(found) if found else np.empty((0, len(problem.objectives)))
 
