@@ -8,6 +8,7 @@ from xdsl.dialects.builtin import StringAttr, SymbolRefAttr
 from xdsl.ir import Attribute, Operation, Region, SSAValue
 
 from flowir.dialects.flow_checks import Symbols, agent_inputs, describe, fail, module_symbols
+from flowir.dialects.flow_fused import verify_fused
 from flowir.dialects.flow_types import boolean, text
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def verify_workflow(op: flow.WorkflowOp) -> None:
     _verify_order(op.body, set())
     verify_sites(op)
     _verify_ties(op)
+    verify_fused(op)
     if (symbols := module_symbols(op)) is not None:
         for inner in op.walk():
             _verify_symbols(inner, symbols)

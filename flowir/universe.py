@@ -17,6 +17,7 @@ PASSES = {
     "flow-bounds": "flowir.passes.flow_bounds:FlowBounds",
     "flow-cascade": "flowir.passes.flow_cascade:FlowCascade",
     "flow-dse": "flowir.passes.flow_dse:FlowDse",
+    "flow-fuse-supersteps": "flowir.passes.flow_fuse_supersteps:FlowFuseSupersteps",
     "flow-inline": "flowir.passes.flow_inline:FlowInline",
     "flow-name-sites": "flowir.passes.flow_name_sites:FlowNameSites",
     "flow-optional": "flowir.passes.flow_optional:FlowOptional",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import get_args
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from flowir.calculus.bounds import worst_calls, worst_seconds, worst_total
+from flowir.calculus.expectation import Execution
 from flowir.calculus.from_ir import workflow_terms
 from flowir.calculus.terms import Workflow
 from flowir.configuration import Configuration
@@ -41,7 +43,8 @@ class FlowBounds(ModulePass):
         timeout: seconds after which a call of an agent is given up.
         max_input_tokens, max_output_tokens: the most tokens of one call.
         prices: CSV file of prices.
-        execution: `asyncio`, where only operands are waited for, or `sequential`.
+        execution: `asyncio`, where only operands are waited for, `langgraph`, where supersteps are,
+            or `sequential`.
     """
 
     name = "flow-bounds"
@@ -53,9 +56,10 @@ class FlowBounds(ModulePass):
     execution: str = "asyncio"
 
     def __post_init__(self) -> None:
-        if self.execution not in ("asyncio", "sequential"):
+        if self.execution not in get_args(Execution):
+            known = ", ".join(get_args(Execution))
             raise CalculusError(
-                f"{self.name}: execution '{self.execution}' is unknown; use asyncio or sequential"
+                f"{self.name}: execution '{self.execution}' is unknown; use one of {known}"
             )
         for option in ("timeout", "max_input_tokens", "max_output_tokens"):
             value = getattr(self, option)
@@ -94,7 +98,7 @@ class FlowBounds(ModulePass):
         seconds = worst_seconds(
             workflow,
             [math.inf if self.timeout is None else self.timeout] * len(workflow.decisions),
-            sequential=self.execution == "sequential",
+            execution=self.execution,  # type: ignore[arg-type]
         )
         if math.isfinite(seconds):
             found["seconds"] = float(seconds)

@@ -15,6 +15,7 @@ from flowir.calculus.sites import site_names
 from flowir.dialects.dse import ANNOTATIONS
 from flowir.dialects.flow import AgentOp, AlternativesOp, CallOp, MapOp, WorkflowOp, called_symbol
 from flowir.dialects.flow_checks import Symbols, fail, module_symbols
+from flowir.dialects.flow_fused import FUSED
 from flowir.dialects.flow_workflow_checks import verify_sites
 from flowir.passes.flow_name_sites import name_sites
 
@@ -114,7 +115,7 @@ class _Inliner:
         """Prefix the groups and choices that the workflow `name` wrote, and claim them for it."""
         for op in workflow.body.walk():
             if prefix:
-                for annotation in ANNOTATIONS:
+                for annotation in (*ANNOTATIONS, FUSED):
                     op.attributes.pop(annotation, None)
             agent = self.symbols.get(called_symbol(op) or "")
             if isinstance(agent, AgentOp):

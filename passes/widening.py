@@ -28,6 +28,7 @@ from flowir.dialects.flow import (
     called_symbol,
 )
 from flowir.dialects.flow_checks import describe, fail, module_symbols
+from flowir.dialects.flow_fused import FUSED
 from flowir.dialects.flow_types import boolean, label, text
 from flowir.errors import SearchError
 from flowir.passes.flow_name_sites import name_sites
@@ -116,7 +117,7 @@ class Widening:
         name_sites(workflow)
         sites, choices = self._sites.setdefault(workflow, set()), set()
         for op in workflow.walk():
-            for annotation in ANNOTATIONS:
+            for annotation in (*ANNOTATIONS, FUSED):
                 op.attributes.pop(annotation, None)
             if isinstance(site := op.properties.get("site"), StringAttr):
                 sites.add(site.data)

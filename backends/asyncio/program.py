@@ -11,6 +11,7 @@ from xdsl.ir import Attribute, Operation, SSAValue
 
 from flowir.backends.asyncio import extract
 from flowir.backends.asyncio.names import KEYS_FORBIDDEN, Names, identifier
+from flowir.backends.asyncio.same_races import require_same_races
 from flowir.backends.asyncio.tree import Node, Tree
 from flowir.calculus.from_ir import find_workflow
 from flowir.calculus.sites import site_names
@@ -98,6 +99,7 @@ class Program:
         self.symbols = module_symbols(workflow) or {}
         self.sites = site_names(workflow)
         self.tree = Tree(workflow, self.points)
+        require_same_races(self.tree)
         self.names = Names(self.taken)
         self.function = self.names.new(workflow.sym_name.data, "workflow")
         keys = Names(forbidden=KEYS_FORBIDDEN)

@@ -7,8 +7,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from math import prod
 
+from flowir.calculus.expectation import Execution
 from flowir.calculus.races import candidates_of, delay_of, races, with_lanes
+from flowir.calculus.supersteps import Fused, sources, supersteps
 from flowir.calculus.terms import (
     Alternatives,
     Block,
@@ -50,23 +53,38 @@ def worst_total(workflow: Workflow, amounts: Sequence[float]) -> float:
 
 
 def worst_seconds(
-    workflow: Workflow, seconds: Sequence[float], *, sequential: bool = False
+    workflow: Workflow, seconds: Sequence[float], *, execution: Execution = "asyncio"
 ) -> float:
-    """The longest a run can take: the critical path, or with `sequential` the sum.
+    """The longest a run can take: the critical path, the supersteps, or the sum.
 
     Args:
         seconds: the longest that one call of each decision can take. Tools take the latency they
             declare.
-        sequential: nothing runs concurrently; otherwise nothing waits but for its operands.
+        execution: whether a call waits for its operands, for all of its superstep, or for every
+            call before it.
     """
-    if sequential:
+    if execution == "sequential":
         return _worst(workflow, _Sequential(seconds))
+    if execution == "langgraph":
+        return _worst_supersteps(workflow, seconds)
     racing = any(isinstance(term, First) or races(term) for term in walk(workflow.body))
     if racing and workflow.structures:
         # What belongs to a lane depends on the structure: one thing after another bounds them all.
         return _worst(workflow, _Waiting(seconds))
     laned = replace(workflow, body=with_lanes(workflow.body))
     return _worst(laned, _CriticalPath(seconds))
+
+
+def _worst_supersteps(workflow: Workflow, seconds: Sequence[float]) -> float:
+    """The longest over all structures; of many, one thing after another, which bounds them."""
+    if prod(len(structure.labels) for structure in workflow.structures) > TIED_LIMIT:
+        return _worst(workflow, _Waiting(seconds))
+    names = [structure.name for structure in workflow.structures]
+    of = _Supersteps(seconds, dict(workflow.fused))
+    return max(
+        of.block(with_lanes(workflow.specialise(dict(zip(names, labels, strict=True))).body), {})
+        for labels in product(*(structure.labels for structure in workflow.structures))
+    )
 
 
 def _worst(workflow: Workflow, of: _Totals) -> float:
@@ -188,3 +206,26 @@ class _CriticalPath(_Sequential):
             start = max((finished.get(value, 0.0) for value in reads_of(term)), default=0.0)
             finished[term.output] = start + self.term(term, chosen)
         return max(finished.values(), default=0.0)
+
+
+@dataclass(frozen=True)
+class _Supersteps(_CriticalPath):
+    """Seconds, where a superstep takes as long as its slowest node; see `supersteps`."""
+
+    fused: Fused
+
+    def block(self, block: Block, chosen: Mapping[str, str]) -> float:
+        concurrent = _CriticalPath(self.amounts)
+        terms = {term.output: term for term in block.terms}
+        read = sources(block)
+        total = 0.0
+        for together in supersteps(block, self.fused):
+            finished: dict[Value, float] = {}
+            for value in (value for node in together for value in node):
+                # Nodes of one superstep do not read each other, so only its own terms are here.
+                start = max((finished.get(source, 0.0) for source in read[value]), default=0.0)
+                plain = value in self.fused or races(terms[value])
+                of = concurrent if plain else self
+                finished[value] = start + of.term(terms[value], chosen)
+            total += max(finished.values())
+        return total

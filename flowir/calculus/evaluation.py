@@ -26,7 +26,7 @@ from flowir.calculus.diagrams import Batch, Diagram
 from flowir.calculus.finishing import Times, finish, matched
 from flowir.calculus.frames import Environment, Frame
 from flowir.calculus.races import candidates_of, delay_of
-from flowir.calculus.scopes import Analysis, Definition, Scope, Step
+from flowir.calculus.scopes import Analysis, Definition, Scope, Step, barriers
 from flowir.calculus.sheets import CallSheets, Verdict
 from flowir.calculus.terms import (
     Branch,
@@ -90,7 +90,7 @@ class Evaluation:
         finish: dict[Value, Diagram] = {}
         taken: dict[Value, Diagram] = {}
         for i, step in enumerate(scope.steps):
-            outcome = TERMS[type(step.term)](self, step, step.term, frame.values)
+            outcome = self._term(scope, step, frame.values)
             calls.append(frame.expectation(outcome.calls))
             cost.append(frame.expectation(outcome.cost))
             if self._sequential:
@@ -105,7 +105,7 @@ class Evaluation:
             self._open_events(frame, step.defines, outcome.right)
             frame.close(i)
         if self._stepwise:
-            latency = [self._latest(taken[v] for v in together) for together in scope.supersteps]
+            latency = barriers(scope, taken, self._sum, self._latest)
         return Outcome(
             frame.expectation(frame.values["right", scope.result]),
             self._sum(calls),
@@ -114,6 +114,14 @@ class Evaluation:
             if self._sequential or self._stepwise
             else finish.get(scope.result, 0.0),
         )
+
+    def _term(self, scope: Scope, step: Step, values: Environment) -> Outcome:
+        """One term, by concurrent code where it is fused with others."""
+        stepwise = self._stepwise
+        self._stepwise = stepwise and step.defines.value not in scope.fused
+        outcome = TERMS[type(step.term)](self, step, step.term, values)
+        self._stepwise = stepwise
+        return outcome
 
     def _open_events(self, frame: Frame, defined: Definition, right: Diagram) -> None:
         """Share what several votes or branches read of a value besides its rightness."""

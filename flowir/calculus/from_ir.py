@@ -17,6 +17,7 @@ from flowir.configuration import Configuration
 from flowir.dialects import flow
 from flowir.dialects.dse import ConfigAttr, SpaceAttr
 from flowir.dialects.flow_checks import describe, module_symbols
+from flowir.dialects.flow_fused import fused_with
 from flowir.dialects.literals import literal_value
 from flowir.errors import CalculusError
 
@@ -63,6 +64,17 @@ def workflow_terms(workflow: flow.WorkflowOp) -> terms.Workflow:
         CalculusError: an agent without a space, a space emptied by a narrower one, a call of
             another workflow, contradictory configurations of one decision.
     """
+    return _read(workflow)[0]
+
+
+def defining_ops(workflow: flow.WorkflowOp) -> dict[terms.Value, Operation]:
+    """The op that makes each value of `workflow_terms(workflow)`; arguments have none."""
+    values = _read(workflow)[1]
+    return {n: v.owner for v, n in values.items() if isinstance(v.owner, Operation)}
+
+
+def _read(workflow: flow.WorkflowOp) -> tuple[terms.Workflow, Mapping[SSAValue, terms.Value]]:
+    """The terms of a workflow, and the number of each of its values."""
     symbols = module_symbols(workflow)
     if symbols is None:
         raise CalculusError(
@@ -72,12 +84,18 @@ def workflow_terms(workflow: flow.WorkflowOp) -> terms.Workflow:
     for argument in workflow.body.block.args:
         reader.value(argument)
     body = reader.block(workflow.body.block)
-    return terms.Workflow(
+    found = terms.Workflow(
         workflow.sym_name.data,
         terms.Block(body.terms, body.result),
         tuple(reader.decisions()),
         tuple(terms.Structure(name, labels) for name, labels in reader.structures.items()),
+        tuple(
+            (reader.value(op.results[0]), name)
+            for op in workflow.body.walk()
+            if (name := fused_with(op)) is not None
+        ),
     )
+    return found, reader.numbers
 
 
 def find_workflow(module: ModuleOp, name: str | None = None) -> flow.WorkflowOp:
@@ -114,11 +132,11 @@ class _Reader:
     symbols: Mapping[str, Operation]
     sites: Mapping[Operation, str]
     structures: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    _values: dict[SSAValue, int] = field(default_factory=dict)
+    numbers: dict[SSAValue, int] = field(default_factory=dict)
     _decisions: dict[tuple[str, str], list[Operation]] = field(default_factory=dict)
 
     def value(self, value: SSAValue) -> int:
-        return self._values.setdefault(value, len(self._values))
+        return self.numbers.setdefault(value, len(self.numbers))
 
     def values(self, values: Sequence[SSAValue]) -> tuple[int, ...]:
         return tuple(self.value(value) for value in values)

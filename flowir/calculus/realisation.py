@@ -13,7 +13,7 @@ from flowir.calculus.diagrams import NOTHING, Batch, Diagram, Sheet
 from flowir.calculus.labels import LabelEvent
 from flowir.calculus.noise import Noise, Path
 from flowir.calculus.races import candidates_of, delay_of
-from flowir.calculus.scopes import Analysis, Scope, Step
+from flowir.calculus.scopes import Analysis, Scope, Step, barriers
 from flowir.calculus.sheets import CallSheets
 from flowir.calculus.terms import (
     Branch,
@@ -90,7 +90,7 @@ class Realising:
         runs: list[Run] = []
         finish: dict[Value, Diagram] = {}
         for step in scope.steps:
-            run = TERMS[type(step.term)](self, step, step.term, values, path)
+            run = self._term(scope, step, values, path)
             runs.append(run)
             values[step.defines.value] = Written(run.right, step.defines.name, path)
             if step.critical and not (self._sequential or self._stepwise):
@@ -99,7 +99,7 @@ class Realising:
         taken = {s.defines.value: run.latency for s, run in zip(scope.steps, runs, strict=True)}
         latencies = [run.latency for run in runs]
         if self._stepwise:
-            latencies = [self._latest([taken[v] for v in step]) for step in scope.supersteps]
+            latencies = barriers(scope, taken, self._sum, self._latest)
         return Run(
             values[scope.result].right,
             self._sum([run.calls for run in runs]),
@@ -109,6 +109,14 @@ class Realising:
             else finish.get(scope.result, 0.0),
             values[scope.result],
         )
+
+    def _term(self, scope: Scope, step: Step, values: Values, path: Path) -> Run:
+        """One term, by concurrent code where it is fused with others."""
+        stepwise = self._stepwise
+        self._stepwise = stepwise and step.defines.value not in scope.fused
+        run = TERMS[type(step.term)](self, step, step.term, values, path)
+        self._stepwise = stepwise
+        return run
 
     def _call(self, step: Step, term: Call, values: Values, path: Path) -> Run:
         right = self._answer(term.decision, term.site, term.inputs, term.fresh, values, path)

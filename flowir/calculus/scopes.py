@@ -9,14 +9,14 @@ and must be conditioned on until its last reader is done.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Literal
+from functools import lru_cache, partial
+from typing import Literal, TypeVar
 
 from flowir.calculus.labels import LabelEvent, label_events
 from flowir.calculus.races import with_lanes
-from flowir.calculus.supersteps import supersteps
+from flowir.calculus.supersteps import Fused, Supersteps, sources, supersteps
 from flowir.calculus.terms import (
     Alternatives,
     Block,
@@ -40,6 +40,7 @@ from flowir.errors import CalculusError
 
 Aspect = Literal["right", "agrees", "label"]
 Reads = Counter[tuple[Aspect, Value]]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -83,13 +84,18 @@ class Scope:
     """A block and the values that live while it runs once.
 
     Attributes:
-        supersteps: the values that LangGraph makes at the same time, superstep by superstep.
+        supersteps: the nodes that LangGraph runs at the same time, superstep by superstep, each the
+            values that it makes.
+        fused: those of the values that are made in a node with others, by concurrent code.
+        sources: for each value the values of the same scope, made by nodes, that it is made of.
     """
 
     arguments: tuple[Definition, ...]
     steps: tuple[Step, ...]
     result: Value
-    supersteps: tuple[tuple[Value, ...], ...]
+    supersteps: Supersteps
+    fused: frozenset[Value]
+    sources: Mapping[Value, tuple[Value, ...]]
 
 
 @dataclass(frozen=True)
@@ -122,11 +128,12 @@ def analyse(workflow: Workflow, quorums: bool = False) -> Analysis:
     """
     body = with_lanes(workflow.body, quorums)
     _require_mean_is_result(body, True)
-    scope, free = _scope(body)
+    fused = dict(workflow.fused)
+    scope, free = _scope(body, fused)
     arguments = dict.fromkeys((*body.arguments, *(value for _, value in free)))
     if len(arguments) > len(body.arguments):
         body = Block(body.terms, body.result, tuple(arguments))
-        scope, _ = _scope(body)
+        scope, _ = _scope(body, fused)
     return Analysis(scope, label_events(body), writers(body), decisions_used(body))
 
 
@@ -143,12 +150,12 @@ def site_of(term: Term) -> str:
             return term.site
 
 
-def _scope(block: Block) -> tuple[Scope, Reads]:
+def _scope(block: Block, fused: Fused) -> tuple[Scope, Reads]:
     """The scope of a block, and what one run of it reads of its arguments and from outside."""
     inner: list[tuple[Scope, ...]] = []
     reads: list[Reads] = []
     for term in block.terms:
-        scopes, read = _term_reads(term)
+        scopes, read = _term_reads(term, fused)
         inner.append(scopes)
         reads.append(read)
     everything = _sum(_rights((block.result,)), *reads)
@@ -168,8 +175,40 @@ def _scope(block: Block) -> tuple[Scope, Reads]:
         for term, scopes, wait in zip(block.terms, inner, waits, strict=True)
     )
     arguments = tuple(define(value, f"argument {value}") for value in block.arguments)
-    together = tuple(tuple(v for node in step for v in node) for step in supersteps(block))
-    return Scope(arguments, steps, block.result, together), _without(everything, written)
+    scope = Scope(
+        arguments,
+        steps,
+        block.result,
+        supersteps(block, fused),
+        frozenset(written & fused.keys()),
+        sources(block),
+    )
+    return scope, _without(everything, written)
+
+
+def barriers(
+    scope: Scope,
+    taken: Mapping[Value, T],
+    total: Callable[[Sequence[T]], T],
+    latest: Callable[[Sequence[T]], T],
+) -> list[T]:
+    """How long each superstep takes: as long as its slowest node.
+
+    Args:
+        taken: what making each value takes.
+        total, latest: the sum of such times, and their maximum.
+    """
+    found: list[T] = []
+    for together in scope.supersteps:
+        finish: dict[Value, T] = {}
+        for node in together:
+            own: dict[Value, T] = {}
+            for value in node:
+                before = [own[source] for source in scope.sources[value] if source in own]
+                own[value] = total([latest(before), taken[value]]) if before else taken[value]
+            finish |= own
+        found.append(latest(list(finish.values())))
+    return found
 
 
 ASPECTS: tuple[Aspect, ...] = ("right", "agrees", "label")
@@ -183,8 +222,9 @@ def _critical(block: Block, waits: list[tuple[Value, ...]]) -> set[Value]:
     return needed
 
 
-def _term_reads(term: Term) -> tuple[tuple[Scope, ...], Reads]:
+def _term_reads(term: Term, fused: Fused) -> tuple[tuple[Scope, ...], Reads]:
     """The scopes inside a term, and how often one execution of it reads each event."""
+    inside = partial(_scope, fused=fused)
     match term:
         case Call(inputs=inputs) | ToolCall(inputs=inputs) | Join(inputs=inputs):
             return (), _rights(inputs)
@@ -192,28 +232,28 @@ def _term_reads(term: Term) -> tuple[tuple[Scope, ...], Reads]:
             agrees: Reads = Counter({("agrees", value): 1 for value in inputs})
             if not lanes:
                 return (), _sum(_rights(inputs), agrees)
-            scopes, reads = zip(*map(_scope, lanes), strict=True)
+            scopes, reads = zip(*map(inside, lanes), strict=True)
             made = {inner.output for lane in lanes for inner in lane.terms}
             return scopes, _sum(*reads, _without(agrees, made))
         case First(lanes=lanes):
-            scopes, reads = zip(*map(_scope, lanes), strict=True)
+            scopes, reads = zip(*map(inside, lanes), strict=True)
             return scopes, _sum(*reads)
         case Select(inputs=inputs, candidates=candidates):
             return (), _sum(_rights(inputs), _rights(candidates))
         case Branch(label=label, cases=cases):
-            scopes, reads = zip(*(_scope(case.block) for case in cases), strict=True)
+            scopes, reads = zip(*(inside(case.block) for case in cases), strict=True)
             return scopes, _sum(Counter({("label", label): 1}), _most(*reads))
         case Fallback(tiers=tiers):
-            known = {tier: _scope(tier) for tier in dict.fromkeys(tiers)}
+            known = {tier: inside(tier) for tier in dict.fromkeys(tiers)}
             return tuple(known[tier][0] for tier in tiers), _sum(
                 *(known[tier][1] for tier in tiers)
             )
         case Refine(initial=initial, body=body, bound=bound):
-            scope, read = _scope(body)
+            scope, read = inside(body)
             outside = _without(read, body.arguments)
             return (scope,), _sum(_rights((initial,)), _times(outside, bound))
         case Map(source=source, body=body, width=width):
-            scope, read = _scope(body)
+            scope, read = inside(body)
             items = sum(read["right", item] for item in body.arguments)
             repeated = _times(_without(read, body.arguments), width)
             return (scope,), _sum(Counter({("right", source): items * width}), repeated)

@@ -11,15 +11,30 @@ The cases of a branch, the tiers of a fallback and the bodies of refines and map
 their own inside their node, with supersteps of their own. A race is one node whose lanes run as
 concurrent code does, without barriers.
 
-Nodes that `fused` puts together are one node, which runs its terms as concurrent code.
+Terms that are *fused* share a node, which runs them as concurrent code, each as soon as what it
+reads is there, and so all that is in their regions; a term that is fused with no other has a node
+of its own whose regions run that way. The node takes as long as the last of its terms.
+
+In the IR these are the ops of one block whose attribute `flow.fused` has the same name, which pass
+`flow-fuse-supersteps` writes and the verifier checks. To read it off an op, use
+`flowir.dialects.flow_fused.fused_with(op)`: the name, or None. `workflow_terms` puts the names into
+`Workflow.fused`. An op that is no node by itself, such as a list, has no mark, and is made wherever
+it is read. What a race cancels is inside the node of the race, whatever its marks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from graphlib import CycleError, TopologicalSorter
 
 from flowir.calculus.races import races
 from flowir.calculus.terms import Block, Join, Term, Value, Vote, reads_of
+from flowir.errors import CalculusError
+
+Fused = Mapping[Value, str]
+"""For values whose terms share a node, the name of the node."""
+
+Supersteps = tuple[tuple[tuple[Value, ...], ...], ...]
 
 
 def takes_a_node(term: Term) -> bool:
@@ -27,34 +42,53 @@ def takes_a_node(term: Term) -> bool:
     return not isinstance(term, Join) and (not isinstance(term, Vote) or races(term))
 
 
-def supersteps(
-    block: Block, fused: Mapping[Value, Hashable] | None = None
-) -> tuple[tuple[tuple[Value, ...], ...], ...]:
+def sources(block: Block) -> dict[Value, tuple[Value, ...]]:
+    """For every value that a node of a block makes, what it reads of other nodes of the block.
+
+    Through lists, texts and votes, which are no nodes, to those that made what is in them.
+    """
+    made: dict[Value, tuple[Value, ...]] = {}
+    found: dict[Value, tuple[Value, ...]] = {}
+    for term in block.terms:
+        read = dict.fromkeys(v for value in reads_of(term) for v in made.get(value, ()))
+        made[term.output] = tuple(read)
+        if takes_a_node(term):
+            found[term.output] = tuple(read)
+            made[term.output] = (term.output,)
+    return found
+
+
+def supersteps(block: Block, fused: Fused | None = None) -> Supersteps:
     """The supersteps of a block: each the nodes that run together, each node its terms' values.
 
     Args:
         block: of a specialised workflow; its races hold their lanes.
-        fused: for values whose terms share a node, the name of the node. Terms that share one must
-            not need anything that is made between them by another.
+        fused: which terms share a node, by their values.
+
+    Raises:
+        CalculusError: a node needs something that needs the node.
     """
     names = fused or {}
-    step: dict[Value, int] = {}
-    sources: dict[Value, frozenset[Value]] = {}
-    for term in block.terms:
-        behind = [sources[value] for value in reads_of(term) if value in sources]
-        read = frozenset[Value]().union(*behind)
-        if not takes_a_node(term):
-            sources[term.output] = read
-            continue
-        sources[term.output] = frozenset((term.output,))
-        step[term.output] = 0
-        for value in read:
-            together = term.output in names and names.get(value) == names[term.output]
-            step[term.output] = max(step[term.output], step[value] + (not together))
-    found: dict[int, dict[Hashable, list[Value]]] = {}
-    for value, number in step.items():
-        name: Hashable = ("fused", names[value]) if value in names else ("own", value)
-        found.setdefault(number, {}).setdefault(name, []).append(value)
-    return tuple(
-        tuple(tuple(values) for values in found[number].values()) for number in sorted(found)
-    )
+    read = sources(block)
+    node: dict[Value, Hashable] = {
+        value: ("fused", names[value]) if value in names else ("own", value) for value in read
+    }
+    values: dict[Hashable, list[Value]] = {}
+    needs: dict[Hashable, set[Hashable]] = {}
+    for value, before in read.items():
+        values.setdefault(node[value], []).append(value)
+        needed = needs.setdefault(node[value], set())
+        needed.update(node[source] for source in before if node[source] != node[value])
+    step: dict[Hashable, int] = {}
+    try:
+        for name in TopologicalSorter(needs).static_order():
+            step[name] = max((step[other] + 1 for other in needs[name]), default=0)
+    except CycleError as error:
+        names_ = ", ".join(str(one[1]) for one in dict.fromkeys(error.args[1]))
+        raise CalculusError(
+            f"nodes {names_} wait for each other; fuse what lies between as well, or part them"
+        ) from None
+    found: list[list[tuple[Value, ...]]] = [[] for _ in range(max(step.values(), default=-1) + 1)]
+    for name, own in values.items():
+        found[step[name]].append(tuple(own))
+    return tuple(map(tuple, found))

@@ -250,12 +250,15 @@ class Workflow:
     Attributes:
         decisions: indexed by `Call.decision` and the like.
         structures: the names of all `Alternatives` inside, each once, in order of appearance.
+        fused: values whose terms share one node of LangGraph, each with the name of its node; see
+            `supersteps`.
     """
 
     name: str
     body: Block
     decisions: tuple[Decision, ...] = ()
     structures: tuple[Structure, ...] = ()
+    fused: tuple[tuple[Value, str], ...] = ()
 
     def specialise(self, choices: Mapping[str, str]) -> Workflow:
         """The workflow with every alternatives replaced by the chosen block.

@@ -21,7 +21,7 @@ from flowir.calculus.rows import Array
 from flowir.calculus.scenarios import Scenarios
 from flowir.calculus.scopes import analyse
 from flowir.calculus.sheets import CallSheets
-from flowir.calculus.terms import Select, Workflow
+from flowir.calculus.terms import First, Select, Workflow, walk
 from flowir.calculus.writers import Writers
 
 CELLS = 1 << 17
@@ -77,12 +77,14 @@ class Measuring:
             CalculusError: see `expect` and `realise`.
         """
         analysis = analyse(workflow)
-        raced = analyse(workflow, quorums=self.execution != "sequential") if realised else analysis
+        racing = analyse(workflow, quorums=self.execution != "sequential")
+        # Who finishes first decides what is right, and what is paid for.
+        timed = any(isinstance(term, First) for term in walk(workflow.body))
         size = self.scenarios.size
         chosen = checked_settings(workflow, analysis.decisions, settings, self.scenarios)
-        rights, costs, times = (
+        rights, costs, times = [
             np.empty((len(chosen), size if ask else 0)) for ask in (success, cost, latency)
-        )
+        ]
         noise = self._noise.setdefault(size, Noise(self.seed, size))
         width = min(size, WINDOW)
         height = max(1, CELLS // width)
@@ -92,7 +94,7 @@ class Measuring:
             for start in range(0, size, width):
                 window = slice(start, min(start + width, size))
                 sheets = _Asked(workflow, self.scenarios, batch, window)
-                sheets.costs, sheets.takes = cost, latency and not realised
+                sheets.costs, sheets.takes = cost, timed or (latency and not realised)
                 if success or cost or not realised:
                     run = Evaluation(analysis, batch, sheets, self.execution).workflow()
                     if success:
@@ -103,8 +105,6 @@ class Measuring:
                         batch.write(run.latency, times[some, window])
                 if latency and realised:
                     sheets.costs = False
-                    drawn = Realising(
-                        raced, batch, sheets, noise, window, self.execution
-                    ).workflow()
-                    batch.write(drawn.latency, times[some, window])
+                    drawn = Realising(racing, batch, sheets, noise, window, self.execution)
+                    batch.write(drawn.workflow().latency, times[some, window])
         return rights, costs, times

@@ -1,6 +1,8 @@
 // RUN: flowir-opt %s -p flow-bounds | filecheck %s
 // RUN: flowir-opt %s -p 'flow-bounds{timeout=10 max-input-tokens=1000 max-output-tokens=100}' | filecheck %s --check-prefix=CAPPED
 // RUN: flowir-opt %s -p 'flow-bounds{timeout=10 execution=sequential}' | filecheck %s --check-prefix=SEQUENTIAL
+// RUN: flowir-opt %s -p 'flow-bounds{timeout=10 execution=langgraph}' | filecheck %s --check-prefix=STEPS
+// RUN: flowir-opt %s -p 'flow-fuse-supersteps,flow-bounds{timeout=10 execution=langgraph}' | filecheck %s --check-prefix=FUSED
 
 flow.agent @ask prompt "{x}" space <models = ["a", "b"]>
 flow.agent @capped prompt "{x}" space <models = ["a"], params = {max_tokens = [20, 50]}>
@@ -8,6 +10,7 @@ flow.agent @judge prompt "{candidates}" space <models = ["a"]>
 flow.agent @critic prompt "{x}" space <models = ["a"]>
 flow.agent @route prompt "{x}" -> !flow.label space <models = ["a"]>
 flow.agent @fixer prompt "{x} {feedback}" space <models = ["a"]>
+flow.tool @tidy impl "m:tidy" effect pure latency 1.0
 flow.tool @check impl "m:check" -> !flow.bool effect pure latency 1.0
 
 // Five attempts and four checks, whose latency is known.
@@ -125,4 +128,18 @@ flow.workflow @calling(%x: !flow.text) -> !flow.text {
   %a = flow.call @retry(%x) : (!flow.text) -> !flow.text
   %b = flow.call @retry(%a) : (!flow.text) -> !flow.text
   flow.return %b : !flow.text
+}
+
+// The check of one chain and the call of the other wait for each other, unless they are fused.
+// STEPS-LABEL: @beside
+// STEPS-SAME:  seconds = 20.0>
+// FUSED-LABEL: @beside
+// FUSED-SAME:  seconds = 11.0>
+flow.workflow @beside(%x: !flow.text) -> !flow.list<!flow.text> {
+  %a1 = flow.call @ask(%x) : (!flow.text) -> !flow.text
+  %a2 = flow.call @tidy(%a1) : (!flow.text) -> !flow.text
+  %b1 = flow.call @tidy(%x) : (!flow.text) -> !flow.text
+  %b2 = flow.call @ask(%b1) : (!flow.text) -> !flow.text
+  %l = flow.join all(%a2, %b2) : (!flow.text, !flow.text) -> !flow.list<!flow.text>
+  flow.return %l : !flow.list<!flow.text>
 }

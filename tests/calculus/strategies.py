@@ -48,6 +48,7 @@ class Builder:
     events: int
     depth: int
     length: int
+    quorums: bool = True
     values: int = 0
     sites: int = 0
 
@@ -133,7 +134,8 @@ class Builder:
         inputs = self.some(visible, 2, 4)
         if not self.spend(times, len(set(inputs))):
             return None
-        return Vote(inputs, self.value())
+        quorum = self.quorums and self.draw(st.booleans())
+        return Vote(inputs, self.value(), quorum)
 
     def _select(self, visible: list[Value], times: int, depth: int) -> Term | None:
         if not self.spend(times, 1):
@@ -192,13 +194,15 @@ class Builder:
 
 
 @st.composite
-def workflows(draw: st.DrawFn, events: int = 11, depth: int = 2) -> Workflow:
+def workflows(draw: st.DrawFn, events: int = 11, depth: int = 2, quorums: bool = True) -> Workflow:
     """A workflow whose runs have few enough random events to enumerate.
+
+    Some votes end at their quorum, unless `quorums` is false.
 
     Regions are nested at most `depth` deep; flat ones are longer, and share more.
     """
     depth = draw(st.integers(0, depth))
-    builder = Builder(draw, events, depth, length=4 if depth else 8)
+    builder = Builder(draw, events, depth, length=4 if depth else 8, quorums=quorums)
     arguments = tuple(builder.value() for _ in range(builder.integer(1, 2)))
     body = builder.block(list(arguments), 1, depth)
     if builder.integer(0, 7) == 0:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from flowir.calculus.bounds import worst_calls, worst_seconds, worst_total
+from flowir.calculus.expectation import Execution
 from flowir.calculus.from_ir import workflow_terms
+from flowir.calculus.fusing import segments_to_fuse, with_fused
+from flowir.calculus.realised import realise
+from flowir.calculus.scenarios import Scenarios
 from flowir.calculus.terms import (
     Alternatives,
     Block,
@@ -24,10 +29,13 @@ from flowir.calculus.terms import (
     Structure,
     Term,
     ToolCall,
+    Vote,
     Workflow,
+    walk,
 )
 from flowir.configuration import Configuration
 from flowir.dialects.flow import WorkflowOp
+from tests.calculus.strategies import scenarios_for, settings_batches, workflows
 from tests.dialects.modules import Sample, samples
 from tests.passes.interpretation import run
 
@@ -39,7 +47,36 @@ def test_no_run_makes_more_calls(sample: Sample, salt: int) -> None:
     terms = workflow_terms(workflow)
     asked = run(sample.module, "w0", salt).asked
     assert len(asked) <= worst_calls(terms)
-    assert len(asked) <= worst_seconds(terms, [1.0] * len(terms.decisions), sequential=True)
+    assert len(asked) <= worst_seconds(terms, [1.0] * len(terms.decisions), execution="sequential")
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    workflows(),
+    scenarios_for(noise=False),
+    settings_batches(1),
+    st.sampled_from(["sequential", "asyncio", "langgraph"]),
+    st.booleans(),
+)
+def test_no_run_takes_longer(
+    random: Workflow,
+    scenarios: Scenarios,
+    setting: np.ndarray,
+    execution: Execution,
+    fuse: bool,
+) -> None:
+    if fuse:
+        random = with_fused(random, segments_to_fuse(random))
+    chosen = zip(scenarios.calls, setting[0], strict=True)
+    most = [float(np.exp(model.log_latency[choice, 0])) for model, choice in chosen]
+    longest = worst_seconds(random, most, execution=execution)
+    assert longest >= realise(random, setting, scenarios, execution).latency.item() - 1e-9
+    inner = {type(term) for term in walk(random.body)}
+    assume(not inner & {Branch, Fallback, Refine, Map, Vote})
+    # What happens always takes as long as it may; results do not wait for what nobody reads.
+    if execution != "asyncio":
+        taken = realise(random, setting, scenarios, execution).latency.item()
+        assert longest == pytest.approx(taken)
 
 
 def call(number: int, decision: int = 0, reads: int = 0) -> Call:
@@ -93,7 +130,7 @@ def test_each_term(known: Known) -> None:
     amounts = [10.0, 1.0]
     one = workflow(known.term)
     assert worst_total(one, amounts) == known.total
-    assert worst_seconds(one, amounts, sequential=True) == known.sequential
+    assert worst_seconds(one, amounts, execution="sequential") == known.sequential
     assert worst_seconds(one, amounts) == known.concurrent
 
 

@@ -8,6 +8,7 @@ import random
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -300,3 +301,50 @@ def test_one_profile_for_exploring_and_selecting(
     calls = [op for op in module.walk() if isinstance(op, flow.CallOp)]
     assert calls
     assert all(op.config is not None and ESTIMATE in op.attributes for op in calls)
+
+
+CHAINS = """
+flow.agent @coder prompt "{task}" space <models = ["small", "large"]> baseline <"large">
+flow.tool @tidy impl "a.b:tidy" effect pure latency 2.0
+flow.workflow @w(%task: !flow.text) -> !flow.list<!flow.text> {
+  %a1 = flow.call @coder(%task) : (!flow.text) -> !flow.text
+  %a2 = flow.call @tidy(%a1) : (!flow.text) -> !flow.text
+  %b1 = flow.call @tidy(%task) : (!flow.text) -> !flow.text
+  %b2 = flow.call @coder(%b1) : (!flow.text) -> !flow.text
+  %all = flow.join all(%a2, %b2) : (!flow.text, !flow.text) -> !flow.list<!flow.text>
+  flow.return %all : !flow.list<!flow.text>
+}
+"""
+
+
+@pytest.mark.parametrize("model", ["scenario", "mean-field"])
+def test_supersteps_from_the_command_line(
+    profile: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], model: str
+) -> None:
+    """Barriers cost what they cost, and a workflow without them runs as concurrent code does."""
+    source = tmp_path / "w.mlir"
+    source.write_text(CHAINS)
+
+    def explore(execution: str, *passes: str) -> list[dict[str, Any]]:
+        options = f"objectives=accuracy,latency execution={execution} model={model} draws=20"
+        arguments = [str(source), *passes, f"--dse={options}", "--profile", str(profile)]
+        assert main([*arguments, "-t", "pareto-json"]) == 0
+        document = json.loads(capsys.readouterr().out)
+        assert document["facts"]["execution"] == execution
+        return [*document["points"], *document["dominated"]]
+
+    def latencies(points: list[dict[str, Any]]) -> dict[str, float]:
+        return {
+            json.dumps(p["configurations"]): p["estimates"]["latency_s"]["mean"] for p in points
+        }
+
+    waiting = latencies(explore("langgraph"))
+    fused = latencies(explore("langgraph", "-p", "flow-fuse-supersteps"))
+    concurrent = latencies(explore("asyncio"))
+    assert waiting.keys() == fused.keys() == concurrent.keys()
+    assert len(waiting) == 2
+    for key, seconds in waiting.items():
+        # Each of the two supersteps has one call and one tool of two seconds.
+        assert seconds >= 4.0 - 1e-9
+        assert seconds > fused[key]
+        assert fused[key] == pytest.approx(concurrent[key])

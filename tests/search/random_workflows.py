@@ -110,7 +110,8 @@ class Builder:
         return Join(self.pick(("all", "any", "concat")), self.some(seen, 1, 4), self.value())
 
     def _vote(self, seen: list[Value], depth: int) -> Term:
-        return Vote(self.some(seen, 2, 4), self.value())
+        # Odd ones end at their quorum, which composes as a vote over all.
+        return Vote(self.some(seen, 2, 4), self.value(), quorum=self.values % 2 == 1)
 
     def _select(self, seen: list[Value], depth: int) -> Term:
         candidates, inputs = self.some(seen, 1, 3), self.some(seen, 0, 1)
