@@ -50,12 +50,16 @@ def _verify_order(block: Block, marked: list[Operation]) -> None:
     """Nodes of a block wait for each other in no circle."""
     node: dict[Operation, Hashable] = {op: fused_with(op) or op for op in block.ops}
     needs: dict[Hashable, set[Hashable]] = {}
+    behind: dict[Operation, set[Operation]] = {}
     for op in block.ops:
+        makers = {value.owner for value in _reads(op)} & behind.keys()
+        read = set[Operation]().union(*(behind[maker] for maker in makers))  # type: ignore[index]
+        if _only_arranges(op):
+            behind[op] = read
+            continue
+        behind[op] = {op}
         found = needs.setdefault(node[op], set())
-        for value in _reads(op):
-            maker = value.owner
-            if isinstance(maker, Operation) and node.get(maker, node[op]) != node[op]:
-                found.add(node[maker])
+        found.update(node[maker] for maker in read if node[maker] != node[op])
     try:
         TopologicalSorter(needs).prepare()
     except CycleError as error:
@@ -66,6 +70,14 @@ def _verify_order(block: Block, marked: list[Operation]) -> None:
             f'the node "{fused_with(first)}" waits for something that waits for it; '
             f"fuse what lies between as well, or remove `{FUSED}`",
         ) from None
+
+
+def _only_arranges(op: Operation) -> bool:
+    """Whether an op is made by whoever reads it: a list, a text, a vote over what is there."""
+    if op.name != "flow.join" or fused_with(op) is not None:
+        return False
+    modes = ("all", "any", "concat", "vote")
+    return op.mode.data in modes and not op.races  # type: ignore[attr-defined]
 
 
 def _reads(op: Operation) -> list[SSAValue]:

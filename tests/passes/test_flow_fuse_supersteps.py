@@ -142,3 +142,12 @@ flow.workflow @w(%x: !flow.text) -> !flow.text {
 """
     with pytest.raises(VerifyException, match="in another region"):
         parse(text).verify()
+
+
+def test_lists_between_the_calls_of_a_node_are_made_in_it() -> None:
+    text = CHAINS.replace(
+        "%a2 = flow.call @slow(%a1)",
+        "%t = flow.join concat(%a1) : (!flow.text) -> !flow.text\n  %a2 = flow.call @slow(%t)",
+    )
+    names = [name for _, name in terms(text).fused]
+    assert sorted(names) == ["node_0", "node_0", "node_1", "node_1"]
