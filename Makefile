@@ -17,6 +17,7 @@ test: lint
 	$(BIN)/lit --order=lexical -q lit_tests
 	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
 
+test-all: export FLOWIR_EXPLORE = 1
 test-all: lint
 	$(BIN)/lit --order=lexical -q lit_tests
 	$(BIN)/pytest -n 2 --dist worksteal

@@ -59,9 +59,12 @@ def test_workflows_as_written(text: str, seed: int, failures: int, timeout: floa
 
 
 @settings(max_examples=20)
-@given(module_texts(called=False), st.randoms(use_true_random=False), SEEDS, FAILURES)
+@given(module_texts(called=False, races=False), st.randoms(use_true_random=False), SEEDS, FAILURES)
 def test_every_point_of_a_front(text: str, random: Any, seed: int, failures: int) -> None:
     """One file for each point that is selected, and one for the whole front.
+
+    Without races: a file for many points is refused where they would differ, see
+    `test_races_of_points`.
 
     The latter may wait longer: a choice is done when all calls inside it are, also those that are
     there for another choice inside.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from flowir.calculus.bounds import worst_calls, worst_seconds, worst_total
@@ -50,7 +50,7 @@ def test_no_run_makes_more_calls(sample: Sample, salt: int) -> None:
     assert len(asked) <= worst_seconds(terms, [1.0] * len(terms.decisions), execution="sequential")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(
     workflows(),
     scenarios_for(noise=False),
