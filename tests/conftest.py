@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 settings.register_profile(
     "flowir", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
-# The same examples every time: a change is judged by what it changes. `make test-all` looks further.
+# The same examples every time; `make test-all` draws fresh ones.
 settings.register_profile("repeatable", settings.get_profile("flowir"), derandomize=True)
 settings.load_profile("flowir" if os.environ.get("FLOWIR_EXPLORE") else "repeatable")
 

@@ -95,7 +95,7 @@ def _untimed(run: Run) -> Counter[Any]:
 
 
 @settings(max_examples=20)
-@given(module_texts(), st.floats(0.1, 6.0))
+@given(module_texts(races=False), st.floats(0.1, 6.0))
 def test_a_cancelled_run_starts_nothing_more_and_leaves_nothing_behind(
     text: str, after: float
 ) -> None:
