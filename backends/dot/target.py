@@ -82,7 +82,8 @@ def _edge(edge: Edge) -> str:
 
 
 def _label(lines: Sequence[str]) -> str:
-    return '"' + "\\n".join(quoted(line)[1:-1] for line in lines) + '"'
+    # Graphviz as a library frees what it never laid out where the first line of a label is empty.
+    return '"' + "\\n".join(quoted(line)[1:-1] or " " for line in lines) + '"'
 
 
 def quoted(text: str) -> str:
