@@ -66,7 +66,7 @@ flow.workflow @w(%x: !flow.text) -> !flow.text {
 """
 
 
-# Graphviz runs in the process of the library that brings it, and it can fall: it gets one of its own.
+# The library brings Graphviz into its own process, and it can fall: it gets a process to itself.
 DRAW = """
 import json, sys
 import pygraphviz
@@ -79,7 +79,8 @@ def _svg_texts(texts: list[str]) -> list[list[str]]:
     """The texts in each of the pictures that Graphviz draws."""
     pytest.importorskip("pygraphviz")
     done = subprocess.run(
-        [sys.executable, "-c", DRAW], input=json.dumps(texts), capture_output=True, text=True, check=False
+        [sys.executable, "-c", DRAW], input=json.dumps(texts),
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, f"Graphviz ended with {done.returncode}\n{done.stderr}"
     trees = [ElementTree.fromstring(svg.encode()) for svg in json.loads(done.stdout)]
