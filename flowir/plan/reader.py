@@ -1,0 +1,388 @@
+"""A plan's text, read as it arrives: any split of it gives the same events.
+
+    plan    := (["Thought:" text] task)* [INT ". "] "join()" ["<END_OF_PLAN>"]
+    task    := INT ". " NAME "(" arguments ")" ["#" comment]
+
+A task is out the moment its closing bracket is there, where its arguments are literals
+(`flowir.plan.arguments`), and at the end of its line, where they are bare text (`search(In Cold
+Blood)`: up to the last bracket of the line). A literal may go over several lines; a line that
+begins a task ends whatever was left open before it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass
+
+from flowir.plan.arguments import Arguments, NotRead, read_arguments, read_text, read_value
+from flowir.plan.checks import Checks
+from flowir.plan.diagnostics import Diagnostic
+from flowir.plan.events import Event, Join, Thought
+from flowir.plan.signatures import Parameter, Signature
+from flowir.plan.values import Value
+
+END = "<END_OF_PLAN>"
+
+_HEAD = re.compile(r"[ \t]*([0-9]{1,9})\.[ \t]*([A-Za-z_][\w.\-]*)[ \t]*\(", re.ASCII)
+_LOOSE = re.compile(
+    r"[ \t>*`-]*(?:(?:task[ \t]*)?\$?([0-9]{1,9})[ \t]*[.):][ \t]*)?"
+    r"[ \t*`]*([A-Za-z_][\w.\-]*)[ \t*`]*\(",
+    re.ASCII | re.IGNORECASE,
+)
+_BEGINS = re.compile(
+    r"[ \t>*`-]*(?:[0-9]{1,9}[ \t]*[.):][ \t]*[A-Za-z_]|Thought:|<END_OF_PLAN>|```)"
+)
+_THOUGHT = re.compile(r"[ \t]*Thought:[ \t]*(.*)", re.DOTALL)
+_FENCE = re.compile(r"[ \t]*```\w*[ \t]*|[ \t]*#.*")
+_MARKS = re.compile(r"[\"'()\[\]{}\\\n]")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much of a plan is read; a planner that never ends is stopped here.
+
+    Attributes:
+        tasks: of one plan.
+        characters: of one plan.
+    """
+
+    tasks: int = 1000
+    characters: int = 1_000_000
+
+
+class PlanReader:
+    """Reads one plan.
+
+    Args:
+        tools: signatures of the tools that a plan may call.
+        repair: mend what is unambiguous (a bracket left open at the end of a line, a tool's name
+            misspelt, a number left out, a plan without its join) and say so.
+        first: the number of the first task; a plan after another goes on counting.
+        known: numbers of earlier plans' tasks, whose results may be referred to.
+
+    Never raises on account of the text.
+    """
+
+    def __init__(
+        self,
+        tools: Iterable[Signature],
+        *,
+        repair: bool = False,
+        first: int = 1,
+        known: Iterable[int] = (),
+        limits: Limits | None = None,
+    ) -> None:
+        self._checks = Checks({tool.name: tool for tool in tools}, repair, first, set(known))
+        self._limits = limits or Limits()
+        self._pending: list[str] = []
+        self._line = ""
+        self._held = ""
+        self._line_number = 1
+        self._held_number = 1
+        self._scan = _Scan()
+        self._released = 0
+        self._characters = 0
+        self._over = False
+
+    @property
+    def over(self) -> bool:
+        """Whether the plan has ended: nothing that follows is read."""
+        return self._over
+
+    def feed(self, text: str) -> list[Event]:
+        """What the next piece of text completes."""
+        if self._over:
+            return []
+        self._characters += len(text)
+        self._pending.append(text)
+        if "\n" not in text and ")" not in text and self._characters <= self._limits.characters:
+            return []
+        return list(self._read())
+
+    def close(self) -> list[Event]:
+        """What the end of the text completes."""
+        if self._over:
+            return []
+        events = list(self._read())
+        if not self._over:
+            events += self._end_line()
+        if not self._over and self._held:
+            events += self._statement(self._held, self._held_number, last=True)
+        if not self._over:
+            self._over = True
+            events += self._checks.end(self._line_number, 1)
+        return events
+
+    def _read(self) -> Iterator[Event]:
+        text, self._pending = "".join(self._pending), []
+        room = self._limits.characters - (self._characters - len(text))
+        too_long, text = len(text) > room, text[: max(room, 0)]
+        *lines, rest = text.split("\n")
+        for line in lines:
+            yield from self._extend(line)
+            if not self._over:
+                yield from self._end_line()
+            if self._over:
+                return
+        yield from self._extend(rest)
+        if too_long and not self._over:
+            self._over = True
+            most = self._limits.characters
+            yield Diagnostic(
+                "error", self._line_number, 1,
+                f"the plan is longer than {most:,} characters; what follows is not read",
+            )  # fmt: skip
+
+    def _extend(self, text: str) -> Iterator[Event]:
+        """More of the present line, whose task may be complete with it."""
+        self._line += text
+        if self._held or self._released:
+            return
+        for end in self._scan.closings(self._line):
+            head = _HEAD.match(self._line)
+            if head is None:
+                self._scan.off = True
+                return
+            read = read_arguments(self._line, head.end())
+            if isinstance(read, Arguments) and read.end == end:
+                self._released = end
+                yield from self._task(head, read, self._line, self._line_number)
+                return
+            if isinstance(read, NotRead) and read.why == "other":
+                self._scan.off = True
+                return
+
+    def _end_line(self) -> Iterator[Event]:
+        line, number, released = self._line.rstrip("\r"), self._line_number, self._released
+        self._line, self._scan, self._released = "", _Scan(), 0
+        self._line_number += 1
+        if released:
+            yield from self._checks.after(line[released:], number, released + 1)
+            return
+        if self._held:
+            if _BEGINS.match(line) is None:
+                self._held = f"{self._held}\n{line}"
+                if not _unfinished(self._held):
+                    held, self._held = self._held, ""
+                    yield from self._statement(held, self._held_number)
+                return
+            held, self._held = self._held, ""
+            yield from self._statement(held, self._held_number, last=True)
+            if self._over:
+                return
+        if _unfinished(line):
+            self._held, self._held_number = line, number
+        else:
+            yield from self._statement(line, number)
+
+    def _statement(self, line: str, number: int, last: bool = False) -> Iterator[Event]:
+        """A whole line, or several that a literal goes over; `last`: nothing will close it."""
+        if not line.strip():
+            return
+        if (thought := _THOUGHT.match(line)) is not None:
+            yield Thought(thought[1].strip(), number)
+            return
+        if line.strip().startswith(END):
+            self._over = True
+            yield from self._checks.end(number, 1)
+            return
+        head = _HEAD.match(line)
+        if head is None:
+            head = yield from self._loose(line, number)
+            if head is None:
+                return
+        read = read_arguments(line, head.end())
+        if isinstance(read, Arguments):
+            yield from self._task(head, read, line, number)
+            yield from self._checks.after(line[read.end :], number, read.end + 1)
+        else:
+            yield from self._bare(head, read, line, number, last)
+
+    def _bare(
+        self, head: re.Match[str], read: NotRead, line: str, number: int, last: bool
+    ) -> Iterator[Event]:
+        """A task whose arguments are no literals."""
+        code = line.split(END)[0]
+        end = code.rfind(")")
+        comment = code.rfind(" #")
+        if comment >= 0 and head.end() <= code.rfind(")", 0, comment):
+            end = code.rfind(")", 0, comment)
+        task = _number(head)
+        if end < head.end() or (last and read.why == "unfinished"):
+            at = len(code.rstrip())
+            message = f"{read.message}: write ')' at the end of the call"
+            if not self._checks.repair or "\n" in line:
+                self._checks.refuse(task)
+                yield Diagnostic("error", number, at + 1, message, task)
+                return
+            mended = _closed(code.rstrip())
+            again = read_arguments(mended, head.end())
+            yield Diagnostic("repaired", number, at + 1, "a call left open is closed here", task)
+            if isinstance(again, Arguments):
+                yield from self._task(head, again, mended, number)
+                return
+            text = code[head.end() :].rstrip().rstrip("\"'")
+        else:
+            text = code[head.end() : end]
+        signature = self._checks.tools.get(head[2])
+        parameters = () if signature is None else signature.parameters
+        positional, named = _bare_arguments(text, parameters)
+        yield from self._task(head, Arguments(positional, named, end + 1), line, number)
+
+    def _loose(self, line: str, number: int) -> Generator[Event, None, re.Match[str] | None]:
+        """A task's beginning that is not quite as it should be."""
+        head = _LOOSE.match(line)
+        wanted = f"write tasks as `{self._checks.next}. tool(arguments)`"
+        if head is None or (head[1] is None and self._checks.nearest(head[2]) != head[2]):
+            if not (self._checks.repair and _FENCE.fullmatch(line)):
+                message = f"no task: {line.strip()[:60]!r}; {wanted}"
+                yield Diagnostic("error", number, 1, message)
+            return None
+        task = _number(head)
+        if self._checks.repair:
+            yield Diagnostic("repaired", number, 1, f"read as a task; {wanted}", task)
+            return head
+        self._checks.refuse(task)
+        yield Diagnostic("error", number, 1, f"not quite a task; {wanted}", task)
+        return None
+
+    def _task(
+        self, head: re.Match[str], read: Arguments, line: str, number: int
+    ) -> Iterator[Event]:
+        columns = (head.start(1) + 1, head.start(2) + 1, head.end() + 1)
+        call = (_number(head), head[2], read.positional, read.named)
+        for event in self._checks.call(*call, number, columns):
+            self._over = self._over or isinstance(event, Join)
+            yield event
+        if len(self._checks.known) > self._limits.tasks + self._checks.before and not self._over:
+            self._over = True
+            yield Diagnostic(
+                "error", number, 1,
+                f"the plan has more than {self._limits.tasks} tasks; what follows is not read",
+            )  # fmt: skip
+
+
+class _Scan:
+    """Where brackets close, in a line that grows: each character is looked at once."""
+
+    def __init__(self) -> None:
+        self.at = 0
+        self.depth = 0
+        self.quote = ""
+        self.off = False
+
+    def closings(self, line: str) -> Iterator[int]:
+        """Positions behind each bracket that closes all others."""
+        while not self.off and (found := _MARKS.search(line, self.at)) is not None:
+            mark = found[0]
+            if mark == "\\":
+                if found.end() == len(line):
+                    return
+                self.at = found.end() + 1
+                continue
+            if mark in "\"'":
+                width = 3 if line.startswith(mark * 3, found.start()) else 1
+                if not self.quote and line[found.start() :] in (mark, mark * 2):
+                    return  # Two quotes are an empty string or the beginning of three.
+                self.at = found.start() + width
+                if not self.quote:
+                    self.quote = mark * width
+                elif self.quote == mark:
+                    self.at, self.quote = found.end(), ""
+                elif self.quote == mark * width:
+                    self.quote = ""
+                continue
+            self.at = found.end()
+            if self.quote:
+                continue
+            if mark in "([{":
+                self.depth += 1
+            elif mark in ")]}":
+                self.depth -= 1
+                if self.depth == 0 and mark == ")":
+                    yield self.at
+
+
+def _bare_arguments(
+    text: str, parameters: tuple[Parameter, ...]
+) -> tuple[tuple[Value, ...], tuple[tuple[str, Value], ...]]:
+    """Bare text: one argument, or, where a tool takes several, one for each part between commas."""
+    names = {parameter.name for parameter in parameters}
+    pieces = list(_split(text)) if len(parameters) > 1 else [text]
+    positional: list[Value] = []
+    named: list[tuple[str, Value]] = []
+    for piece in pieces:
+        keyword = re.match(r"\s*([A-Za-z_]\w*)\s*=(?!=)", piece, re.ASCII)
+        if keyword is not None and keyword[1] in names:
+            named.append((keyword[1], _bare_value(piece[keyword.end() :])))
+        else:
+            positional.append(_bare_value(piece))
+    return tuple(positional), tuple(named)
+
+
+def _bare_value(text: str) -> Value:
+    value = read_value(text)
+    return read_text(text.strip()) if isinstance(value, NotRead) else value
+
+
+def _split(text: str) -> Iterator[str]:
+    """Parts between the commas that stand in no bracket and no quote."""
+    depth, quote, start = 0, "", 0
+    for found in re.finditer(r"\\.|[\"'()\[\]{},]", text, re.DOTALL):
+        mark = found[0]
+        if quote:
+            quote = "" if mark == quote else quote
+        elif mark == '"' or (mark == "'" and not text[start : found.start()].strip()):
+            quote = mark
+        elif mark in "([{":
+            depth += 1
+        elif mark in ")]}":
+            depth = max(depth - 1, 0)
+        elif mark == "," and depth == 0:
+            yield text[start : found.start()]
+            start = found.end()
+    yield text[start:]
+
+
+def _unfinished(line: str) -> bool:
+    """Whether a task's literals go on in the next line."""
+    head = _HEAD.match(line)
+    if head is None:
+        return False
+    read = read_arguments(line, head.end())
+    return isinstance(read, NotRead) and read.why == "unfinished"
+
+
+def _closed(line: str) -> str:
+    """A line with its open quote and brackets closed, innermost first."""
+    scan: list[str] = []
+    quote = ""
+    for found in re.finditer(r"\\.|[\"'()\[\]{}]", line, re.DOTALL):
+        mark = found[0]
+        if quote:
+            quote = "" if mark == quote else quote
+        elif mark in "\"'":
+            quote = mark
+        elif mark in "([{":
+            scan.append({"(": ")", "[": "]", "{": "}"}[mark])
+        elif scan and mark == scan[-1]:
+            scan.pop()
+    return line + quote + "".join(reversed(scan))
+
+
+def _number(head: re.Match[str]) -> int | None:
+    return None if head[1] is None else int(head[1])
+
+
+def read_plan(
+    text: str,
+    tools: Iterable[Signature],
+    *,
+    repair: bool = False,
+    first: int = 1,
+    known: Iterable[int] = (),
+) -> list[Event]:
+    """All events of a whole plan."""
+    reader = PlanReader(tools, repair=repair, first=first, known=known)
+    return [*reader.feed(text), *reader.close()]
