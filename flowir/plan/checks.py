@@ -135,7 +135,7 @@ class Checks:
         known, refused = self.known, self.refused
 
         def resolved(value: Value) -> Value:
-            return _resolved(value, known, column, findings)
+            return _resolved(value, known | refused, column, findings)
 
         positional = [resolved(value) for value in positional]
         named = [(name, resolved(value)) for name, value in named]

@@ -111,7 +111,7 @@ class PlanReader:
             events += self._statement(self._held, self._held_number, last=True)
         if not self._over:
             self._over = True
-            events += self._checks.end(self._line_number, 1)
+            events += self._checks.end(self._line_number - 1, 1)
         return events
 
     def _read(self) -> Iterator[Event]:

@@ -71,7 +71,7 @@ def test_a_second_plan_sees_and_uses_the_first() -> None:
 
 def test_plans_end_after_the_last_that_may_be_made() -> None:
     script = _Script(['1. look("a")\n2. join()', "2. join()"], ["Action: Replan(more)"] * 2)
-    with pytest.raises(ReplanLimitError, match="after 2 plans .* 'more'") as raised:
+    with pytest.raises(ReplanLimitError, match=r"after 2 plans .* 'more'") as raised:
         script.solve(1)
     assert len(raised.value.rounds) == 2
     assert [request.last for request in script.joined] == [False, True]
