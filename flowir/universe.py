@@ -11,6 +11,7 @@ from xdsl.universe import Universe
 DIALECTS = {
     "dse": "flowir.dialects.dse:Dse",
     "flow": "flowir.dialects.flow:Flow",
+    "plan": "flowir.dialects.plan:PlanDialect",
 }
 
 PASSES = {
@@ -25,6 +26,8 @@ PASSES = {
     "flow-select": "flowir.passes.flow_select:FlowSelect",
     "flow-self-consistency": "flowir.passes.flow_self_consistency:FlowSelfConsistency",
     "flow-space-stats": "flowir.passes.flow_space_stats:FlowSpaceStats",
+    "plan-critical-path": "flowir.passes.plan_critical_path:PlanCriticalPath",
+    "plan-dedupe": "flowir.passes.plan_dedupe:PlanDedupe",
 }
 
 TARGETS = {

@@ -179,7 +179,8 @@ def signature_of_schema(tool: Mapping[str, Any], *, pure: bool = False) -> Signa
         SignatureError: it has no name, or its parameters are no object's.
     """
     function = tool.get("function", tool)
-    if not isinstance(function, Mapping) or not isinstance(name := function.get("name"), str):
+    name: Any = function.get("name") if isinstance(function, Mapping) else None
+    if not isinstance(name, str):
         raise SignatureError(f"a tool without a name: {str(tool)[:80]}")
     schema = function.get("parameters") or {}
     properties = schema.get("properties", {}) if isinstance(schema, Mapping) else None

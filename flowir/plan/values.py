@@ -178,3 +178,21 @@ def _quoted(key: str) -> str:
 
 def _path(path: tuple[Step, ...]) -> str:
     return "".join(f"[{s}]" if isinstance(s, int) else f'["{s}"]' for s in path)
+
+
+def renumbered(value: Value, numbers: Mapping[int, int]) -> Value:
+    """The value with references to other tasks where they are to be others."""
+    match value:
+        case Reference():
+            return Reference(numbers.get(value.task, value.task), value.path)
+        case Template():
+            parts = (
+                part if isinstance(part, str) else renumbered(part, numbers) for part in value.parts
+            )
+            return Template(tuple(part for part in parts if isinstance(part, str | Reference)))
+        case Record():
+            return Record(tuple((key, renumbered(v, numbers)) for key, v in value.entries))
+        case tuple():
+            return tuple(renumbered(inner, numbers) for inner in value)
+        case _:
+            return value
