@@ -39,6 +39,7 @@ from xdsl.irdl import (
     IRDLOperation,
     irdl_attr_definition,
     irdl_op_definition,
+    lazy_traits_def,
     opt_prop_def,
     param_def,
     prop_def,
@@ -201,7 +202,8 @@ class ToolOp(IRDLOperation):
             raise VerifyException(f"plan.tool @{self.sym_name.data}: a parameter is named twice")
         if not 0 <= self.latency.data < float("inf"):
             raise VerifyException(
-                f"plan.tool @{self.sym_name.data}: latency {self.latency.data}; write seconds, 0 or more"
+                f"plan.tool @{self.sym_name.data}: latency {self.latency.data}; "
+                "write seconds, 0 or more"
             )
 
 
@@ -217,7 +219,7 @@ class TaskOp(IRDLOperation):
     needs = var_operand_def(ValueType)
     output = result_def(ValueType)
 
-    traits = traits_def(HasParent(lambda: PlanOp))  # type: ignore[arg-type]
+    traits = lazy_traits_def(lambda: (HasParent(PlanOp),))
 
     @property
     def task(self) -> Task:
@@ -315,7 +317,7 @@ class ReplanOp(IRDLOperation):
 
     reason = prop_def(StringAttr, default_value=StringAttr(""))
 
-    traits = traits_def(HasParent(lambda: PlanOp))  # type: ignore[arg-type]
+    traits = lazy_traits_def(lambda: (HasParent(PlanOp),))
 
     @classmethod
     def parse(cls, parser: Parser) -> ReplanOp:
@@ -339,7 +341,7 @@ class JoinOp(IRDLOperation):
 
     assembly_format = "attr-dict"
 
-    traits = traits_def(IsTerminator(), HasParent(lambda: PlanOp))  # type: ignore[arg-type]
+    traits = lazy_traits_def(lambda: (IsTerminator(), HasParent(PlanOp)))
 
 
 @irdl_op_definition

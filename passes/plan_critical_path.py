@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import DictionaryAttr, FloatData, ModuleOp
-from xdsl.ir import OpResult
 from xdsl.passes import ModulePass
 from xdsl.traits import SymbolTable
 
@@ -95,11 +94,8 @@ class PlanCriticalPath(ModulePass):
 
 
 def _needs(op: TaskOp) -> list[TaskOp]:
-    return [
-        value.op
-        for value in op.needs
-        if isinstance(value, OpResult) and isinstance(value.op, TaskOp)
-    ]
+    owners = (value.owner for value in op.needs)
+    return [owner for owner in owners if isinstance(owner, TaskOp)]
 
 
 def _latency(op: TaskOp) -> float:
