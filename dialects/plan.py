@@ -60,7 +60,13 @@ from xdsl.traits import (
 from xdsl.utils.exceptions import VerifyException
 
 from flowir.dialects.flow_syntax import parse_attributes
-from flowir.dialects.literals import float_text, parse_float, parse_text, print_text
+from flowir.dialects.literals import (
+    float_text,
+    parse_float,
+    parse_optional_text,
+    parse_text,
+    print_text,
+)
 from flowir.plan.arguments import NotRead, read_value
 from flowir.plan.events import Task
 from flowir.plan.signatures import KINDS, Kind, Parameter, Signature, bind
@@ -178,7 +184,7 @@ class ToolOp(IRDLOperation):
             properties["pure"] = UnitAttr()
         if parser.parse_optional_keyword("latency"):
             properties["latency"] = parse_float(parser)
-        if (about := parser.parse_optional_str_literal()) is not None:
+        if (about := parse_optional_text(parser)) is not None:
             properties["about"] = StringAttr(about)
         return cls.create(properties=properties, attributes=parse_attributes(parser))
 
@@ -276,7 +282,14 @@ class TaskOp(IRDLOperation):
             parser.Delimiter.PAREN, parser.parse_unresolved_operand
         )
         needs = [parser.resolve_operand(one, ValueType()) for one in unresolved or ()]
-        arguments = parser.parse_optional_dictionary_attr_dict()
+
+        def argument() -> tuple[str, Attribute]:
+            name = parser.parse_identifier("name of a parameter")
+            parser.parse_punctuation("=")
+            return name, StringAttr(parse_text(parser, "a value as plans write it"))
+
+        listed = parser.parse_optional_comma_separated_list(parser.Delimiter.BRACES, argument)
+        arguments = dict(listed or ())
         return cls.create(
             operands=needs,
             result_types=[ValueType()],
@@ -291,8 +304,9 @@ class TaskOp(IRDLOperation):
             with printer.in_parens():
                 printer.print_list(self.needs, printer.print_ssa_value)
         if self.arguments.data:
-            printer.print_string(" ")
-            printer.print_attr_dict(self.arguments.data)
+            printer.print_string(" {")
+            printer.print_list(self.arguments.data.items(), lambda pair: _argument(printer, *pair))
+            printer.print_string("}")
         printer.print_op_attributes(self.attributes, print_keyword=True)
 
     def verify_(self) -> None:
@@ -321,7 +335,7 @@ class ReplanOp(IRDLOperation):
 
     @classmethod
     def parse(cls, parser: Parser) -> ReplanOp:
-        reason = parser.parse_optional_str_literal() or ""
+        reason = parse_optional_text(parser) or ""
         return cls.create(
             properties={"reason": StringAttr(reason)}, attributes=parse_attributes(parser)
         )
@@ -390,6 +404,11 @@ class PlanOp(IRDLOperation):
                     f"{where}: task {number} comes after task {last}; number tasks upwards"
                 )
             last = number
+
+
+def _argument(printer: Printer, name: str, value: Attribute) -> None:
+    printer.print_string(f"{name} = ")
+    print_text(printer, value.data if isinstance(value, StringAttr) else str(value))
 
 
 def _declared(op: TaskOp) -> ToolOp:

@@ -66,5 +66,4 @@ def _dedupe(plan: PlanOp, pure: set[str]) -> None:
         numbers[task.number] = first.number.data
         # Those that read it come later and are told to read the first when their turn comes.
         op.output.replace_all_uses_with(first.output)
-        op.detach()
         op.erase()

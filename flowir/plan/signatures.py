@@ -178,7 +178,7 @@ def signature_of_schema(tool: Mapping[str, Any], *, pure: bool = False) -> Signa
     Raises:
         SignatureError: it has no name, or its parameters are no object's.
     """
-    function = tool.get("function", tool)
+    function: Any = tool.get("function", tool)
     name: Any = function.get("name") if isinstance(function, Mapping) else None
     if not isinstance(name, str):
         raise SignatureError(f"a tool without a name: {str(tool)[:80]}")

@@ -5,15 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.context import Context
+from xdsl.dialects.builtin import Builtin, ModuleOp
+from xdsl.parser import Parser
 
-from flowir.dialects.plan import PlanOp, TaskOp
+from flowir.dialects.plan import PlanDialect, PlanOp, TaskOp
 from flowir.passes.plan_dedupe import PlanDedupe
 from flowir.plan.events import Task
 from flowir.plan.ir import plan_events, plan_module
 from flowir.plan.reader import read_plan
 from tests.plan.plans import PLANS, TOOLS
-from tests.strategies_ir import parse
+
+
+def parse(text: str) -> ModuleOp:
+    context = Context()
+    for dialect in (Builtin, PlanDialect):
+        context.load_dialect(dialect)
+    module = Parser(context, text).parse_module()
+    module.verify()
+    return module
 
 
 def _plan(module: ModuleOp) -> PlanOp:
