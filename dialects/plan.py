@@ -140,7 +140,7 @@ class ToolOp(IRDLOperation):
         """What a call is held against."""
         parameters = []
         for one in self.parameters:
-            kind: Kind = one.kind.data  # type: ignore[assignment]
+            kind: Kind = one.kind.data
             parameters.append(Parameter(one.parameter.data, kind, one.presence.data == "required"))
         pure = self.pure is not None
         return Signature(self.sym_name.data, tuple(parameters), self.about.data, pure)

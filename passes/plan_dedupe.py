@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from xdsl.context import Context
 from xdsl.dialects.builtin import DictionaryAttr, ModuleOp, StringAttr
 from xdsl.passes import ModulePass
+from xdsl.rewriter import Rewriter
 
 from flowir.dialects.plan import PlanOp, ReplanOp, TaskOp
 from flowir.dialects.plan import ToolOp as PlanToolOp
@@ -66,4 +67,4 @@ def _dedupe(plan: PlanOp, pure: set[str]) -> None:
         numbers[task.number] = first.number.data
         # Those that read it come later and are told to read the first when their turn comes.
         op.output.replace_all_uses_with(first.output)
-        op.erase()
+        Rewriter.erase_op(op)

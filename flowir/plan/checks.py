@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from flowir.plan.diagnostics import Diagnostic, Severity
@@ -134,8 +134,11 @@ class Checks:
     ) -> Bound:
         known, refused = self.known, self.refused
 
+        def told(number: int) -> bool:
+            return number in known or number in refused
+
         def resolved(value: Value) -> Value:
-            return _resolved(value, known | refused, column, findings)
+            return _resolved(value, told, column, findings)
 
         positional = [resolved(value) for value in positional]
         named = [(name, resolved(value)) for name, value in named]
@@ -217,15 +220,15 @@ class _Findings:
         self.found.append(Diagnostic(severity, self.line, column, message, self.task))
 
 
-def _resolved(value: Value, known: set[int], column: int, findings: _Findings) -> Value:
+def _resolved(value: Value, told: Callable[[int], bool], column: int, findings: _Findings) -> Value:
     """Text that only looks like a reference, as text; text that is one reference, as that."""
     match value:
-        case Template(parts=(Reference() as only,)) if only.task in known:
+        case Template(parts=(Reference() as only,)) if told(only.task):
             return only
         case Template():
             parts: list[str | Reference] = []
             for part in value.parts:
-                if isinstance(part, Reference) and part.task not in known:
+                if isinstance(part, Reference) and not told(part.task):
                     findings.say(
                         "warning", column,
                         f"{part.written} in a text refers to no task so far and stays as it is; "
@@ -240,10 +243,10 @@ def _resolved(value: Value, known: set[int], column: int, findings: _Findings) -
             return str(parts[0]) if only_text else replace(value, parts=tuple(parts))
         case Record():
             return Record(
-                tuple((key, _resolved(v, known, column, findings)) for key, v in value.entries)
+                tuple((key, _resolved(v, told, column, findings)) for key, v in value.entries)
             )
         case tuple():
-            return tuple(_resolved(inner, known, column, findings) for inner in value)
+            return tuple(_resolved(inner, told, column, findings) for inner in value)
         case _:
             return value
 

@@ -23,6 +23,8 @@ from flowir.plan.signatures import Parameter, Signature
 from flowir.plan.values import Value
 
 END = "<END_OF_PLAN>"
+MAX_HELD = 20_000
+"""Characters over which a literal may go on, lines later."""
 
 _HEAD = re.compile(r"[ \t]*([0-9]{1,9})\.[ \t]*([A-Za-z_][\w.\-]*)[ \t]*\(", re.ASCII)
 _LOOSE = re.compile(
@@ -82,6 +84,7 @@ class PlanReader:
         self._held_number = 1
         self._scan = _Scan()
         self._released = 0
+        self._seen: Arguments | NotRead | None = None
         self._characters = 0
         self._over = False
 
@@ -150,34 +153,43 @@ class PlanReader:
                 yield from self._task(head, read, self._line, self._line_number)
                 return
             if isinstance(read, NotRead) and read.why == "other":
-                self._scan.off = True
+                self._scan.off, self._seen = True, read
                 return
 
     def _end_line(self) -> Iterator[Event]:
         line, number, released = self._line.rstrip("\r"), self._line_number, self._released
-        self._line, self._scan, self._released = "", _Scan(), 0
+        seen = self._seen
+        self._line, self._scan, self._released, self._seen = "", _Scan(), 0, None
         self._line_number += 1
         if released:
             yield from self._checks.after(line[released:], number, released + 1)
             return
         if self._held:
-            if _BEGINS.match(line) is None:
-                self._held = f"{self._held}\n{line}"
-                if not _unfinished(self._held):
-                    held, self._held = self._held, ""
-                    yield from self._statement(held, self._held_number)
-                return
-            held, self._held = self._held, ""
-            yield from self._statement(held, self._held_number, last=True)
-            if self._over:
-                return
-        if _unfinished(line):
+            if _BEGINS.match(line) is None and len(self._held) < MAX_HELD:
+                line, number = f"{self._held}\n{line}", self._held_number
+            else:
+                held, self._held = self._held, ""
+                yield from self._statement(held, self._held_number, last=True)
+                if self._over:
+                    return
+        self._held = ""
+        head = _HEAD.match(line)
+        if head is not None and seen is None:
+            seen = read_arguments(line, head.end())
+        if isinstance(seen, NotRead) and seen.why == "unfinished":
             self._held, self._held_number = line, number
         else:
-            yield from self._statement(line, number)
+            yield from self._statement(line, number, seen)
 
-    def _statement(self, line: str, number: int, last: bool = False) -> Iterator[Event]:
-        """A whole line, or several that a literal goes over; `last`: nothing will close it."""
+    def _statement(
+        self, line: str, number: int, read: Arguments | NotRead | None = None, last: bool = False
+    ) -> Iterator[Event]:
+        """A whole line, or several that a literal goes over.
+
+        Args:
+            read: its arguments, where they have been looked at.
+            last: nothing will close it.
+        """
         if not line.strip():
             return
         if (thought := _THOUGHT.match(line)) is not None:
@@ -192,7 +204,8 @@ class PlanReader:
             head = yield from self._loose(line, number)
             if head is None:
                 return
-        read = read_arguments(line, head.end())
+        if read is None:
+            read = read_arguments(line, head.end())
         if isinstance(read, Arguments):
             yield from self._task(head, read, line, number)
             yield from self._checks.after(line[read.end :], number, read.end + 1)
@@ -343,15 +356,6 @@ def _split(text: str) -> Iterator[str]:
             yield text[start : found.start()]
             start = found.end()
     yield text[start:]
-
-
-def _unfinished(line: str) -> bool:
-    """Whether a task's literals go on in the next line."""
-    head = _HEAD.match(line)
-    if head is None:
-        return False
-    read = read_arguments(line, head.end())
-    return isinstance(read, NotRead) and read.why == "unfinished"
 
 
 def _closed(line: str) -> str:

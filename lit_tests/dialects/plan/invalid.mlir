@@ -57,7 +57,7 @@ plan.plan @p {
 
 // -----
 
-// CHECK: plan.plan @p: no plan.join closes it
+// CHECK: plan.task terminates block
 plan.tool @t()
 plan.plan @p {
   %t1 = plan.task 1 @t
