@@ -126,6 +126,14 @@ class _Reader:
     def __init__(self, text: str, at: int) -> None:
         self.text = text
         self.at = at
+        self._ahead: re.Match[str] | None = None
+        self._ahead_at = -1
+
+    def _peek(self) -> re.Match[str] | None:
+        """The next token, looked for once."""
+        if self._ahead_at != self.at:
+            self._ahead, self._ahead_at = _TOKEN.match(self.text, self.at), self.at
+        return self._ahead
 
     def arguments(self) -> Arguments:
         positional: list[Value] = []
@@ -206,7 +214,7 @@ class _Reader:
 
     def _keyword(self) -> str | None:
         """The name before an equals sign, if that is what comes next."""
-        token = _TOKEN.match(self.text, self.at)
+        token = self._peek()
         if token is None or token.lastgroup != "name":
             return None
         after = _TOKEN.match(self.text, token.end())
@@ -216,7 +224,7 @@ class _Reader:
         return token["name"]
 
     def _token(self) -> re.Match[str]:
-        token = _TOKEN.match(self.text, self.at)
+        token = self._peek()
         if token is None:
             blank = _BLANK.match(self.text, self.at)
             assert blank is not None
@@ -231,7 +239,7 @@ class _Reader:
         return token
 
     def _skip(self, mark: str) -> bool:
-        token = _TOKEN.match(self.text, self.at)
+        token = self._peek()
         if token is None or token.lastgroup != "mark" or token["mark"] != mark:
             return False
         self.at = token.end()

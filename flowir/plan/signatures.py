@@ -144,7 +144,7 @@ def signature_of(
     Raises:
         SignatureError: a plan cannot say how to call it (`*args`).
     """
-    called = name or getattr(function, "__name__", "tool")
+    called = str(name or getattr(function, "__name__", "tool"))
     try:
         hints = typing.get_type_hints(function)
         declared = inspect.signature(function).parameters.values()
