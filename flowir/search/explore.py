@@ -79,7 +79,8 @@ def explore(
         survivors = _search(problem, options)
     space.require_legal(survivors.points)
 
-    points = Points.join([survivors.points, space.baseline]).distinct().ordered()
+    alike = problem.canonical(survivors.points)
+    points = Points.join([alike, space.baseline]).distinct().ordered()
     final = Problem(
         space,
         rules.scenarios(source(options.draws, options.scenarios, options.seed)),

@@ -115,6 +115,21 @@ class Space:
         """D, the number of decisions."""
         return len(self.workflow.decisions)
 
+    @property
+    def ruled(self) -> frozenset[int]:
+        """Decisions that some forbidden combination names."""
+        return frozenset(
+            number
+            for combination in self.forbidden
+            for (kind, number), _ in combination.terms
+            if kind == "decision"
+        )
+
+    def default(self, decision: int) -> int:
+        """Today's configuration of a decision where it may be chosen, else the first."""
+        own = self.workflow.decisions[decision]
+        return own.baseline if own.baseline is not None and own.baseline in own.choices else 0
+
     def specialised(self, structure: Labels) -> Workflow:
         """The workflow of a structure, no alternatives left."""
         row = tuple(int(label) for label in structure)
@@ -254,14 +269,7 @@ class Space:
     def _legal_settings(self, structure: Labels) -> int | None:
         """How many settings of a structure are legal; None where that is too much to count."""
         used = self.used(structure)
-        involved = sorted(
-            {
-                number
-                for combination in self.forbidden
-                for (kind, number), _ in combination.terms
-                if kind == "decision" and number in used
-            }
-        )
+        involved = sorted(self.ruled.intersection(used))
         whole = self.settings_of(structure)
         if not self.forbidden:
             return whole
