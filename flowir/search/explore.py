@@ -186,7 +186,7 @@ def _stopped(finished: bool, options: Options, evaluated: int) -> tuple[str, ...
     ]
     return (
         f"the search was stopped by {' or '.join(given)} after {evaluated:,} points; "
-        "the front is the best of these",
+        "the front is partial, the best of these",
     )
 
 
@@ -199,8 +199,11 @@ def _black_box(
 ) -> _Survivors:
     evaluations = min(options.limit, MOST)
     asked = black_box(problem, algorithm, evaluations=evaluations, seed=options.seed)
-    kept = asked.points[np.sort(layers(asked.losses, options.survivors))]
-    return _Survivors(kept, algorithm, len(asked.points), size)
+    found = len(asked.points)
+    kept = asked.points[np.sort(layers(asked.losses, options.survivors))] if found else None
+    method = "partial" if asked.stopped else algorithm
+    notes = _stopped(not asked.stopped, options, found)
+    return _Survivors(problem.space.start() if kept is None else kept, method, found, size, notes)
 
 
 def mean_field_front(problem: Problem) -> Points | None:
