@@ -120,7 +120,8 @@ class FlowSpaceStats(ModulePass):
           "coder cascade": 3 labels, "once" | "cascade of 2" | "cascade of 3"
 
     The IR stays as it is. Structures that compile to the same workflow count once. Today's
-    configuration is not counted where the space no longer has it. Under rules, an axis counts what
+    configuration is not counted where the space no longer has it, and a setting that a space lists
+    twice (`temperature = [0, 0.0]`) counts once. Under rules, an axis counts what
     some point that keeps to all of them has, and says what it had before.
 
     Attributes:
@@ -168,8 +169,10 @@ def statistics(
     Raises:
         SearchError: rules that leave nothing, contradict each other, or name what there is not.
     """
+    from flowir.search.distinct import distinct
     from flowir.search.rules import narrowed
 
+    workflow = distinct(workflow)[0].workflow
     before = _statistics(narrowed(workflow, (), (), ()))
     if not (allow or lock or forbid):
         return before

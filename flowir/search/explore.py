@@ -14,6 +14,7 @@ from flowir.profile.prices import Price, Prices
 from flowir.search.anytime import StoppedError, limited
 from flowir.search.blackbox import MOST, BlackBox, black_box
 from flowir.search.constraints import feasible, in_order
+from flowir.search.distinct import distinct
 from flowir.search.enumerate import enumerate_some
 from flowir.search.exchange import exchange, spread
 from flowir.search.front import Facts, Front
@@ -59,11 +60,13 @@ def explore(
         ProfileError: the source knows nothing of an agent or checker.
     """
     options = options or Options()
-    rules = narrowed(workflow, options.allow, options.lock, options.forbid)
+    once, repeated = distinct(workflow)
+    rules = narrowed(once.workflow, options.allow, options.lock, options.forbid)
     workflow = rules.workflow
     space = Space(workflow, rules.forbidden)
     space.require_some()
-    searched = rules.scenarios(source(*options.search_shape(), options.seed + 1))
+    searched = once.scenarios(source(*options.search_shape(), options.seed + 1))
+    searched = rules.scenarios(searched)
     known, missing = known_objectives(workflow, searched)
     wanted = options.limits()
     for limit in wanted:
@@ -83,7 +86,7 @@ def explore(
     points = Points.join([alike, space.baseline]).distinct().ordered()
     final = Problem(
         space,
-        rules.scenarios(source(options.draws, options.scenarios, options.seed)),
+        rules.scenarios(once.scenarios(source(options.draws, options.scenarios, options.seed))),
         known,
         options.measure(),
         options.seed,
@@ -112,7 +115,7 @@ def explore(
         profile=profile,
         prices=_priced(workflow, prices or Prices()),
         assumptions=(*final.scenarios.assumptions, *_baseline_notes(space)),
-        warnings=(*warnings, *dropped, *survivors.notes),
+        warnings=(*warnings, *repeated, *dropped, *survivors.notes),
         rules=(
             *_written("allow", options.allow),
             *_written("lock", options.lock),
