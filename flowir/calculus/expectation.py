@@ -8,14 +8,10 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from flowir.calculus.diagrams import Batch
-from flowir.calculus.evaluation import Evaluation
-from flowir.calculus.lookup import checked_settings, parts
 from flowir.calculus.rows import Array
 from flowir.calculus.scenarios import Scenarios
-from flowir.calculus.scopes import analyse
-from flowir.calculus.sheets import CallSheets
 from flowir.calculus.terms import Workflow
+from flowir.calculus.tracks import QUANTITIES, Track, drive, expected
 
 Execution = Literal["sequential", "asyncio", "langgraph"]
 """How independent calls run: one after another, each as soon as its inputs are there, or in the
@@ -75,17 +71,7 @@ def expect(
     """
     if execution not in get_args(Execution):
         raise ValueError(f"execution {execution!r}: one of {get_args(Execution)} is meant")
-    analysis = analyse(workflow)
-    chosen = checked_settings(workflow, analysis.decisions, settings, scenarios)
-    shape = (len(chosen), scenarios.size)
-    result = Expectation(*(np.empty(shape) for _ in range(4)))
-    for some, windows in parts(len(chosen), scenarios.size):
-        batch = Batch(chosen[some], analysis.decisions, windows[0].stop)
-        for window in windows:
-            sheets = CallSheets(workflow, scenarios, batch, window)
-            found = Evaluation(analysis, batch, sheets, execution).workflow()
-            batch.write(found.right, result.success[some, window])
-            batch.write(found.calls, result.calls[some, window])
-            batch.write(found.cost, result.cost[some, window])
-            batch.write(found.latency, result.latency[some, window])
-    return result
+    shape = (len(np.atleast_1d(settings)), scenarios.size)
+    into = {quantity: np.empty(shape) for quantity in QUANTITIES}
+    drive(workflow, settings, scenarios, [Track(expected(workflow, execution), into)])
+    return Expectation(*into.values())

@@ -13,16 +13,12 @@ from typing import get_args
 import numpy as np
 import numpy.typing as npt
 
-from flowir.calculus.diagrams import Batch
 from flowir.calculus.expectation import Execution
-from flowir.calculus.lookup import checked_settings, parts
 from flowir.calculus.noise import Noise
-from flowir.calculus.realisation import Realising
 from flowir.calculus.rows import Array
 from flowir.calculus.scenarios import Scenarios
-from flowir.calculus.scopes import analyse
-from flowir.calculus.sheets import CallSheets
 from flowir.calculus.terms import Workflow
+from flowir.calculus.tracks import QUANTITIES, Track, drive, realised
 
 
 @dataclass(frozen=True)
@@ -69,17 +65,8 @@ def realise(
     """
     if execution not in get_args(Execution):
         raise ValueError(f"execution {execution!r}: one of {get_args(Execution)} is meant")
-    analysis = analyse(workflow, quorums=execution != "sequential")
-    chosen = checked_settings(workflow, analysis.decisions, settings, scenarios)
-    noise = Noise(seed, scenarios.size)
-    result = Realisation(*(np.empty((len(chosen), scenarios.size)) for _ in range(4)))
-    for some, windows in parts(len(chosen), scenarios.size):
-        batch = Batch(chosen[some], analysis.decisions, windows[0].stop)
-        for window in windows:
-            sheets = CallSheets(workflow, scenarios, batch, window)
-            run = Realising(analysis, batch, sheets, noise, window, execution).workflow()
-            batch.write(run.right, result.right[some, window])
-            batch.write(run.calls, result.calls[some, window])
-            batch.write(run.cost, result.cost[some, window])
-            batch.write(run.latency, result.latency[some, window])
-    return result
+    shape = (len(np.atleast_1d(settings)), scenarios.size)
+    into = {quantity: np.empty(shape) for quantity in QUANTITIES}
+    run = realised(workflow, execution, Noise(seed, scenarios.size))
+    drive(workflow, settings, scenarios, [Track(run, into)])
+    return Realisation(*into.values())

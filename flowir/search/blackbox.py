@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flowir.errors import SearchError
+from flowir.search.anytime import StoppedError, report
 from flowir.search.problem import Array, Problem, one_of
 from flowir.search.space import Points
 
@@ -41,17 +42,20 @@ class Asked:
         points: N legal points in the order in which they were asked for; some perhaps several
             times.
         losses: [N, K] what `Problem.losses` says of them.
+        stopped: which limit of time or memory ended it; empty if none did.
     """
 
     points: Points
     losses: Array
+    stopped: str = ""
 
 
 def black_box(problem: Problem, algorithm: BlackBox, *, evaluations: int, seed: int = 0) -> Asked:
     """Let an optimiser ask for so many points; what it asks for twice is counted twice.
 
     A forbidden combination is counted, not evaluated, and the optimiser told that it is no
-    solution. A seed gives the same points; a longer run begins with those of a shorter one.
+    solution. A limit of time or memory ends the asking. A seed gives the same points; a longer run
+    begins with those of a shorter one.
 
     Raises:
         SearchError: an unknown algorithm, the package that has it is not installed, or all that it
@@ -59,15 +63,18 @@ def black_box(problem: Problem, algorithm: BlackBox, *, evaluations: int, seed: 
     """
     one_of("algorithm", algorithm, BLACK_BOXES)
     told = _Told(problem)
+    stopped = ""
     try:
         _ASKING[algorithm](told, evaluations, seed)
+    except StoppedError as error:
+        stopped = str(error)
     except ModuleNotFoundError as error:
         raise SearchError(
             f"algorithm={algorithm}: the package {error.name} is not installed; "
             "install flowir[blackbox], or leave algorithm out"
         ) from None
-    asked = told.asked()
-    if not len(asked.points):
+    asked = told.asked(stopped)
+    if not len(asked.points) and not stopped:
         raise SearchError(
             f"algorithm={algorithm}: each of the {evaluations} points asked for is forbidden; "
             "forbid less, raise limit, or leave algorithm out"
@@ -121,11 +128,14 @@ class _Told:
             values[legal] = [self._known[key] for key in keys]
         self._points.append(allowed)
         self._losses.append(values[legal])
+        report(f"{len(self._known):,} points evaluated")
         return values
 
-    def asked(self) -> Asked:
+    def asked(self, stopped: str) -> Asked:
         """All points so far."""
-        return Asked(Points.join(self._points), np.concatenate(self._losses))
+        none = np.empty((0, len(self.problem.objectives)))
+        points = Points.join([self.problem.space.baseline[:0], *self._points])
+        return Asked(points, np.concatenate([none, *self._losses]), stopped)
 
 
 def _optuna(told: _Told, evaluations: int, sampler: Any) -> None:

@@ -63,7 +63,8 @@ def exchange(
     First single exchanges, until none helps; then pairs. All pairs are tried where the limit
     allows; else those that promise to help if their single exchanges add up, and what they improve
     is exchanged on. As in enumeration, whole Pareto layers of what was evaluated are kept until
-    there are `at_least` points.
+    there are `at_least` points. Of points that differ only in what makes no difference, see
+    `Problem.canonical`, one is looked at.
     """
     search = _Search(problem, limit, at_least)
     closure: Closure = "none"
@@ -114,7 +115,7 @@ class _Search:
     def add(self, points: Points) -> None:
         """Evaluate points, and keep the best of all. Says in `improved` if the front changed."""
         before = set(self.front.identities())
-        fresh = _unseen(points, self.known)
+        fresh = self._unseen(points)
         for first in range(0, len(fresh), BATCH):
             batch = fresh[first : first + BATCH]
             values = self._problem.losses(batch)
@@ -142,7 +143,7 @@ class _Search:
             rows = [i for i, key in enumerate(keys) if key not in self._expanded]
             # Few at a time, from all over the front: many of the others will be dominated by then.
             for i in rows[:: -(-len(rows) // ROUND) or 1]:
-                near = _unseen(neighbours(self.space, front[i : i + 1]), self.known, seen)
+                near = self._unseen(neighbours(self.space, front[i : i + 1]), seen)
                 if len(self.known) + len(seen) + len(near) > self._limit:
                     break
                 self._expanded.add(keys[i])
@@ -153,6 +154,13 @@ class _Search:
                 return self._expanded.issuperset(keys)
             self.add(Points.join(new))
             changed |= self.improved
+
+    def _unseen(self, points: Points, *seen: Container[bytes]) -> Points:
+        """Those that were not evaluated, each once, what makes no difference as it is today."""
+        points = self._problem.canonical(points).distinct()
+        known = (self.known, *seen)
+        new = [not any(key in some for some in known) for key in points.identities()]
+        return points[np.array(new, dtype=np.bool_)]
 
     def pairs(self) -> _Pairs | None:
         """Points two exchanges from the front; None where nothing more may be evaluated."""
@@ -165,10 +173,10 @@ class _Search:
         if count <= left:
             self._paired.update(front.identities())
             every = [two_away(self.space, front[i : i + 1]) for i in rows]
-            return _Pairs(_unseen(Points.join([front[:0], *every]), self.known), True)
+            return _Pairs(self._unseen(Points.join([front[:0], *every])), True)
         values = self._values[non_dominated(self._values, duplicates=True)]
         promising = [self._promising(front[i : i + 1], values[i], values) for i in rows]
-        return _Pairs(_unseen(Points.join(promising), self.known)[:left], False)
+        return _Pairs(self._unseen(Points.join(promising))[:left], False)
 
     def _promising(
         self, point: Points, own: npt.NDArray[np.float64], front: npt.NDArray[np.float64]
@@ -238,12 +246,6 @@ def _pairs_of(space: Space, structure: Indices) -> int:
     return within + labels * sum(sizes) ** 2 // max(len(sizes), 1)
 
 
-def _unseen(points: Points, *seen: Container[bytes]) -> Points:
-    points = points.distinct()
-    new = [not any(key in some for some in seen) for key in points.identities()]
-    return points[np.array(new, dtype=np.bool_)]
-
-
 def neighbours(space: Space, point: Points) -> Points:
     """Every legal point one exchange away: another setting of one decision, another label.
 
@@ -292,7 +294,7 @@ def _moved(space: Space, settings: Indices, structure: Sequence[int]) -> Points:
         row[decision] = settings[decision]
     fresh = [decision for decision in used if row[decision] == UNREACHED]
     for decision in fresh:
-        row[decision] = _default(space, decision)
+        row[decision] = space.default(decision)
     rows = [row]
     for decision in fresh:
         for choice in space.workflow.decisions[decision].choices:
@@ -300,12 +302,6 @@ def _moved(space: Space, settings: Indices, structure: Sequence[int]) -> Points:
             changed[decision] = choice
             rows.append(changed)
     return Points(np.tile(np.array(structure, dtype=np.int16), (len(rows), 1)), np.array(rows))
-
-
-def _default(space: Space, decision: int) -> int:
-    """Today's configuration where it may be chosen, else the first."""
-    today = space.workflow.decisions[decision].baseline
-    return today if today is not None and today in space.workflow.decisions[decision].choices else 0
 
 
 def spread(problem: Problem, *, ranks: int = 5, structures: int = 200) -> Points:

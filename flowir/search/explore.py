@@ -14,6 +14,7 @@ from flowir.profile.prices import Price, Prices
 from flowir.search.anytime import StoppedError, limited
 from flowir.search.blackbox import MOST, BlackBox, black_box
 from flowir.search.constraints import feasible, in_order
+from flowir.search.distinct import distinct
 from flowir.search.enumerate import enumerate_some
 from flowir.search.exchange import exchange, spread
 from flowir.search.front import Facts, Front
@@ -59,11 +60,13 @@ def explore(
         ProfileError: the source knows nothing of an agent or checker.
     """
     options = options or Options()
-    rules = narrowed(workflow, options.allow, options.lock, options.forbid)
+    once, repeated = distinct(workflow)
+    rules = narrowed(once.workflow, options.allow, options.lock, options.forbid)
     workflow = rules.workflow
     space = Space(workflow, rules.forbidden)
     space.require_some()
-    searched = rules.scenarios(source(*options.search_shape(), options.seed + 1))
+    searched = once.scenarios(source(*options.search_shape(), options.seed + 1))
+    searched = rules.scenarios(searched)
     known, missing = known_objectives(workflow, searched)
     wanted = options.limits()
     for limit in wanted:
@@ -79,10 +82,11 @@ def explore(
         survivors = _search(problem, options)
     space.require_legal(survivors.points)
 
-    points = Points.join([survivors.points, space.baseline]).distinct().ordered()
+    alike = problem.canonical(survivors.points)
+    points = Points.join([alike, space.baseline]).distinct().ordered()
     final = Problem(
         space,
-        rules.scenarios(source(options.draws, options.scenarios, options.seed)),
+        rules.scenarios(once.scenarios(source(options.draws, options.scenarios, options.seed))),
         known,
         options.measure(),
         options.seed,
@@ -111,7 +115,7 @@ def explore(
         profile=profile,
         prices=_priced(workflow, prices or Prices()),
         assumptions=(*final.scenarios.assumptions, *_baseline_notes(space)),
-        warnings=(*warnings, *dropped, *survivors.notes),
+        warnings=(*warnings, *repeated, *dropped, *survivors.notes),
         rules=(
             *_written("allow", options.allow),
             *_written("lock", options.lock),
@@ -185,7 +189,7 @@ def _stopped(finished: bool, options: Options, evaluated: int) -> tuple[str, ...
     ]
     return (
         f"the search was stopped by {' or '.join(given)} after {evaluated:,} points; "
-        "the front is the best of these",
+        "the front is partial, the best of these",
     )
 
 
@@ -198,8 +202,11 @@ def _black_box(
 ) -> _Survivors:
     evaluations = min(options.limit, MOST)
     asked = black_box(problem, algorithm, evaluations=evaluations, seed=options.seed)
-    kept = asked.points[np.sort(layers(asked.losses, options.survivors))]
-    return _Survivors(kept, algorithm, len(asked.points), size)
+    found = len(asked.points)
+    kept = asked.points[np.sort(layers(asked.losses, options.survivors))] if found else None
+    method = "partial" if asked.stopped else algorithm
+    notes = _stopped(not asked.stopped, options, found)
+    return _Survivors(problem.space.start() if kept is None else kept, method, found, size, notes)
 
 
 def mean_field_front(problem: Problem) -> Points | None:

@@ -15,11 +15,12 @@ import numpy.typing as npt
 from flowir.calculus.expectation import Execution
 from flowir.calculus.scenarios import Scenarios
 from flowir.calculus.terms import Workflow
+from flowir.calculus.tracks import Quantity
 from flowir.errors import SearchError
 from flowir.search.anytime import check
 from flowir.search.measuring import Measuring
 from flowir.search.serial import waits_for_one
-from flowir.search.space import Points, Space
+from flowir.search.space import Labels, Points, Space
 
 Array = npt.NDArray[np.float64]
 
@@ -30,6 +31,13 @@ Queries = Literal["population", "profiled"]
 
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
 """What can be asked of a point, in the order in which it is always reported."""
+
+QUANTITY: dict[Objective, Quantity] = {
+    "accuracy": "right",
+    "latency": "latency",
+    "cost": "cost",
+}
+"""What of a run an objective is the mean or a quantile of."""
 
 QUANTILES = {"p50": 0.5, "p95": 0.95}
 
@@ -95,17 +103,14 @@ class Problem:
     measure: Measure = Measure()
     seed: int = 0
     _known: dict[str, Measuring] = field(default_factory=dict, repr=False)
+    _indifferent: dict[tuple[int, ...], tuple[int, ...]] = field(default_factory=dict, repr=False)
 
     def evaluate(self, points: Points) -> Array:
         """[B, K] each objective of each point over all scenarios: share, seconds, US dollars.
 
         Quantiles of latency are those of the posterior predictive distribution.
         """
-        if self.measure.model == "mean-field":
-            scenarios = self.scenarios.point()
-        else:
-            scenarios = replace(self.scenarios, draws=1, queries=self.scenarios.size)
-        return self._measured(points, scenarios)[:, :, 0]
+        return self._measured(points, self._pooled())[:, :, 0]
 
     def evaluate_per_draw(self, points: Points) -> Array:
         """[B, K, draws] each objective of each point, draw by draw."""
@@ -115,6 +120,38 @@ class Problem:
     def losses(self, points: Points) -> Array:
         """[B, K] what is minimised: `evaluate`, accuracy negated."""
         return losses(self.evaluate(points), self.objectives)
+
+    def canonical(self, points: Points) -> Points:
+        """The points [B] that stand for these: what makes no difference is as today.
+
+        A decision makes none in a structure where no objective depends on it, as that of a call
+        which nothing reads where cost is not compared, and no rule names it. Points that stand
+        for each other are equally good, and so are the points one exchange away.
+        """
+        settings = points.settings.copy()
+        structures, group = np.unique(points.structure, axis=0, return_inverse=True)
+        for number, structure in enumerate(structures):
+            rows = np.flatnonzero(group.reshape(-1) == number)
+            for decision in self.indifferent(structure):
+                settings[rows, decision] = self.space.default(decision)
+        return Points(points.structure, settings)
+
+    def indifferent(self, structure: Labels) -> tuple[int, ...]:
+        """Decisions that a structure reaches and that make no difference, sorted."""
+        row = tuple(int(label) for label in structure)
+        if row not in self._indifferent:
+            workflow = self.space.specialised(row)
+            measuring = self._measuring(self._pooled())
+            kept = {*measuring.depends(workflow, drawn=self.measure.realises(workflow))}
+            kept.update(self.space.ruled)
+            self._indifferent[row] = tuple(d for d in self.space.used(row) if d not in kept)
+        return self._indifferent[row]
+
+    def _pooled(self) -> Scenarios:
+        """All scenarios as those of one draw; of `mean-field` their average."""
+        if self.measure.model == "mean-field":
+            return self.scenarios.point()
+        return replace(self.scenarios, draws=1, queries=self.scenarios.size)
 
     def _measured(self, points: Points, scenarios: Scenarios) -> Array:
         """[B, K, draws] of any scenarios, structure by structure."""
@@ -136,29 +173,22 @@ class Problem:
         """[B, K, draws] of settings [B, D] of one structure."""
         workflow = self.space.specialised(structure)
         chosen = np.maximum(settings, 0).astype(np.intp)
-        asked = self.objectives
-        success, cost, latency = self._measuring(scenarios).success_cost_latency(
-            workflow,
-            chosen,
-            success="accuracy" in asked,
-            cost="cost" in asked,
-            latency="latency" in asked,
-            realised=self.measure.realises(workflow),
+        found = self._measuring(scenarios).measured(
+            workflow, chosen, drawn=self.measure.realises(workflow)
         )
         columns: dict[Objective, Array] = {}
-        if "accuracy" in asked:
-            columns["accuracy"] = scenarios.per_draw(success).mean(axis=-1)
-        if "cost" in asked:
-            columns["cost"] = scenarios.per_draw(cost).mean(axis=-1)
-        if "latency" in asked:
-            columns["latency"] = _statistic(scenarios.per_draw(latency), self.measure.latency)
+        for objective in self.objectives:
+            values = scenarios.per_draw(found[QUANTITY[objective]])
+            statistic = self.measure.latency if objective == "latency" else "mean"
+            columns[objective] = _statistic(values, statistic)
         return np.stack([columns[objective] for objective in self.objectives], axis=1)
 
     def _measuring(self, scenarios: Scenarios) -> Measuring:
         """Kept from batch to batch, for the noise."""
         known = self._known.get("measuring")
         if known is None or known.scenarios.calls is not scenarios.calls:
-            known = Measuring(scenarios, self.measure.execution, self.seed)
+            asked = frozenset(QUANTITY[objective] for objective in self.objectives)
+            known = Measuring(scenarios, self.measure.execution, self.seed, asked)
             self._known["measuring"] = known
         return replace(known, scenarios=scenarios)
 
@@ -173,8 +203,8 @@ def losses(values: Array, objectives: Sequence[Objective]) -> Array:
     return np.asarray(np.ldexp(np.round(mantissa * 2.0**40) / 2.0**40, exponent))
 
 
-def _statistic(latency: Array, which: LatencyStatistic) -> Array:
-    """[B, draws] of latency [B, draws, queries]: the mean, or a quantile inside each draw."""
+def _statistic(values: Array, which: LatencyStatistic) -> Array:
+    """[B, draws] of values [B, draws, queries]: the mean, or a quantile inside each draw."""
     if which == "mean":
-        return np.asarray(latency.mean(axis=-1))
-    return np.asarray(np.quantile(latency, QUANTILES[which], axis=-1))
+        return np.asarray(values.mean(axis=-1))
+    return np.asarray(np.quantile(values, QUANTILES[which], axis=-1))

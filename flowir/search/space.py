@@ -95,12 +95,15 @@ class Space:
         workflow: terms with alternatives still open.
         forbidden: what may not be chosen at once. Structures that compile to the same workflow are
             told apart where one of these names a label.
+        merged: false to tell them apart anyway.
     """
 
-    def __init__(self, workflow: Workflow, forbidden: Sequence[Combination] = ()) -> None:
+    def __init__(
+        self, workflow: Workflow, forbidden: Sequence[Combination] = (), *, merged: bool = True
+    ) -> None:
         self.workflow = workflow
         self.forbidden = tuple(forbidden)
-        self._merged = not any(
+        self._merged = merged and not any(
             kind == "structure" for each in self.forbidden for (kind, _), _ in each.terms
         )
         self._specialised: dict[tuple[int, ...], Workflow] = {}
@@ -114,6 +117,21 @@ class Space:
     def decisions(self) -> int:
         """D, the number of decisions."""
         return len(self.workflow.decisions)
+
+    @property
+    def ruled(self) -> frozenset[int]:
+        """Decisions that some forbidden combination names."""
+        return frozenset(
+            number
+            for combination in self.forbidden
+            for (kind, number), _ in combination.terms
+            if kind == "decision"
+        )
+
+    def default(self, decision: int) -> int:
+        """Today's configuration of a decision where it may be chosen, else the first."""
+        own = self.workflow.decisions[decision]
+        return own.baseline if own.baseline is not None and own.baseline in own.choices else 0
 
     def specialised(self, structure: Labels) -> Workflow:
         """The workflow of a structure, no alternatives left."""
@@ -253,18 +271,21 @@ class Space:
 
     def _legal_settings(self, structure: Labels) -> int | None:
         """How many settings of a structure are legal; None where that is too much to count."""
-        used = self.used(structure)
-        involved = sorted(
-            {
-                number
-                for combination in self.forbidden
-                for (kind, number), _ in combination.terms
-                if kind == "decision" and number in used
-            }
-        )
-        whole = self.settings_of(structure)
-        if not self.forbidden:
-            return whole
+        table = self.legal_table(structure)
+        if table is None:
+            return None
+        return self.settings_of(structure) // table.size * int(table.sum()) if table.size else 0
+
+    def involved(self, structure: Labels) -> tuple[int, ...]:
+        """The decisions a structure reaches that forbidden combinations name, sorted."""
+        return tuple(sorted(self.ruled.intersection(self.used(structure))))
+
+    def legal_table(self, structure: Labels) -> npt.NDArray[np.bool_] | None:
+        """[C, …] which settings of the decisions involved are legal, an axis for each of them.
+
+        None where these are too many to write down.
+        """
+        involved = self.involved(structure)
         shape = tuple(len(self.workflow.decisions[d].choices) for d in involved)
         count = prod(shape)
         if count > MANY_SETTINGS:
@@ -273,8 +294,7 @@ class Space:
         if involved:
             settings[:, involved] = np.column_stack(np.unravel_index(np.arange(count), shape))
         labels = np.tile(np.array(structure, dtype=np.int16), (count, 1))
-        legal = int(self.legal(Points(labels, settings)).sum())
-        return whole // count * legal if count else 0
+        return self.legal(Points(labels, settings)).reshape(shape)
 
     def points(self, structure: Labels, start: int, stop: int) -> Points:
         """Settings number `start` up to `stop` of a structure, first decision slowest."""

@@ -11,6 +11,7 @@ import pytest
 from flowir.calculus.terms import Workflow
 from flowir.errors import SearchError
 from flowir.passes.flow_dse import FlowDse
+from flowir.search.anytime import StoppedError
 from flowir.search.blackbox import BLACK_BOXES, BlackBox, black_box
 from flowir.search.explore import Source, explore
 from flowir.search.options import Options
@@ -184,6 +185,75 @@ def test_where_everything_asked_for_is_forbidden_there_is_one_message(algorithm:
     problem = Problem(space, free.scenarios, free.objectives, free.measure)
     with pytest.raises(SearchError, match="the 20 points asked for is forbidden; forbid less"):
         black_box(problem, algorithm, evaluations=20)
+
+
+@every_algorithm
+@pytest.mark.parametrize("seed", range(5))
+def test_it_keeps_to_lists_locks_and_labels(
+    algorithm: BlackBox, seed: int, workflow: Workflow, source_of: SourceOf
+) -> None:
+    """Of every axis; rules written by hand, checked in the words of the front."""
+    options = Options(
+        objectives=("accuracy", "latency"),
+        draws=2,
+        scenarios=9,
+        limit=60,
+        execution="sequential",
+        seed=seed,
+        algorithm=algorithm,
+        allow=("strategy: two | retry", "coder/: small | large@400"),
+        lock=("critic: small",),
+        forbid=("coder/: small@100 & fixer: large", "strategy: retry & fixer: small"),
+    )
+    front = explore(workflow, source_of(workflow), options)
+    place = {str(decision): i for i, decision in enumerate(front.decisions)}
+    others = [point for point in front.every if not point.baseline]
+    assert others
+    for point in others:
+        chosen = {
+            name: "" if point.configurations[i] is None else str(point.configurations[i])
+            for name, i in place.items()
+        }
+        assert point.choices[0] in {"two", "retry"}
+        assert chosen["coder"] in {
+            "",
+            "small, budget 100",
+            "small, budget 400",
+            "large, budget 400",
+        }
+        assert chosen["critic"] == "small"
+        assert not (chosen["coder"] == "small, budget 100" and chosen["fixer"] == "large")
+        assert not (point.choices[0] == "retry" and chosen["fixer"] == "small")
+
+
+@every_algorithm
+def test_a_limit_of_time_leaves_what_was_found(
+    algorithm: BlackBox,
+    workflow: Workflow,
+    source_of: SourceOf,
+) -> None:
+    problem = Problem(Space(workflow), source_of(workflow)(2, 8, 1), ("accuracy", "latency"))
+    whole = black_box(problem, algorithm, evaluations=120, seed=3)
+    assert not whole.stopped
+
+    class Clock(Problem):
+        """Time is up at the second generation."""
+
+        def losses(self, points: Points) -> np.ndarray:
+            if len(self._known) > 1:
+                raise StoppedError("time is up")
+            self._known[str(len(self._known))] = None  # type: ignore[assignment]
+            return Problem(self.space, self.scenarios, self.objectives).losses(points)
+
+    clocked = Clock(problem.space, problem.scenarios, problem.objectives)
+    part = black_box(clocked, algorithm, evaluations=120, seed=3)
+    assert part.stopped == "time is up"
+    assert 0 < len(part.points) < 120
+    assert part.points.identities() == whole.points.identities()[: len(part.points)]
+    tight = Options(draws=2, scenarios=9, algorithm=algorithm, max_memory=1.0)
+    front = explore(workflow, source_of(workflow), tight)
+    assert front.facts.method == "partial"
+    assert front.points
 
 
 @pytest.mark.parametrize(

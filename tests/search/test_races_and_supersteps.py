@@ -24,6 +24,7 @@ from flowir.calculus.terms import (
     walk,
     with_blocks,
 )
+from flowir.calculus.tracks import Quantity
 from flowir.errors import SearchError
 from flowir.search.exact import exact_front
 from flowir.search.measuring import Measuring
@@ -73,20 +74,45 @@ def test_a_search_measures_what_the_calculus_says(
         random = racing(random, races == "first, checked")
     if fuse:
         random = with_fused(random, segments_to_fuse(random))
-    known = Measuring(scenarios, execution, seed=5)
     exact = expect(random, batch, scenarios, execution)
     drawn = realise(random, batch, scenarios, execution, seed=5)
 
-    def measured(asked: str, realised: bool = False) -> np.ndarray:
-        names = ("success", "cost", "latency")
-        found = known.success_cost_latency(
-            random, batch, **{name: name == asked for name in names}, realised=realised
-        )
-        return found[names.index(asked)]
+    def measured(asked: Quantity, drawn: bool = False) -> np.ndarray:
+        known = Measuring(scenarios, execution, 5, frozenset({asked}))
+        return known.measured(random, batch, drawn=drawn)[asked]
 
-    for name in ("success", "cost", "latency"):
-        np.testing.assert_allclose(measured(name), getattr(exact, name), rtol=1e-9)
+    np.testing.assert_allclose(measured("right"), exact.success, rtol=1e-9)
+    np.testing.assert_allclose(measured("cost"), exact.cost, rtol=1e-9)
+    np.testing.assert_allclose(measured("latency"), exact.latency, rtol=1e-9)
     np.testing.assert_allclose(measured("latency", True), drawn.latency, rtol=1e-9)
+
+
+@given(
+    workflows(),
+    scenarios_for(draws=1, queries=3, noise=True),
+    st.sampled_from(EXECUTIONS),
+    st.sampled_from(["none", "votes", "first", "first, checked"]),
+    st.frozensets(st.sampled_from(["right", "cost", "latency"]), min_size=1),
+    st.booleans(),
+)
+def test_what_nothing_depends_on_makes_no_difference(
+    random: Workflow,
+    scenarios: Scenarios,
+    execution: Execution,
+    races: str,
+    asked: frozenset[Quantity],
+    drawn: bool,
+) -> None:
+    if races.startswith("first"):
+        random = racing(random, races == "first, checked")
+    measuring = Measuring(scenarios, execution, 5, asked)
+    matters = measuring.depends(random, drawn=drawn)
+    for number in set(range(len(random.decisions))) - set(matters):
+        count = len(scenarios.calls[number].success)
+        batch = np.zeros((count, len(random.decisions)), dtype=np.intp)
+        batch[:, number] = np.arange(count)
+        for values in measuring.measured(random, batch, drawn=drawn).values():
+            np.testing.assert_allclose(values, np.tile(values[:1], (count, 1)), rtol=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(40))
