@@ -112,7 +112,7 @@ class Proxy:
 
 def key(messages: Sequence[Mapping[str, str]]) -> str:
     """What requests with these messages are counted under."""
-    return hashlib.sha256(json.dumps(messages).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(messages, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def random_faults(seed: int, share: float, kinds: Sequence[Fault]) -> Callable[[str, int], Any]:

@@ -45,7 +45,8 @@ def emit(
         module: left as it is.
         workflow: its name; by default the workflow that no other calls.
         prices: what runs are said to cost; by default the prices it was explored with.
-        fuse: whether a chain that runs beside others is one node of the graph.
+        fuse: whether a chain that runs beside others is one node of the graph; if not, only what
+            `flow.fused` marks is.
 
     Raises:
         EmissionError: the workflow cannot be written in Python.

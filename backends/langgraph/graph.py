@@ -36,11 +36,12 @@ from flowir.backends.asyncio.tree import Body, Node
 from flowir.backends.langgraph.loops import Loops
 from flowir.backends.langgraph.maps import Maps
 from flowir.backends.langgraph.state import State
-from flowir.backends.langgraph.supersteps import Unit, needs, units
 from flowir.backends.langgraph.targets import END, GraphNode, Target
+from flowir.backends.langgraph.units import Unit, needs, units
 from flowir.backends.langgraph.wiring import as_dict, edge, going_to, named, returned
 from flowir.backends.langgraph.words import describe, sites_of
 from flowir.dialects import flow
+from flowir.dialects.flow_fused import fused_with
 
 DOCSTRING = "..."
 """Stands for the docstring of a function while its body is written."""
@@ -165,6 +166,8 @@ class GraphWriter:
 
     def _node(self, node: Node, read: Set[SSAValue], then: Target, held: bool) -> Target:
         wanted = node.output in read
+        if not self.fuse and fused_with(node.op) is not None:
+            return self.step(Unit((node,)), read, then)
         match node.op:
             case flow.AlternativesOp() | flow.BranchOp():
                 return self._cases(node, wanted, then, held)
@@ -178,7 +181,7 @@ class GraphWriter:
             case flow.MapOp():
                 return self._maps.map(node, wanted, then)
             case _:
-                return self.step(Unit((node,)), read, then)
+                return self.step(Unit((node,), self.fuse), read, then)
 
     def _sink(self, node: Node, wanted: bool) -> str | None:
         return self.state.key(node.output) if wanted else None
@@ -202,16 +205,21 @@ class GraphWriter:
         name = self.name(node, "make")
         scope = self.scope(unit.uses)
         wanted = node.output in read
-        if not self.fuse and node.bodies and not node.races:
+        if not unit.fused and node.bodies and not node.races:
             return self._region(unit, name, wanted, then)
         sink, own = NOWHERE, {}
         if wanted:
             variable = scope.variable(node.output, self.program.value_name(node))
             sink, own = Sink(variable), {node.output: variable}
-        others = [inner.output for inner in unit.nodes[:-1] if inner.output in read]
-        outputs = frozenset(others) if self.fuse else frozenset()
+        # Without fusing, what only arranges values is made wherever it is read.
+        others = [
+            inner.output
+            for inner in unit.nodes[:-1]
+            if inner.output in read and (self.fuse or inner.acts)
+        ]
+        outputs = frozenset(others)
         body = self.inside(Body(unit.nodes, (), node.output, outputs), sink, scope)
-        own |= {value: scope.values[value] for value in others if value in outputs}
+        own |= {value: scope.values[value] for value in others}
         written = {self.state.key(value): variable for value, variable in own.items()}
         self.function(name, describe(self.program, unit), body, written, then, own)
         self.nodes.append(GraphNode(name, sites_of(self.program, unit)))

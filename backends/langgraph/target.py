@@ -22,7 +22,8 @@ class LanggraphTarget(Target):
         prices: a file of prices, for the account of what runs cost; those of the exploration
             where left out.
         fuse: whether a chain that runs beside others is one node of the graph, so that no step of
-            it waits for steps of the others.
+            it waits for steps of the others. If not, only what `flow.fused` marks is, as the
+            execution `langgraph` of flow-dse predicts; flow-fuse-supersteps writes these marks.
     """
 
     name = "langgraph"

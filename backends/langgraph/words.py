@@ -8,7 +8,7 @@ from flowir.backends.asyncio.layout import Expression, collection
 from flowir.backends.asyncio.literals import quoted
 from flowir.backends.asyncio.program import Program
 from flowir.backends.asyncio.tree import Node
-from flowir.backends.langgraph.supersteps import Unit
+from flowir.backends.langgraph.units import Unit
 from flowir.dialects import flow
 
 

@@ -24,12 +24,15 @@ it is read. What a race cancels is inside the node of the race, whatever its mar
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
+from typing import TypeVar
 
 from flowir.calculus.races import races
 from flowir.calculus.terms import Block, Join, Term, Value, Vote, reads_of
 from flowir.errors import CalculusError
+
+Key = TypeVar("Key", bound=Hashable)
 
 Fused = Mapping[Value, str]
 """For values whose terms share a node, the name of the node."""
@@ -43,18 +46,25 @@ def takes_a_node(term: Term) -> bool:
 
 
 def sources(block: Block) -> dict[Value, tuple[Value, ...]]:
-    """For every value that a node of a block makes, what it reads of other nodes of the block.
+    """For every value that a node of a block makes, what it reads of other nodes of the block."""
+    return behind((t.output, reads_of(t), takes_a_node(t)) for t in block.terms)
+
+
+def behind(made: Iterable[tuple[Key, Iterable[Key], bool]]) -> dict[Key, tuple[Key, ...]]:
+    """For every value that a node makes, what it reads of other nodes.
 
     Through lists, texts and votes, which are no nodes, to those that made what is in them.
+
+    Args:
+        made: in order, each value, what it is made of, and whether that takes a node.
     """
-    made: dict[Value, tuple[Value, ...]] = {}
-    found: dict[Value, tuple[Value, ...]] = {}
-    for term in block.terms:
-        read = dict.fromkeys(v for value in reads_of(term) for v in made.get(value, ()))
-        made[term.output] = tuple(read)
-        if takes_a_node(term):
-            found[term.output] = tuple(read)
-            made[term.output] = (term.output,)
+    makers: dict[Key, tuple[Key, ...]] = {}
+    found: dict[Key, tuple[Key, ...]] = {}
+    for value, reads, is_node in made:
+        read = tuple(dict.fromkeys(v for one in reads for v in makers.get(one, ())))
+        makers[value] = (value,) if is_node else read
+        if is_node:
+            found[value] = read
     return found
 
 
@@ -68,12 +78,20 @@ def supersteps(block: Block, fused: Fused | None = None) -> Supersteps:
     Raises:
         CalculusError: a node needs something that needs the node.
     """
-    names = fused or {}
-    read = sources(block)
-    node: dict[Value, Hashable] = {
-        value: ("fused", names[value]) if value in names else ("own", value) for value in read
+    return in_supersteps(sources(block), fused or {})
+
+
+def in_supersteps(
+    read: Mapping[Key, Sequence[Key]], fused: Mapping[Key, str]
+) -> tuple[tuple[tuple[Key, ...], ...], ...]:
+    """The supersteps of what is read by what, as `behind` says; see `supersteps`.
+
+    The emitter asks this of the values of the IR, the cost model of those of its terms.
+    """
+    node: dict[Key, Hashable] = {
+        value: ("fused", fused[value]) if value in fused else ("own", value) for value in read
     }
-    values: dict[Hashable, list[Value]] = {}
+    values: dict[Hashable, list[Key]] = {}
     needs: dict[Hashable, set[Hashable]] = {}
     for value, before in read.items():
         values.setdefault(node[value], []).append(value)
@@ -88,7 +106,7 @@ def supersteps(block: Block, fused: Fused | None = None) -> Supersteps:
         raise CalculusError(
             f"nodes {names_} wait for each other; fuse what lies between as well, or part them"
         ) from None
-    found: list[list[tuple[Value, ...]]] = [[] for _ in range(max(step.values(), default=-1) + 1)]
+    found: list[list[tuple[Key, ...]]] = [[] for _ in range(max(step.values(), default=-1) + 1)]
     for name, own in values.items():
         found[step[name]].append(tuple(own))
     return tuple(map(tuple, found))

@@ -47,7 +47,7 @@ class ChatModels:
     given: dict[str, Any]
     provider: str
     stream: bool
-    clients: dict[tuple[str, str, str], Any] = field(default_factory=dict)
+    clients: dict[tuple[Any, ...], Any] = field(default_factory=dict)
 
     async def __call__(
         self, node: str, messages: list[dict[str, str]], *, model: str, **params: Any
@@ -58,9 +58,8 @@ class ChatModels:
                 return await self.streamed(client, messages, model)
             return self.completion(await client.ainvoke(messages), model)
         except Exception as error:
-            lost = type(error).__name__ in ("APIConnectionError", "APITimeoutError", "APIError")
-            if lost or type(error).__module__.startswith("http"):
-                raise ConnectionError(f"no complete answer: {error}") from error
+            if incomplete(error):
+                raise ConnectionError(f"no complete answer: {error!r}") from error
             raise
 
     def client(self, node: str, model: str, params: dict[str, Any]) -> Any:
@@ -69,7 +68,9 @@ class ChatModels:
         Raises:
             WorkflowError: a package or a key is missing, or nobody knows the model.
         """
-        key = (node, model, repr(sorted(params.items())))
+        # Connections belong to the event loop that opened them.
+        loop = asyncio.get_running_loop()
+        key = (loop, node, model, repr(sorted(params.items())))
         if key in self.clients:
             return self.clients[key]
         options = {"max_retries": 0, **self.given, **params}
@@ -83,13 +84,21 @@ class ChatModels:
             options["stream_usage"] = True  # Without it, streams tell no usage.
         try:
             chat_models: Any = importlib.import_module("langchain.chat_models")
-            self.clients[key] = chat_models.init_chat_model(model, **options)
+            if "base_url" in self.given:
+                options = in_body(options)
+            client = chat_models.init_chat_model(model, **options)
+            if "http_async_client" in getattr(type(client), "model_fields", ()):
+                # Its own would be shared by all event loops of the process.
+                http: Any = importlib.import_module("openai").DefaultAsyncHttpxClient()
+                options["http_async_client"] = http
+                client = chat_models.init_chat_model(model, **options)
+            self.clients[key] = client
+            return client
         except ImportError as error:
             raise WorkflowError(f"{error}: pip install langchain langchain-openai") from error
         except Exception as error:
             reason = str(error).partition("\n")[0]
             raise WorkflowError(f"{node}: no client for the model {model}: {reason}") from error
-        return self.clients[key]
 
     # <budgets>
     def thinking(self, provider: str, model: str, budget: int | str) -> dict[str, Any]:
@@ -135,3 +144,22 @@ class ChatModels:
         return Completion(
             str(answer.text), used, answer.response_metadata.get("model_name") or model, first
         )
+
+
+def in_body(options: dict[str, Any]) -> dict[str, Any]:
+    """Options where those that OpenAI has no name for, such as top_k, go in the request's body."""
+    chat: Any = importlib.import_module("langchain_openai").ChatOpenAI
+    fields = {name for field, about in chat.model_fields.items() for name in (field, about.alias)}
+    known = {name: options[name] for name in options if name in {*fields, "model_provider"}}
+    if other := {name: options[name] for name in options if name not in known}:
+        known["extra_body"] = known.get("extra_body", {}) | other
+    return known
+
+
+def incomplete(error: Exception) -> bool:
+    """Whether no answer came, or one that stops or that LangChain cannot read."""
+    names = {base.__name__ for base in type(error).__mro__}
+    if "APIStatusError" in names:
+        return False
+    unreadable = isinstance(error, ValueError | LookupError)
+    return unreadable or "APIError" in names or type(error).__module__.startswith("http")

@@ -1,4 +1,4 @@
-"""What runs in one superstep: the units of a place where nodes may run at the same time."""
+"""Which nodes of a workflow are one node of the graph, where they may run at the same time."""
 
 from __future__ import annotations
 
@@ -9,13 +9,20 @@ from xdsl.ir import SSAValue
 
 from flowir.backends.asyncio.schedule import Segment, Task
 from flowir.backends.asyncio.tree import Body, Node
+from flowir.calculus.supersteps import behind, in_supersteps
+from flowir.dialects.flow_fused import fused_with
 
 
 @dataclass(frozen=True)
 class Unit:
-    """Nodes of a workflow that are one node of the graph."""
+    """Nodes of a workflow that are one node of the graph.
+
+    Attributes:
+        fused: whether all of it runs as concurrent code, also what is in its regions.
+    """
 
     nodes: tuple[Node, ...]
+    fused: bool = True
 
     @property
     def last(self) -> Node:
@@ -50,8 +57,8 @@ def units(body: Body, segment: Segment, fuse: bool) -> list[Unit]:
 
     Fused, they are what nothing connects inside the segment, so that all are one superstep and none
     waits for another: with asyncio inside, they take no longer than calls without a graph. Not
-    fused, they are the nodes of `flowir.calculus.supersteps`: whoever reads a list, a text or a
-    vote over what is there makes it.
+    fused, they are the nodes of `flowir.calculus.supersteps`, where only what is marked so shares
+    one: whoever reads a list, a text or a vote over what is there makes it.
     """
     inside = {
         node
@@ -61,15 +68,26 @@ def units(body: Body, segment: Segment, fuse: bool) -> list[Unit]:
     nodes = [node for node in body.nodes if node in inside]
     if fuse:
         return [Unit(part) for part in _components(nodes)]
-    outside = {body.result}.union(*(node.uses for node in body.nodes if node not in inside))
+    marks = {node.output: name for node in nodes if (name := fused_with(node.op)) is not None}
+    read = behind((node.output, node.uses, node.acts) for node in nodes)
     idle = {node.output: node for node in nodes if not node.acts}
     found = []
+    for together in in_supersteps(read, marks):
+        for values in together:
+            own = [node for node in nodes if node.output in values]
+            found.append(Unit(_with_makers(own, idle), fused=values[0] in marks))
+    outside = {body.result}.union(*(node.uses for node in body.nodes if node not in inside))
+    left = [node for value, node in idle.items() if value in outside]
+    return [*found, *(Unit(_with_makers([node], idle), fused=False) for node in left)]
+
+
+def _with_makers(nodes: Sequence[Node], idle: Mapping[SSAValue, Node]) -> tuple[Node, ...]:
+    """Nodes, and those that only arrange what they use, in order."""
+    found: dict[Node, None] = {}
     for node in nodes:
-        if node.acts or node.output in outside:
-            made: dict[Node, None] = {}
-            _makers(node, idle, made)
-            found.append(Unit((*made, node)))
-    return found
+        _makers(node, idle, found)
+        found[node] = None
+    return tuple(found)
 
 
 def _components(nodes: Sequence[Node]) -> list[tuple[Node, ...]]:
