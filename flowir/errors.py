@@ -35,3 +35,7 @@ class EmissionError(FlowirError):
 
 class SimulationError(FlowirError):
     """A program that cannot run on the simulated provider, or does not match what is simulated."""
+
+
+class WorkflowError(FlowirError):
+    """A workflow in Python that does not mean what a workflow can mean."""

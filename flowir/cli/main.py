@@ -69,6 +69,18 @@ def fit(profile: str, prices: str | None, seed: int, as_json: bool) -> None:
         raise click.ClickException(str(error)) from None
 
 
+@cli.command()
+@click.argument("file", type=click.Path())
+def check(file: str) -> None:
+    """Read a workflow in textual IR and explain what is wrong with it, with a caret at the place.
+
+    Example: flowir check workflow.mlir
+    """
+    from flowir.cli.check import run
+
+    sys.exit(run(file))
+
+
 def main() -> None:
     """The entry point: a user's mistake is one message and exit code 1."""
     try:

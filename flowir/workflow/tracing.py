@@ -1,0 +1,174 @@
+"""The trace: where calls made by a workflow's function become operations."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from xdsl.dialects.builtin import ArrayAttr, FileLineColLoc, IntAttr, StringAttr, SymbolRefAttr
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+
+from flowir.dialects import flow
+from flowir.dialects.dse import SpaceAttr
+from flowir.errors import WorkflowError
+from flowir.workflow.places import Place, here
+from flowir.workflow.values import Traced
+
+Properties = dict[str, Attribute]
+
+
+@dataclass(frozen=True, eq=False)
+class Declaration:
+    """What a workflow calls.
+
+    Attributes:
+        name: its symbol.
+        parameters: names of what it takes, in the order Python gives them.
+        inputs: the same names in the order of the operands.
+        output: type of its result.
+        op: its declaration in IR.
+    """
+
+    name: str
+    parameters: tuple[str, ...]
+    inputs: tuple[str, ...]
+    output: Attribute
+    op: Operation
+
+
+@dataclass(eq=False)
+class Trace:
+    """A workflow being traced: the blocks it is in, what it declared, the site names it gave."""
+
+    declared: dict[str, Declaration] = field(default_factory=dict)
+    sites: Counter[str] = field(default_factory=Counter)
+    taken: set[str] = field(default_factory=set)
+    blocks: list[Block] = field(default_factory=list)
+
+    def declare(self, what: Declaration) -> SymbolRefAttr:
+        """The symbol of a declaration, which the module will have."""
+        known = self.declared.setdefault(what.name, what)
+        if known.op is not what.op:
+            raise WorkflowError(
+                f"{here()}: two different declarations are named {what.name}; rename one"
+            )
+        return SymbolRefAttr(what.name)
+
+    def site(self, base: str) -> str:
+        """A name no other site of the workflow has: `draft`, `draft_1`, `draft_2`, …"""
+        name = base
+        while name in self.taken:
+            self.sites[base] += 1
+            name = f"{base}_{self.sites[base]}"
+        self.taken.add(name)
+        return name
+
+    def use(self, value: Any, what: str) -> SSAValue:
+        """The value an operand stands for.
+
+        Raises:
+            WorkflowError: no traced value, or one that is not there at this place.
+        """
+        if not isinstance(value, Traced):
+            raise WorkflowError(
+                f"{here()}: {what} is {value!r}, which no step makes; "
+                "write constants into a prompt, or make it an input of the workflow"
+            )
+        owner = value.ssa.owner
+        block = owner if isinstance(owner, Block) else owner.parent
+        if block not in self.blocks:
+            raise WorkflowError(
+                f"{here()}: {what} was made inside another region or workflow and is not there "
+                "here; return it from that region, and use what the construct gives"
+            )
+        return value.ssa
+
+    def region(self, body: Callable[..., Any], kinds: Sequence[Attribute], what: str) -> Region:
+        """A region with what a function of traced values does, ending in a yield."""
+        block = Block(arg_types=kinds)
+        if not callable(body):
+            raise WorkflowError(f"{here()}: {what} is no function; write `lambda: …` around it")
+        self.blocks.append(block)
+        try:
+            value = self.use(body(*map(Traced, block.args)), f"what {what} returns")
+            block.add_op(flow.YieldOp(value))
+        finally:
+            self.blocks.pop()
+        return Region(block)
+
+    def add(
+        self, op: Operation, place: Place, word: str, site: bool = True, name: str | None = None
+    ) -> Traced:
+        """Put an op where the trace is, named by the variable it is assigned to, else `word`."""
+        base = place.name or word
+        if site:
+            base = name or self.site(base)
+            op.properties["site"] = StringAttr(base)
+        if SSAValue.is_valid_name(base):
+            op.results[0].name_hint = base
+        op.location = FileLineColLoc(
+            StringAttr(place.file), IntAttr(place.line), IntAttr(place.column)
+        )
+        self.blocks[-1].add_op(op)
+        return Traced(op.results[0])
+
+
+_CURRENT: ContextVar[Trace | None] = ContextVar("flowir trace", default=None)
+
+
+def current(what: str) -> Trace:
+    """The workflow being traced.
+
+    Raises:
+        WorkflowError: none is.
+    """
+    trace = _CURRENT.get()
+    if trace is None:
+        raise WorkflowError(f"{here()}: {what} outside a workflow; call it in a @workflow function")
+    return trace
+
+
+@contextmanager
+def tracing() -> Iterator[Trace]:
+    """A new trace, current while this lasts."""
+    trace = Trace()
+    token = _CURRENT.set(trace)
+    try:
+        yield trace
+    finally:
+        _CURRENT.reset(token)
+
+
+def call(
+    what: Declaration,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    group: str | None = None,
+    space: SpaceAttr | None = None,
+) -> Traced:
+    """One invocation of an agent, a tool or a workflow."""
+    trace = current(f"{what.name}(…)")
+    place = here()
+    given = dict(zip(what.parameters, args, strict=False))
+    wrong = [*kwargs.keys() & given.keys(), *kwargs.keys() - set(what.parameters)]
+    given |= kwargs
+    if wrong or len(args) > len(what.parameters) or len(given) < len(what.parameters):
+        raise WorkflowError(
+            f"{place}: {what.name} takes ({', '.join(what.parameters)}), each once; "
+            f"{len(args)} by position and ({', '.join(kwargs)}) by name were given"
+        )
+    operands = [trace.use(given[name], f"input {name} of {what.name}") for name in what.inputs]
+    properties: Properties = {"callee": trace.declare(what)}
+    marked = [number for number, name in enumerate(what.inputs) if given[name].optional]
+    if marked:
+        properties["optional"] = ArrayAttr(map(IntAttr, marked))
+    if group is not None:
+        properties["group"] = StringAttr(group)
+    if space is not None:
+        properties["space"] = space
+    op = flow.CallOp.create(operands=operands, result_types=[what.output], properties=properties)
+    return trace.add(op, place, what.name)
