@@ -5,13 +5,14 @@ Never the drawing (`get_graph()`): it leaves real edges out and invents others.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import networkx as nx
 
 from flowir.frontends.langgraph import source
+from flowir.frontends.langgraph.certainty import as_digraph, begins, surely_runs
 from flowir.frontends.langgraph.facts import (
     END,
     NOWHERE,
@@ -54,7 +55,7 @@ def read_graph(compiled: Any, name: str = "graph") -> GraphFacts:
         name,
         tuple(reading.nodes),
         edges,
-        tuple(_joins(edges, reading.waiting)),
+        tuple(_joins(edges, reading.branches, reading.waiting)),
         tuple(reading.branches),
         tuple(_loops(edges, reading.functions)),
         tuple(reading.unknown),
@@ -187,26 +188,31 @@ def _captured(function: Function) -> list[Any]:
     return list(found.values())
 
 
-def _joins(edges: Iterable[Edge], waiting: Iterable[Join]) -> Iterable[Join]:
-    """AND-joins as declared; other nodes that several plain edges lead to run for each of them."""
+def _joins(
+    edges: tuple[Edge, ...], branches: Sequence[Branch], waiting: Iterable[Join]
+) -> Iterable[Join]:
+    """AND-joins as declared, and nodes to which plain edges lead from several that run together.
+
+    Such a node runs once for each step at which one of those ends.
+    """
     declared = list(waiting)
     yield from declared
     waited = {(start, join.target) for join in declared for start in join.sources}
+    sure, graph = surely_runs(edges, branches, declared), as_digraph(edges)
     plain: dict[str, list[str]] = {}
     for edge in edges:
-        if edge.kind == "plain" and edge.target.rpartition("/")[2] != END:
-            if edge.pair not in waited:
-                plain.setdefault(edge.target, []).append(edge.source)
+        ends = edge.target.rpartition("/")[2] == END
+        if edge.kind == "plain" and not ends and edge.pair not in waited:
+            plain.setdefault(edge.target, []).append(edge.source)
     for target, sources in plain.items():
-        if len(sources) > 1:
-            yield Join(tuple(sources), target, False, Via.BUILDER)
-
-
-def as_digraph(edges: Iterable[Edge]) -> nx.DiGraph:
-    """The edges as a graph."""
-    graph = nx.DiGraph()
-    graph.add_edges_from(edge.pair for edge in edges)
-    return graph
+        sources = [name for name in sources if not nx.has_path(graph, target, name)]
+        for begin in begins(edges):
+            together = tuple(
+                name for name in sources if name in sure[begin] and begin != name
+            )
+            if len(together) > 1:
+                yield Join(together, target, False, Via.BUILDER)
+                break
 
 
 def _loops(edges: tuple[Edge, ...], functions: dict[str, list[Function]]) -> Iterable[Loop]:

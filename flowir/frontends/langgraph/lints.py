@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 
 import networkx as nx
 
-from flowir.frontends.langgraph.builder import as_digraph
+from flowir.frontends.langgraph.certainty import as_digraph, begins, surely_runs
 from flowir.frontends.langgraph.facts import END, NOWHERE, START, GraphFacts, Lint, Place
 
 
 def lints(facts: GraphFacts) -> list[Lint]:
     """All lints of a graph, in the order of its nodes."""
-    sure = surely_runs(facts)
+    sure = surely_runs(facts.edges, facts.branches, facts.joins)
     found = [
         *_joins(facts, sure),
         *_loops(facts),
@@ -23,43 +23,8 @@ def lints(facts: GraphFacts) -> list[Lint]:
     return list(dict.fromkeys(found))
 
 
-def surely_runs(facts: GraphFacts) -> Mapping[str, frozenset[str]]:
-    """For every node, those that run in any case once it does, itself among them.
-
-    All that plain edges lead to, and of a router what all of its answers lead to.
-    """
-    names = dict.fromkeys(name for edge in facts.edges for name in edge.pair)
-    found = {name: frozenset({name}) for name in names}
-    waits = {join.target: join.sources for join in facts.joins if join.waits}
-    changed = True
-    while changed:
-        changed = False
-        for name in names:
-            plain = [e.target for e in facts.edges if e.source == name and e.kind == "plain"]
-            runs = found[name].union(*(found[t] for t in plain if t not in waits))
-            choices = [
-                [t for _, t in b.targets]
-                for b in facts.branches
-                if b.source == name and b.kind == "branch" and b.targets
-            ]
-            for targets in choices:
-                runs |= frozenset.intersection(*(found[t] for t in targets))
-            for target, sources in waits.items():
-                if set(sources) <= runs:
-                    runs |= found[target]
-            if runs != found[name]:
-                found[name], changed = runs, True
-    return found
-
-
 def _place(facts: GraphFacts, name: str) -> Place:
     return next((node.place for node in facts.nodes if node.name == name), NOWHERE)
-
-
-def _begins(facts: GraphFacts) -> list[str]:
-    """Where a run may be: the start and whatever a router leads to."""
-    starts = [name for name in (e.source for e in facts.edges) if name.rpartition("/")[2] == START]
-    return list(dict.fromkeys([*starts, *(e.target for e in facts.edges if e.kind == "branch")]))
 
 
 def _joins(facts: GraphFacts, sure: Mapping[str, frozenset[str]]) -> Iterator[Lint]:
@@ -67,7 +32,7 @@ def _joins(facts: GraphFacts, sure: Mapping[str, frozenset[str]]) -> Iterator[Li
     for join in facts.joins:
         place = _place(facts, join.target)
         sources = ", ".join(join.sources)
-        for begin in _begins(facts):
+        for begin in begins(facts.edges):
             runs = [name for name in join.sources if name in sure[begin]]
             if join.waits and runs and len(runs) < len(join.sources):
                 missing = next(name for name in join.sources if name not in runs)
