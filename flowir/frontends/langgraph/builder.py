@@ -116,9 +116,7 @@ class _Reading:
         )
         self.commands(prefix, name, function, spec, builder)
 
-    def commands(
-        self, prefix: str, name: str, function: Function, spec: Any, builder: Any
-    ) -> None:
+    def commands(self, prefix: str, name: str, function: Function, spec: Any, builder: Any) -> None:
         """Where a node goes by itself: declared on the builder, else written in its body."""
         path = _at(prefix, name)
         written, sure = source.gotos(function)
@@ -207,9 +205,7 @@ def _joins(
     for target, sources in plain.items():
         sources = [name for name in sources if not nx.has_path(graph, target, name)]
         for begin in begins(edges):
-            together = tuple(
-                name for name in sources if name in sure[begin] and begin != name
-            )
+            together = tuple(name for name in sources if name in sure[begin] and begin != name)
             if len(together) > 1:
                 yield Join(together, target, False, Via.BUILDER)
                 break
@@ -230,7 +226,9 @@ def _loops(edges: tuple[Edge, ...], functions: dict[str, list[Function]]) -> Ite
             for function in functions.get(name, ())
             if (bound := source.guard_bound(function, source.state_reads(function)[0])) is not None
         ]
-        yield Loop(members[0], members, max(bounds, default=None), Via.AST if bounds else Via.BUILDER)
+        yield Loop(
+            members[0], members, max(bounds, default=None), Via.AST if bounds else Via.BUILDER
+        )
 
 
 def _breadth_first(graph: nx.DiGraph) -> Iterable[str]:

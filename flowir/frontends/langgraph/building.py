@@ -196,16 +196,17 @@ class Building:
 
         def lines(names: Sequence[str]) -> list[str]:
             pairs = ", ".join(f"{k!r}: {n}" for (k, _), n in zip(there, names, strict=True))
-            return [f"values = {{{pairs}}}", "return {k: v for k, v in values.items() if v is not None}"]
+            return [
+                f"values = {{{pairs}}}",
+                "return {k: v for k, v in values.items() if v is not None}",
+            ]
 
         return self.tool("_".join(["pack", *(key for key, _ in there)]), there, lines, json)
 
     def pick(self, value: SSAValue, key: str, kind: Attribute) -> SSAValue:
         """One value of several that were packed."""
         name = f"pick_{key}" + {text: "", json: "_json"}.get(kind, f"_{identifier(str(kind))}")
-        return self.tool(
-            name, [("values", value)], lambda n: [f"return {n[0]}.get({key!r})"], kind
-        )
+        return self.tool(name, [("values", value)], lambda n: [f"return {n[0]}.get({key!r})"], kind)
 
 
 def space_of(model: Model) -> SpaceAttr:

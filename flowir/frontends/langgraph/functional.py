@@ -10,7 +10,7 @@ import ast
 from typing import Any
 
 from flowir.frontends.langgraph import source
-from flowir.frontends.langgraph.facts import END, START, Edge, GraphFacts, Loop, Node, Via
+from flowir.frontends.langgraph.facts import END, START, Edge, GraphFacts, Join, Loop, Node, Via
 from flowir.frontends.langgraph.models import describe_model
 from flowir.frontends.langgraph.source import Function, function_of
 
@@ -41,7 +41,12 @@ def read_entrypoint(compiled: Any, name: str) -> GraphFacts:
         stops = source.calls_function(function, "interrupt") is not None
         nodes.append(Node(task, function.place, "task", models, interrupts=stops))
     edges = [Edge(a, b, "plain", Via.AST) for a, b in reading.edges]
-    return GraphFacts(name, tuple(nodes), tuple(edges), (), (), tuple(reading.loops))
+    joins = []
+    for task in reading.tasks:
+        sources = tuple(a for a, b in reading.edges if b == task and a not in (START, task))
+        if len(sources) > 1 and task not in reading.looped:
+            joins.append(Join(sources, task, True, Via.AST))
+    return GraphFacts(name, tuple(nodes), tuple(edges), tuple(joins), (), tuple(reading.loops))
 
 
 class _Uses:
@@ -53,6 +58,11 @@ class _Uses:
         self.edges: dict[tuple[str, str], None] = {}
         self.loops: list[Loop] = []
         self._made: dict[str, frozenset[str]] = {}
+
+    @property
+    def looped(self) -> set[str]:
+        """Tasks that are called in loops: what they take may come from their last turn."""
+        return {name for loop in self.loops for name in loop.members}
 
     def block(self, statements: list[ast.stmt]) -> None:
         for statement in statements:

@@ -90,7 +90,9 @@ def _stalls(facts: GraphFacts, sure: Mapping[str, frozenset[str]]) -> Iterator[L
         if len(plain) < 2:
             continue
         common = frozenset.intersection(*(sure[target] for target in plain))
-        ways = {t: [n for n in facts.nodes if n.name in sure[t] - common and n.models] for t in plain}
+        ways = {
+            t: [n for n in facts.nodes if n.name in sure[t] - common and n.models] for t in plain
+        }
         long = [target for target in plain if len(ways[target]) > 1]
         busy = [target for target in plain if ways[target]]
         if long and len(busy) > 1:

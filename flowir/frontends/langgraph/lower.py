@@ -15,7 +15,7 @@ from xdsl.dialects.builtin import ArrayAttr, FunctionType, ModuleOp, StringAttr
 from xdsl.ir import Attribute, Block, Region, SSAValue
 
 from flowir.dialects import flow
-from flowir.dialects.flow_types import Effect, ListType, json, label
+from flowir.dialects.flow_types import Effect, json, label
 from flowir.frontends.langgraph import source
 from flowir.frontends.langgraph.adapters import Adapters, identifier
 from flowir.frontends.langgraph.builder import subgraph_of
@@ -225,9 +225,7 @@ class GraphLowering:
             name, env = self.after(name, stop, env, visits)
         return env
 
-    def after(
-        self, name: str, stop: str, env: Env, visits: Mapping[str, int]
-    ) -> tuple[str, Env]:
+    def after(self, name: str, stop: str, env: Env, visits: Mapping[str, int]) -> tuple[str, Env]:
         """The next node of the chain, and the state when it is reached."""
         targets = self.shape.plain(name)
         routers = dict(self.builder.branches.get(name, {}))
@@ -255,7 +253,9 @@ class GraphLowering:
         found = [b for b in self.owner.facts.branches if b.source == self.path(name)]
         targets = {answer: end.rpartition("/")[2] for answer, end in found[0].targets}
         if not targets:
-            raise GraphImportError(f"{function.place}: {what} has no list of answers; give path_map")
+            raise GraphImportError(
+                f"{function.place}: {what} has no list of answers; give path_map"
+            )
         if source.lists_answers(function):
             raise GraphImportError(f"{function.place}: {what} starts several nodes at once")
         join = self.shape.meeting(name)
@@ -271,9 +271,7 @@ class GraphLowering:
             env = self.build.branch(on, cases, env, live)
         return join, env
 
-    def _case(
-        self, end: str, join: str, env: Env, visits: Mapping[str, int]
-    ) -> Callable[[], Env]:
+    def _case(self, end: str, join: str, env: Env, visits: Mapping[str, int]) -> Callable[[], Env]:
         return lambda: self.chain(end, join, env, visits)
 
     def _kept(self) -> list[str]:
@@ -424,7 +422,9 @@ class GraphLowering:
             channel = self.channels.get(key)
             if channel is None:
                 raise GraphImportError(f"{self.build.place}: {key!r} is no key of the state")
-            after[key] = value if channel.reducer is None else channel.reduce(self.build, env, value)
+            after[key] = (
+                value if channel.reducer is None else channel.reduce(self.build, env, value)
+            )
         return after
 
     def _subgraph(self, name: str, compiled: Any, env: Env) -> Env:

@@ -73,7 +73,9 @@ class NodeCode:
                 case ast.Expr(ast.Constant()) | ast.Pass():
                     continue
                 case ast.Expr(ast.Call() as call) if source._called(call) in _HARMLESS:
-                    self.notes.append(f"line {statement.lineno}: {ast.unparse(call.func)} is left out")
+                    self.notes.append(
+                        f"line {statement.lineno}: {ast.unparse(call.func)} is left out"
+                    )
                 case ast.Assign([ast.Name(name)], value):
                     local = {**local, name: self.value(value, local)}
                 case ast.AnnAssign(ast.Name(name), _, value) if value is not None:
@@ -179,7 +181,9 @@ class NodeCode:
                         return False
         return True
 
-    def call_model(self, call: ast.Call, found: Invocation, local: Mapping[str, ast.expr]) -> ast.expr:
+    def call_model(
+        self, call: ast.Call, found: Invocation, local: Mapping[str, ast.expr]
+    ) -> ast.expr:
         """The call of an agent; gives what stands for the answer."""
         if (problem := found.problem) is not None:
             self.refuse(call, problem)
@@ -192,9 +196,7 @@ class NodeCode:
         kind: Attribute = text if found.schema is None else json
         model = describe_model(found.model)
         with self.build.at(f"{self.function.place.file}:{call.lineno}", "ast"):
-            symbol = self.build.agent(
-                self.name, texts.get("system"), texts["user"], kind, model
-            )
+            symbol = self.build.agent(self.name, texts.get("system"), texts["user"], kind, model)
             answer = self.build.call(symbol, list(operands.values()), kind, self.name)
         schema = None
         if found.schema is not None:

@@ -51,7 +51,9 @@ def invocation_of(function: Function, call: ast.Call) -> Invocation | None:
         return None
     if method not in ("invoke", "ainvoke"):
         return Invocation(model, problem=f"calls a model by .{method}, not .invoke")
-    while isinstance(base, ast.Name) and (given := source.local_value(function, base.id)) is not None:
+    while (
+        isinstance(base, ast.Name) and (given := source.local_value(function, base.id)) is not None
+    ):
         base = given
     if (schema := _schema(function, base)) is not None:
         return Invocation(model, schema)
@@ -143,7 +145,9 @@ def _message(code: NodeCode, item: ast.expr) -> tuple[str, ast.expr]:
         case ast.Tuple([ast.Constant(role), content]):
             pass
         case ast.Dict(keys, values):
-            fields = {k.value: v for k, v in zip(keys, values, strict=True) if isinstance(k, ast.Constant)}
+            fields = {
+                k.value: v for k, v in zip(keys, values, strict=True) if isinstance(k, ast.Constant)
+            }
             named = fields.get("role")
             role = named.value if isinstance(named, ast.Constant) else None
             content = fields.get("content")

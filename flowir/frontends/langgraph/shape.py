@@ -128,7 +128,9 @@ class Shape:
             if len(last) != 1 and not self._all_parallel(target, last):
                 return "never fires where a branch passes one of its sources by"
         reached = {n for target in targets for n in self._between(target, join)}
-        return None if sources <= reached else "never fires: it waits for a node that is not started"
+        return (
+            None if sources <= reached else "never fires: it waits for a node that is not started"
+        )
 
     def _all_parallel(self, target: str, last: set[str]) -> bool:
         """Whether several ends of one way are all reached: no router in between."""

@@ -357,8 +357,6 @@ def guard_bound(function: Function, reads: tuple[str, ...]) -> int | None:
     return max(found) if found else None
 
 
-
-
 def keys_always(function: Function) -> frozenset[str]:
     """Keys that every return of a function writes."""
     found: list[set[str]] = []
@@ -373,8 +371,31 @@ def lists_answers(function: Function) -> bool:
     return any(isinstance(tree, ast.List | ast.ListComp | ast.Tuple) for tree in returned(function))
 
 
-_PURE = ("len", "str", "int", "float", "bool", "min", "max", "sum", "sorted", "list", "dict", "range")
-_PURE_METHODS = ("get", "lower", "upper", "strip", "split", "join", "startswith", "endswith", "format")
+_PURE = (
+    "len",
+    "str",
+    "int",
+    "float",
+    "bool",
+    "min",
+    "max",
+    "sum",
+    "sorted",
+    "list",
+    "dict",
+    "range",
+)
+_PURE_METHODS = (
+    "get",
+    "lower",
+    "upper",
+    "strip",
+    "split",
+    "join",
+    "startswith",
+    "endswith",
+    "format",
+)
 
 
 def effect_of(function: Function) -> Effect:
