@@ -51,6 +51,10 @@ def by_length(state: State):
     return "even"
 
 
+def by_b(state: State):
+    return "odd" if len(state["b"]) % 2 else "even"
+
+
 def maybe(state: State):
     if state["a"].endswith("? "):
         return {"kind": "question", "count": 1}
@@ -113,10 +117,10 @@ twice = built(
 
 never = built(
     (START, "first"),
-    ("second", "last"),
-    (["third", "first"], "last"),
-    nodes=(first, second, third, last),
-    routers=(("first", by_length, {"odd": "second", "even": "third"}),),
+    (START, "second"),
+    (["first", "maybe"], "last"),
+    nodes=(first, second, maybe, last),
+    routers=(("second", by_b, {"odd": "maybe", "even": END}),),
 )
 
 partly = built(

@@ -42,7 +42,7 @@ def test_harder_graphs_keep_their_behaviour(name: str, kind: str) -> None:
     ("name", "words"),
     [
         ("twice", "'last' fires twice"),
-        ("never", "'last'"),
+        ("never", "'last', not always"),
         ("looping_node", "For statement"),
         ("with_lambda", "lambda"),
         ("without_source", "no source"),

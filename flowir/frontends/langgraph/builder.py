@@ -95,9 +95,7 @@ class _Reading:
 
     def node(self, prefix: str, name: str, spec: Any, builder: Any) -> None:
         path = _at(prefix, name)
-        policies = spec.retry_policy
-        policies = policies if isinstance(policies, list | tuple) else [policies]
-        attempts = max((policy.max_attempts for policy in policies if policy), default=1)
+        attempts = _attempts(spec.retry_policy)
         if (inner := subgraph_of(spec.runnable)) is not None:
             place = NOWHERE
             self.nodes.append(Node(path, place, "subgraph", (), (), (), attempts, spec.defer))
@@ -105,14 +103,23 @@ class _Reading:
             return
         function = function_of(spec.runnable)
         self.functions.setdefault(path, []).append(function)
-        reads, _ = source.state_reads(function)
+        reads, listed = source.state_reads(function)
         writes, _ = source.keys_written(function)
         values = [model for _, model in source.model_calls(function)] or _captured(function)
         models = tuple(dict.fromkeys(describe_model(value) for value in values))
-        calls = source.calls_function(function, "interrupt") is not None
-        kind = "opaque" if function.tree is None else "code"
         self.nodes.append(
-            Node(path, function.place, kind, models, reads, writes, attempts, spec.defer, calls)
+            Node(
+                path,
+                function.place,
+                "opaque" if function.tree is None else "code",
+                models,
+                reads,
+                writes,
+                attempts,
+                spec.defer,
+                source.calls_function(function, "interrupt") is not None,
+                function.tree is None or not listed,
+            )
         )
         self.commands(prefix, name, function, spec, builder)
 
@@ -152,10 +159,19 @@ class _Reading:
             if not sure:
                 self.unknown.append(f"{function.place}: router {name!r} answers a computed place")
         targets = tuple((answer, _at(prefix, end)) for answer, end in pairs)
-        self.branches.append(Branch(path, name, targets, kind, via, function.place))
+        reads, listed = source.state_reads(function)
+        everything = function.tree is None or not listed
+        place = function.place
+        self.branches.append(Branch(path, name, targets, kind, via, place, reads, everything))
         for _, end in targets:
             of = "send" if end.removeprefix(f"{prefix}/") in sent else "branch"
             self.edges.append(Edge(path, end, of, via))
+
+
+def _attempts(policies: Any) -> int:
+    """The most tries that a node's retry policy, or one of several, allows."""
+    several = [policies] if hasattr(policies, "max_attempts") else policies or ()
+    return max((policy.max_attempts for policy in several), default=1)
 
 
 def _at(prefix: str, name: str) -> str:

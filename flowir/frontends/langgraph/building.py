@@ -118,7 +118,7 @@ class Building:
     def agent(
         self, hint: str, system: str | None, prompt: str, kind: Attribute, model: Model
     ) -> str:
-        """The name of an agent that is told this and runs on this model; an equal one is made once."""
+        """The name of an agent that is told this and runs on this model; made once."""
         key = repr((hint, system, prompt, kind, model))
         if key not in self.agents:
             params = [] if model.temperature is None else [("temperature", model.temperature)]

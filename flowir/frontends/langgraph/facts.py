@@ -77,6 +77,8 @@ class Node:
     attempts: int = 1
     defer: bool = False
     interrupts: bool = False
+    reads_all: bool = False
+    """Whether it may read keys that `reads` does not list: it passes its state on whole."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,8 @@ class Branch:
     kind: str
     via: Via
     place: Place
+    reads: tuple[str, ...] = ()
+    reads_all: bool = False
 
 
 @dataclass(frozen=True)

@@ -91,8 +91,9 @@ def _check_bounds(facts: GraphFacts, options: Options) -> None:
     known = {node.name for node in facts.nodes}
     for name, bound in options.bounds.items():
         if name not in known:
+            names = ", ".join(sorted(known))
             raise GraphImportError(
-                f"a bound is given for {name!r}, which is no node; nodes: {', '.join(sorted(known))}"
+                f"a bound is given for {name!r}, which is no node; nodes: {names}"
             )
         if bound < 1:
             raise GraphImportError(f"the bound of {name!r} is {bound}; give 1 or more")

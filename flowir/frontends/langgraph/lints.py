@@ -96,11 +96,12 @@ def _stalls(facts: GraphFacts, sure: Mapping[str, frozenset[str]]) -> Iterator[L
         long = [target for target in plain if len(ways[target]) > 1]
         busy = [target for target in plain if ways[target]]
         if long and len(busy) > 1:
+            others = ", ".join(target for target in busy if target != long[0])
             yield Lint(
                 "superstep-stall",
                 _place(facts, long[0]),
-                f"the steps after {long[0]!r} wait for {', '.join(t for t in busy if t != long[0])} "
-                "to finish the step before; make each way one node or a subgraph",
+                f"the steps after {long[0]!r} wait for {others} to finish the "
+                "step before; make each way one node or a subgraph",
             )
 
 

@@ -161,7 +161,7 @@ class GraphLowering:
         self.builder = compiled.builder
         self.channels: dict[str, Channel] = channels_of(compiled)
         self.types: dict[str, Attribute] = types_of(self.channels)
-        self.shape = Shape(owner.facts, prefix)
+        self.shape = Shape(owner.facts, prefix, self.channels)
 
     def path(self, name: str) -> str:
         return f"{self.prefix}/{name}" if self.prefix else name
@@ -196,7 +196,8 @@ class GraphLowering:
             keys = keys_of(self.builder.input_schema)
         else:
             written = self._written()
-            keys = [key for key in self.channels if key not in written]
+            read = self.shape.live(START) | self.shape.read_by(START)
+            keys = [key for key in self.channels if key in read and key not in written]
         return [key for key in self.channels if key in keys or key in self.owner.options.inputs]
 
     def results(self) -> list[str]:

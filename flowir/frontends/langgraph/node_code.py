@@ -112,20 +112,20 @@ class NodeCode:
         return self.build.branch(asked, cases, {}, None)
 
     def _updates(self, value: ast.expr | None, local: dict[str, ast.expr]) -> Env:
+        found: Env = {}
         match value:
             case None | ast.Constant(None):
-                return {}
+                found = {}
             case ast.Dict(keys, values):
-                found: Env = {}
                 for key, item in zip(keys, values, strict=True):
                     if not (isinstance(key, ast.Constant) and isinstance(key.value, str)):
                         self.refuse(value, "returns a dict with a key that is no literal")
                     kind = self.types.get(key.value, json)
                     hint = f"{self.name}_{key.value}"
                     found[key.value] = self.materialize(self.value(item, local), kind, hint, item)
-                return found
             case _:
                 self.refuse(value, "does not return a dict that shows its keys")
+        return found
 
     def value(self, tree: ast.expr, local: Mapping[str, ast.expr]) -> ast.expr:
         """An expression with everything known put in: state, locals, answers of models."""

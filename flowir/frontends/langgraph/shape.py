@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 
 import networkx as nx
@@ -12,7 +13,8 @@ from flowir.frontends.langgraph.facts import END, START, GraphFacts, Join, Loop
 class Shape:
     """One level of the graph that was read, under names without its prefix."""
 
-    def __init__(self, facts: GraphFacts, prefix: str) -> None:
+    def __init__(self, facts: GraphFacts, prefix: str, keys: Iterable[str]) -> None:
+        self._keys_of_state = tuple(keys)
         self._facts, self._prefix = facts, f"{prefix}/" if prefix else ""
         inside = [e for e in facts.edges if self._own(e.source) and self._own(e.target)]
         self._edges = [(self._short(e.source), self._short(e.target), e.kind) for e in inside]
@@ -68,27 +70,42 @@ class Shape:
                     todo.append(name)
         return list(seen)
 
-    def _keys(self, name: str, which: str) -> set[str]:
+    def written_by(self, name: str) -> set[str]:
+        """Keys that a node or what is inside it may write."""
         path = self._prefix + name
         found: set[str] = set()
         for node in self._facts.nodes:
             if node.name == path or node.name.startswith(f"{path}/"):
-                found |= set(getattr(node, which))
+                found |= set(node.writes)
         return found
 
     def writes_between(self, start: str, stop: str) -> list[str]:
         """Keys that may be written from `start` on, before `stop`."""
         names = self._between(start, stop)
-        return sorted(set[str]().union(*(self._keys(name, "writes") for name in names)))
+        return sorted(set[str]().union(*(self.written_by(name) for name in names)))
 
     def live(self, start: str) -> set[str]:
         """Keys that some node or router may read from `start` on."""
         if start == END:
             return set()
-        names = set(self._between(start, END))
-        if any(node.kind == "opaque" for node in self._facts.nodes):
-            return {key for node in self._facts.nodes for key in (*node.reads, *node.writes)}
-        return set[str]().union(*(self._keys(name, "reads") for name in names))
+        return set[str]().union(*(self.read_by(name) for name in self._between(start, END)))
+
+    def read_by(self, name: str) -> set[str]:
+        """Keys that a node, what is inside it, or its router may read."""
+        path = self._prefix + name
+        found: set[str] = set()
+        for node in self._facts.nodes:
+            if node.name == path or node.name.startswith(f"{path}/"):
+                found |= self._everything if node.reads_all else set(node.reads)
+        for branch in self._facts.branches:
+            if branch.source == path or branch.source.startswith(f"{path}/"):
+                found |= self._everything if branch.reads_all else set(branch.reads)
+        return found
+
+    @cached_property
+    def _everything(self) -> set[str]:
+        named = [key for node in self._facts.nodes for key in (*node.reads, *node.writes)]
+        return {*named, *self._keys_of_state}
 
     def same_step(self, targets: list[str], join: str, key: str) -> bool:
         """Whether a key is written by each way at the same step and read by none of them."""
@@ -96,14 +113,20 @@ class Shape:
         for target in targets:
             lengths = nx.single_source_shortest_path_length(self.graph, target)
             for name in self._between(target, join):
-                if key in self._keys(name, "reads"):
+                if key in self.read_by(name):
                     return False
-                if key in self._keys(name, "writes"):
+                if key in self.written_by(name):
                     steps.add(lengths[name])
         return len(steps) <= 1
 
     def join_problem(self, name: str, targets: list[str], join: str) -> str | None:
         """Why the node where parallel ways meet does not run exactly once; None if it does."""
+        seen: set[str] = set()
+        for target in targets:
+            inside = set(self._between(target, join))
+            if both := sorted(seen & inside):
+                return f"starts ways that run at once and share {both[0]!r}, not always to its end"
+            seen |= inside
         if join == END:
             return None
         joins = [j for j in self._facts.joins if j.target == self._prefix + join]

@@ -89,7 +89,7 @@ def function_of(value: Any) -> Function:
     if inspect.ismethod(value):
         value = value.__func__
     if not inspect.isfunction(value):
-        call = getattr(type(value), "__call__", None)
+        call = vars(type(value)).get("__call__")
         value = call if inspect.isfunction(call) else value
     return Function(value, *_tree(value))
 
@@ -341,7 +341,7 @@ def calls_function(function: Function, name: str) -> ast.Call | None:
 
 
 def guard_bound(function: Function, reads: tuple[str, ...]) -> int | None:
-    """The number that a guard compares something of the state with; None if there is no such one."""
+    """The number that a guard compares something of the state with, the largest."""
     found: set[int] = set()
     for node in function.walk():
         if not isinstance(node, ast.Compare) or len(node.comparators) != 1:
