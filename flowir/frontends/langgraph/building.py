@@ -109,7 +109,8 @@ class Building:
         )
 
     def _symbol(self, name: str) -> str:
-        taken = {op.sym_name.data for op in [*self.agents.values(), *self.tools.values()]}
+        taken = {op.sym_name.data for op in self.agents.values()}
+        taken |= {op.sym_name.data for op in self.tools.values()}
         base, number = name, 2
         while name in taken:
             name, number = f"{base}_{number}", number + 1
@@ -205,7 +206,7 @@ class Building:
 
     def pick(self, value: SSAValue, key: str, kind: Attribute) -> SSAValue:
         """One value of several that were packed."""
-        name = f"pick_{key}" + {text: "", json: "_json"}.get(kind, f"_{identifier(str(kind))}")
+        name = f"pick_{key}" if kind == text else f"pick_{key}_{identifier(str(kind))}"
         return self.tool(name, [("values", value)], lambda n: [f"return {n[0]}.get({key!r})"], kind)
 
 

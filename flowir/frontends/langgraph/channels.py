@@ -24,18 +24,21 @@ class Channel:
     kind: Attribute
     reducer: Any | None
 
-    def expression(self, build: Building) -> tuple[str, str]:
-        """The reducer as the adapters name it, with what stands for the first old value."""
-        if self.reducer is operator.add:
-            return "operator.add", "operator"
-        module, name = self.reducer.__module__, self.reducer.__qualname__
+    def name_of_reducer(self, build: Building) -> str:
+        """The reducer as the adapters name it.
+
+        Raises:
+            GraphImportError: nobody can import it, or it is LangGraph's own, for messages.
+        """
+        module = getattr(self.reducer, "__module__", "")
+        name = getattr(self.reducer, "__qualname__", "")
         if getattr(sys.modules.get(module), name, None) is not self.reducer:
             raise GraphImportError(f"the reducer of {self.key!r} cannot be imported by its name")
         if module.startswith("langgraph."):
             raise GraphImportError(
                 f"{self.key!r} is a history of messages, which flow values do not have"
             )
-        return f"{build.adapters.alias(module)}.{name}", ""
+        return f"{build.adapters.alias(module)}.{name}"
 
     def reduce(self, build: Building, env: Env, value: SSAValue) -> SSAValue:
         """The old value and an update, as one."""
@@ -67,13 +70,13 @@ class Channel:
         return build.tool(f"add_all_{self.key}", [*given, ("updates", values)], lines, self.kind)
 
     def _adder(self, build: Building) -> Any:
-        name, _ = self.expression(build)
-        if name == "operator.add":
+        if self.reducer is operator.add:
             return lambda old, new: f"{old} + {new}"
+        name = self.name_of_reducer(build)
         return lambda old, new: f"{name}({old}, {new})"
 
     def _first(self) -> str:
-        return "[]" if isinstance(self.kind, ListType) else {text: '""'}.get(self.kind, "0")
+        return "[]" if isinstance(self.kind, ListType) else ('""' if self.kind == text else "0")
 
 
 def channels_of(compiled: Any) -> dict[str, Channel]:

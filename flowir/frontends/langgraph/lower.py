@@ -7,6 +7,7 @@ loops are unrolled as often as their bound says. What has no such form is refuse
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -261,7 +262,6 @@ class GraphLowering:
             raise GraphImportError(f"{function.place}: {what} starts several nodes at once")
         join = self.shape.meeting(name)
         on = self.whole(function, f"{identifier(name)}_next", what, env, label, "str({})")
-        on = on[0]
         cases: dict[str, Callable[[], Env]] = {}
         for answer, end in targets.items():
             cases[answer] = self._case(end, join, env, visits)
@@ -366,10 +366,10 @@ class GraphLowering:
                 value = self.whole(
                     function, name, f"node {name!r}", env, types.get(key, json), f"{{}}[{key!r}]"
                 )
-                return {key: value[0]}
+                return {key: value}
             value = self.whole(function, name, f"node {name!r}", env, json, "{} or {{}}")
             return {
-                key: self._picked(value[0], key, key in always, env, types.get(key, json))
+                key: self._picked(value, key, key in always, env, types.get(key, json))
                 for key in keys
                 if key in always or key in env or key in types
             }
@@ -394,7 +394,7 @@ class GraphLowering:
         env: Env,
         kind: Attribute,
         result: str,
-    ) -> tuple[SSAValue, str]:
+    ) -> SSAValue:
         """A whole function of the state as one tool; `result` is made of what it returns."""
         schema = self.builder.state_schema
         if not hasattr(schema, "__total__"):
@@ -402,7 +402,7 @@ class GraphLowering:
         reference = self.build.adapters.reference(function, what)
         reads, sure = source.state_reads(function)
         keys = [key for key in (reads if sure else sorted(env)) if key in env]
-        waits = isinstance(function.tree, source.ast.AsyncFunctionDef)
+        waits = isinstance(function.tree, ast.AsyncFunctionDef)
 
         def lines(names: Any) -> list[str]:
             pairs = ", ".join(f"{k!r}: {n}" for k, n in zip(keys, names, strict=True))
@@ -414,7 +414,7 @@ class GraphLowering:
             value = self.build.tool(
                 hint, given, lines, kind, effect=source.effect_of(function), wait=waits
             )
-        return value, reference
+        return value
 
     def merge(self, updates: Env, env: Env) -> Env:
         """The state after updates: replaced, or reduced where the key has a reducer."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from xdsl.dialects.builtin import IntAttr
-from xdsl.ir import Block, Region
+from xdsl.ir import Attribute, Block, Region
 
 from flowir.dialects import flow
 from flowir.dialects.flow_types import ListType, json
@@ -37,7 +37,7 @@ def lower_sends(
         raise graph.refuse(worker, "is sent items and goes on to other than one node")
     graph._check_node(worker, graph.builder.nodes[worker])
     function = function_of(graph.builder.nodes[worker].runnable)
-    items, _ = graph.whole(
+    items = graph.whole(
         function=router,
         hint=f"{name}_items",
         what=what,
@@ -83,7 +83,7 @@ def lower_sends(
     return after[0], {**env, key: reduced_value}
 
 
-def _annotations(schema: object) -> dict[str, object]:
+def _annotations(schema: object) -> dict[str, Attribute]:
     from flowir.frontends.langgraph.channels import _hints
 
     return {key: flow_type(hint) for key, hint in _hints(schema).items()}

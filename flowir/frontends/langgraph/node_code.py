@@ -227,7 +227,7 @@ class NodeCode:
             plain = isinstance(tree, ast.Name) and tree.id in self.known
             kind = self.known[tree.id].value.type if plain else None  # type: ignore[attr-defined]
             if plain and kind in (text, label):
-                value = self.materialize(tree, kind, "", where)  # type: ignore[arg-type]
+                value = self.materialize(tree, kind, "", where)
                 hint = self.known[tree.id].hint  # type: ignore[attr-defined]
             else:
                 shown = ast.JoinedStr([ast.FormattedValue(tree, -1)])

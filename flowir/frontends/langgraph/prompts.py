@@ -203,19 +203,19 @@ def _pieces(code: NodeCode, tree: ast.expr) -> list[Piece]:
                 match part:
                     case ast.FormattedValue(value, -1, None):
                         pieces.append(value)
-                    case ast.Constant(words):
-                        pieces.append(str(words))
+                    case ast.Constant(said):
+                        pieces.append(str(said))
                     case _:
                         pieces.append(ast.JoinedStr([part]))
             return pieces
         case ast.BinOp(left, ast.Add(), right) if not isinstance(left, ast.List):
             return [*_pieces(code, left), *_pieces(code, right)]
-        case ast.Name(name) if isinstance(words := code.function.names.get(name), str):
-            return [words]
+        case ast.Name(name) if isinstance(given := code.function.names.get(name), str):
+            return [given]
         case ast.Call(ast.Attribute(base, "format"), [], keywords) if isinstance(
-            words := source.constant(code.function, base), str
+            template := source.constant(code.function, base), str
         ):
             values_by_name = {k.arg: k.value for k in keywords if k.arg is not None}
-            return _filled(code, words, values_by_name, tree)
+            return _filled(code, template, values_by_name, tree)
         case _:
             return [tree]

@@ -362,7 +362,7 @@ def keys_always(function: Function) -> frozenset[str]:
     found: list[set[str]] = []
     for tree in returned(function):
         keys = tree.keys if isinstance(tree, ast.Dict) else []
-        found.append({k.value for k in keys if isinstance(k, ast.Constant)})
+        found.append({str(k.value) for k in keys if isinstance(k, ast.Constant)})
     return frozenset(set.intersection(*found)) if found else frozenset()
 
 
