@@ -81,6 +81,40 @@ def check(file: str) -> None:
     sys.exit(run(file))
 
 
+@cli.command(name="import")
+@click.argument("source", type=click.Choice(["langgraph"]))
+@click.argument("target", metavar="MODULE:GRAPH")
+@click.option("-o", "--out", type=click.Path(dir_okay=False), help="The IR; tools go beside it.")
+@click.option("--bound", "bounds", multiple=True, metavar="NODE=N", help="Of a loop or a map.")
+@click.option("--input", "inputs", multiple=True, metavar="KEY", help="Given, though written too.")
+@click.option("--result", metavar="KEY", help="The key of the state that is the answer.")
+@click.option("--facts", "only_facts", is_flag=True, help="Print what is read; write nothing.")
+@click.option("--time-limit", default=60.0, show_default=True, type=click.FloatRange(0.1))
+def import_(
+    source: str,
+    target: str,
+    out: str | None,
+    bounds: tuple[str, ...],
+    inputs: tuple[str, ...],
+    result: str | None,
+    only_facts: bool,
+    time_limit: float,
+) -> None:
+    """Import a workflow that was written for something else.
+
+    The module is imported, which runs it, in a process of its own that may take --time-limit
+    seconds.
+
+    Example: flowir import langgraph my.module:graph -o workflow.mlir
+    """
+    from flowir.cli.import_ import run
+
+    try:
+        run(target, out, bounds, inputs, result, only_facts, time_limit)
+    except FlowirError as error:
+        raise click.ClickException(str(error)) from None
+
+
 def main() -> None:
     """The entry point: a user's mistake is one message and exit code 1."""
     try:

@@ -1,0 +1,104 @@
+"""Imports a compiled graph: its facts, lints and questions, and flow IR with its adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from io import StringIO
+from typing import Any
+
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.printer import Printer
+from xdsl.utils.exceptions import VerifyException
+
+from flowir.frontends.langgraph.adapters import Adapters
+from flowir.frontends.langgraph.builder import read_graph
+from flowir.frontends.langgraph.facts import GraphFacts, GraphImportError, Lint, Question
+from flowir.frontends.langgraph.lints import lints
+from flowir.frontends.langgraph.lower import Options, lower
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What was imported of a graph.
+
+    Attributes:
+        module: flow IR; every operation has `flowir.source` and `flowir.via`.
+        adapters: text of the Python file whose functions are the tools of `module`.
+        facts: all that was read, also what flow IR has no place for.
+        questions: what the source does not say, and where an answer goes.
+        notes: what was taken how.
+    """
+
+    module: ModuleOp
+    adapters: str
+    facts: GraphFacts
+    questions: tuple[Question, ...]
+    lints: tuple[Lint, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The module as `flowir-opt` reads it."""
+        stream = StringIO()
+        Printer(stream).print_op(self.module)
+        return f"{stream.getvalue()}\n"
+
+
+def from_langgraph(
+    compiled: Any,
+    *,
+    name: str = "graph",
+    adapters: str = "graph_tools",
+    bounds: Mapping[str, int] | None = None,
+    inputs: tuple[str, ...] = (),
+    result: str | None = None,
+) -> Imported:
+    """Import a compiled LangGraph graph.
+
+    Args:
+        compiled: what `StateGraph.compile()` gives.
+        name: what messages and provenance call it.
+        adapters: the module name that the adapters' file will have.
+        bounds: turns of loops by header, items of maps by node; what is missing is assumed and
+            asked for.
+        inputs: keys of the state that are given though nodes write them too.
+        result: the key that is the answer; by default everything that nodes write.
+
+    Raises:
+        GraphImportError: it is no compiled graph, or a part cannot be written faithfully.
+    """
+    facts = read_graph(compiled, name)
+    options = Options(dict(bounds or {}), inputs, result)
+    _check_bounds(facts, options)
+    tools = Adapters(adapters, name)
+    module, questions, notes = lower(compiled, facts, tools, options)
+    try:
+        module.verify()
+    except VerifyException as error:
+        raise GraphImportError(f"{name} does not make a valid workflow: {error}") from error
+    return Imported(
+        module,
+        tools.text(),
+        facts,
+        tuple(questions),
+        tuple(lints(facts)),
+        tuple(dict.fromkeys(notes)),
+    )
+
+
+def _check_bounds(facts: GraphFacts, options: Options) -> None:
+    known = {node.name for node in facts.nodes}
+    for name, bound in options.bounds.items():
+        if name not in known:
+            names = ", ".join(sorted(known))
+            raise GraphImportError(
+                f"a bound is given for {name!r}, which is no node; nodes: {names}"
+            )
+        if bound < 1:
+            raise GraphImportError(f"the bound of {name!r} is {bound}; give 1 or more")
+
+
+def facts_document(facts: GraphFacts) -> dict[str, Any]:
+    """The facts, lints among them, as JSON other tools can read."""
+    return {"schema": 1, **asdict(facts), "lints": [asdict(lint) for lint in lints(facts)]}
