@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,5 +55,8 @@ def running_proxy(server: str) -> Iterator[Proxy]:
 @pytest.fixture
 def proxy(running_proxy: Proxy) -> Proxy:
     """A proxy in front of the server that has seen nothing yet and makes no trouble."""
+    ends = time.monotonic() + 10
+    while running_proxy.open and time.monotonic() < ends:
+        time.sleep(0.01)  # What a test before gave up may not have ended here yet.
     running_proxy.reset()
     return running_proxy
