@@ -33,8 +33,7 @@ def code_repair(task: str) -> str:
     """One call, or one of four ways to spend more for a better answer."""
 
     def once():
-        draft = coder(task)
-        return draft
+        return coder(task)
 
     def retry():
         return fallback(lambda: coder(task), until=visible_tests, given=task, max=5)
@@ -47,7 +46,7 @@ def code_repair(task: str) -> str:
         drafts = [coder(task) for _ in range(3)]
         return vote(drafts, key=normalised)
 
-    answer = alternatives(
+    return alternatives(
         "strategy",
         {
             "once": once,
@@ -57,4 +56,3 @@ def code_repair(task: str) -> str:
             "vote of three": vote_of_three,
         },
     )
-    return answer

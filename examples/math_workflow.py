@@ -90,5 +90,4 @@ def math(question: str) -> str:
                 if parts:
                     cases[" + ".join(parts)] = structure(long, shorts, program)
     solution = alternatives("structure", cases)
-    answer = extract(solution)
-    return answer
+    return extract(solution)

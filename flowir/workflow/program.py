@@ -8,7 +8,7 @@ from os import PathLike, fspath
 from typing import Any
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import FunctionType, ModuleOp, StringAttr
+from xdsl.dialects.builtin import FileLineColLoc, FunctionType, ModuleOp, StringAttr, UnitAttr
 from xdsl.ir import Attribute, Block, Operation, Region
 from xdsl.utils.exceptions import VerifyException
 
@@ -105,7 +105,9 @@ def _module(entry: Workflow) -> tuple[ModuleOp, dict[str, Callable[..., Any]]]:
         module.verify()
     except VerifyException as error:
         place = getattr(getattr(error, "op", None), "location", None)
-        line = f"{place.filename.data}:{place.line.data}: " if hasattr(place, "line") else ""
+        line = ""
+        if isinstance(place, FileLineColLoc):
+            line = f"{place.filename.data}:{place.line.data}: "
         raise WorkflowError(f"{line}{error}") from None
     return module, tools
 
@@ -130,8 +132,6 @@ def _trace(
         value = trace.use(given, f"what {entry.name} returns")
         end = flow.ReturnOp(value)
         if given.optional:
-            from xdsl.dialects.builtin import UnitAttr
-
             end.properties["optional"] = UnitAttr()
         block.add_op(end)
     for name, what in trace.declared.items():

@@ -12,10 +12,16 @@ GOOD = """flow.workflow @w(%task: !flow.text) -> !flow.text {
 """
 
 
-def test_an_error_has_a_place_and_a_caret(tmp_path, capfd):
+def test_an_error_has_a_place_and_a_caret(tmp_path):
     file = tmp_path / "w.mlir"
-    file.write_text(GOOD.replace("return %task", "return %tusk"))
-    assert CliRunner().invoke(cli, ["check", str(file)]).exit_code == 1
+    file.write_text(GOOD.replace("flow.return", "flow.retrun"))
+    result = CliRunner().invoke(cli, ["check", str(file)])
+    assert result.exit_code == 1
+    place, source, marks = result.output.rstrip("\n").split("\n")[:3]
+    assert place.startswith(f"{file}:2:")
+    assert "flow.retrun" in source
+    assert set(marks.strip()) == {"^"}
+    assert source[len(marks) - len(marks.lstrip()) :].startswith("flow.retrun")
 
 
 def test_a_good_file_is_said_to_be_one(tmp_path):
