@@ -411,10 +411,9 @@ class GraphLowering:
 
         given = [(key, env[key]) for key in keys]
         with self.build.at(function.place, "ast"):
-            value = self.build.tool(
+            return self.build.tool(
                 hint, given, lines, kind, effect=source.effect_of(function), wait=waits
             )
-        return value
 
     def merge(self, updates: Env, env: Env) -> Env:
         """The state after updates: replaced, or reduced where the key has a reducer."""
