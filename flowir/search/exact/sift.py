@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
 from flowir.search.anytime import check
 from flowir.search.exact.columns import Array, Axis, Columns, Indices
-from flowir.search.exact.dominance import SENSES, Sense, losses, undominated
+from flowir.search.exact.dominance import SENSES, Sense, losses
+from flowir.search.exact.incumbents import Incumbents
 from flowir.search.exact.partial import Key
 
 Combine = Callable[[Columns, Columns], Columns]
@@ -30,12 +30,6 @@ SPLIT = 4
 
 FEW = 32
 """Blocks of the coarsest level."""
-
-SAMPLE = 256
-"""Points of the front found so far that a block is compared with, in three or more losses."""
-
-ROUNDING = 1e-12
-"""How much better a block may look, relatively, than rounding lets its best member be."""
 
 SIGNS: Mapping[Sense, float] = {"more": -1.0, "less": 1.0, "ignored": 0.0}
 """How rightness counts as a loss, where options are better one way only."""
@@ -119,7 +113,7 @@ def sift(
         np.searchsorted(levels[-1].starts, runs[:, side : side + 2])
         for levels, side in ((left, 0), (right, 2))
     ]
-    best = _Incumbents()
+    best = Incumbents(len(left[0].starts) + len(right[0].starts))
     pending: list[tuple[Indices, Indices, int, int]] = []
     pending.append((*expand(np.concatenate(spans, axis=1)), len(left) - 1, len(right) - 1))
     found: list[tuple[Indices, Indices, Array]] = []
@@ -154,37 +148,6 @@ def sift(
         np.concatenate([i[alive] for (i, _, _), alive in zip(found, alive_at_last, strict=True)]),
         np.concatenate([j[alive] for (_, j, _), alive in zip(found, alive_at_last, strict=True)]),
     )
-
-
-class _Incumbents:
-    """The front of all pairs worked out so far."""
-
-    def __init__(self) -> None:
-        self._front: Array | None = None
-
-    def add(self, losses: Array) -> None:
-        """Let some more pairs be known."""
-        if self._front is not None:
-            losses = np.concatenate([self._front, losses[~self.beat(losses)]])
-        self._front = losses[undominated(losses, None)]
-
-    def beat(self, bounds: Array) -> npt.NDArray[np.bool_]:
-        """[n] which of these losses some known pair dominates, by more than rounding makes."""
-        assert self._front is not None
-        known = self._front
-        bounds = bounds - ROUNDING * np.abs(bounds)
-        if bounds.shape[1] == 0:
-            return np.zeros(len(bounds), dtype=np.bool_)
-        if bounds.shape[1] == 1:
-            return np.asarray(bounds[:, 0] > known[:, 0].min())
-        if bounds.shape[1] == 2:
-            place = np.searchsorted(known[:, 0], bounds[:, 0], side="right") - 1
-            return np.asarray((place >= 0) & (known[place, 1] < bounds[:, 1]))
-        known = known[:: -(-len(known) // SAMPLE)]
-        beaten = np.zeros(len(bounds), dtype=np.bool_)
-        for point in known:
-            beaten |= (point <= bounds).all(axis=1) & (point < bounds).any(axis=1)
-        return beaten
 
 
 def _losses(
