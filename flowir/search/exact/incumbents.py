@@ -17,7 +17,7 @@ ROUNDING = 1e-12
 SLOTS = 4
 """Slots of the stairs per option that is merged."""
 
-FEWEST, MOST = 1 << 8, 1 << 18
+FEWEST, MOST = 1 << 8, 1 << 15
 """Slots of the stairs."""
 
 SAMPLE = 256

@@ -25,7 +25,7 @@ Combine = Callable[[Columns, Columns], Columns]
 CHUNK = 1 << 16
 """Pairs × states worked out at once."""
 
-SPLIT = 4
+SPLIT = 2
 """Into how many a block is split."""
 
 FEW = 32
@@ -76,7 +76,7 @@ class Level:
 
 
 def blocks(columns: Columns, size: int, sense: Sense, runs: Indices) -> list[Level]:
-    """Blocks of 1, 4, 16 … options, from the finest on, none across the end of a run."""
+    """Blocks of 1, 2, 4 … options, from the finest on, none across the end of a run."""
     edges = [0, *np.unique(runs).tolist(), size]
     spans = [(start, stop) for start, stop in pairwise(edges) if start < stop]
     longest = max(stop - start for start, stop in spans)
@@ -115,7 +115,7 @@ def sift(
     ]
     best = Incumbents(len(left[0].starts) + len(right[0].starts))
     pending: list[tuple[Indices, Indices, int, int]] = []
-    pending.append((*expand(np.concatenate(spans, axis=1)), len(left) - 1, len(right) - 1))
+    pending.append((*expand(*spans[0].T, *spans[1].T), len(left) - 1, len(right) - 1))
     found: list[tuple[Indices, Indices, Array]] = []
     while pending:
         i, j, up, down = pending.pop()
@@ -129,20 +129,15 @@ def sift(
         if up == down == 0:
             best.add(bound)
         else:
-            for ends in (0, 1):
-                rows = above.starts[i + ends] - ends, below.starts[j + ends] - ends
-                best.add(_losses(combine, left[0].best, right[0].best, *rows, sign))
+            rows = above.starts[i], below.starts[j]
+            best.add(_losses(combine, left[0].best, right[0].best, *rows, sign))
         alive = ~best.beat(bound)
         i, j = i[alive], j[alive]
         if up == down == 0:
             found.append((i, j, bound[alive]))
         elif len(i):
-            runs = np.column_stack([i, i + 1, j, j + 1])
-            if up:
-                runs[:, :2] = above.children[runs[:, :2]]
-            if down:
-                runs[:, 2:] = below.children[runs[:, 2:]]
-            pending.append((*expand(runs), max(up - 1, 0), max(down - 1, 0)))
+            inside = (*_children(above, i, up), *_children(below, j, down))
+            pending.append((*expand(*inside), max(up - 1, 0), max(down - 1, 0)))
     alive_at_last = [~best.beat(bound) for _, _, bound in found]
     return (
         np.concatenate([i[alive] for (i, _, _), alive in zip(found, alive_at_last, strict=True)]),
@@ -185,14 +180,27 @@ def best(columns: Columns, sense: Sense, starts: Indices) -> Columns:
     )
 
 
-def expand(runs: Indices) -> tuple[Indices, Indices]:
-    """Every pair of every run."""
-    if len(runs) == 1:
-        start, stop, first, last = runs[0]
-        i, j = np.arange(start, stop), np.arange(first, last)
+def _children(level: Level, block: Indices, number: int) -> tuple[Indices, Indices]:
+    """First and end of what blocks of a level are split into; of the finest level, themselves."""
+    if not number:
+        return block, block + 1
+    return level.children[block], level.children[block + 1]
+
+
+def expand(
+    start: Indices, stop: Indices, first: Indices, last: Indices
+) -> tuple[Indices, Indices]:
+    """Every pair of every run: i from start to stop with j from first to last."""
+    if len(start) == 1:
+        i, j = np.arange(start[0], stop[0]), np.arange(first[0], last[0])
         return np.repeat(i, len(j)), np.tile(j, len(i))
-    wide = runs[:, 3] - runs[:, 2]
-    count = (runs[:, 1] - runs[:, 0]) * wide
-    run = np.repeat(np.arange(len(runs)), count)
-    offset = np.arange(len(run)) - np.repeat(np.cumsum(count) - count, count)
-    return runs[run, 0] + offset // wide[run], runs[run, 2] + offset % wide[run]
+    run, i = _spread(start, stop - start)
+    row, j = _spread(first[run], (last - first)[run])
+    return i[row], j
+
+
+def _spread(start: Indices, count: Indices) -> tuple[Indices, Indices]:
+    """For each range of whole numbers, its own number and what is in it, one after another."""
+    ends = np.cumsum(count)
+    number = np.repeat(np.arange(len(count)), count)
+    return number, np.arange(len(number)) + (start - ends + count)[number]
