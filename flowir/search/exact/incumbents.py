@@ -20,7 +20,7 @@ SLOTS = 4
 FEWEST, MOST = 1 << 8, 1 << 15
 """Slots of the stairs."""
 
-SAMPLE = 256
+SAMPLE = 64
 """Points of the front found so far that a block is compared with, in three or more losses."""
 
 TOGETHER = 16
@@ -45,7 +45,7 @@ class Incumbents:
             self._stairs.add(losses)
             return
         if self._front is not None:
-            losses = np.concatenate([self._front, losses[~self.beat(losses)]])
+            losses = np.concatenate([self._front, losses])
         self._front = losses[undominated(losses, None)]
         if losses.shape[1] == 2:
             self._stairs = _Stairs(self._front, self._options)

@@ -28,7 +28,7 @@ CHUNK = 1 << 16
 SPLIT = 2
 """Into how many a block is split."""
 
-FEW = 32
+FEW = 128
 """Blocks of the coarsest level."""
 
 SIGNS: Mapping[Sense, float] = {"more": -1.0, "less": 1.0, "ignored": 0.0}
