@@ -187,9 +187,7 @@ def _children(level: Level, block: Indices, number: int) -> tuple[Indices, Indic
     return level.children[block], level.children[block + 1]
 
 
-def expand(
-    start: Indices, stop: Indices, first: Indices, last: Indices
-) -> tuple[Indices, Indices]:
+def expand(start: Indices, stop: Indices, first: Indices, last: Indices) -> tuple[Indices, Indices]:
     """Every pair of every run: i from start to stop with j from first to last."""
     if len(start) == 1:
         i, j = np.arange(start[0], stop[0]), np.arange(first[0], last[0])
