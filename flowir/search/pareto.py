@@ -2,7 +2,8 @@
 
 Everything here minimises: what is better larger is given negated. Rows of a [N, K] array are
 points, columns objectives. A row dominates another if it is nowhere larger and somewhere smaller;
-equal rows do not dominate each other.
+equal rows do not dominate each other. Many rows of three or more objectives are left to moocore,
+which divides and conquers in O(N log^(K−2) N) (Kung, Luccio and Preparata, J. ACM 22, 1975).
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ Losses = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.intp]
 
-BLOCK = 256
-"""Rows compared with one another at once where there are more than three objectives."""
+FEW = 128
+"""Rows up to which every pair is compared where there are more than two objectives."""
 
 CHUNK = 2048
 """Rows whose gains in hypervolume are computed at once."""
@@ -33,19 +34,24 @@ def non_dominated(losses: Losses, *, duplicates: bool = False) -> Mask:
         ValueError: a value is NaN, so that nothing can be said.
     """
     rows, columns = losses.shape
+    if np.isnan(losses).any():
+        raise ValueError("a loss is NaN; leave out what is not known before comparing")
+    if columns > 2 and rows > FEW:
+        # Slow to import, and not needed for one or two objectives.
+        from moocore import is_nondominated
+
+        return np.asarray(is_nondominated(losses, keep_weakly=duplicates), dtype=np.bool_)
     mask = np.zeros(rows, dtype=np.bool_)
     if rows == 0:
         return mask
     if columns == 0:
         mask[: rows if duplicates else 1] = True
         return mask
-    if np.isnan(losses).any():
-        raise ValueError("a loss is NaN; leave out what is not known before comparing")
     order = np.lexsort(losses.T[::-1])
     ordered = losses[order]
     fresh = np.ones(rows, dtype=np.bool_)
     fresh[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
-    kept = _filters.get(columns, _block_scan)(ordered[fresh])
+    kept = _filters.get(columns, _pairwise)(ordered[fresh])
     if duplicates:
         mask[order] = kept[np.cumsum(fresh) - 1]
     else:
@@ -85,24 +91,6 @@ def _sort_scan(ordered: Losses) -> Mask:
     return kept
 
 
-def _staircase(ordered: Losses) -> Mask:
-    """Three objectives, distinct rows in lexicographic order.
-
-    Sweeps the first objective and keeps the staircase of the other two, in O(N log N) comparisons
-    (Kung, Luccio and Preparata, J. ACM 22, 1975).
-    """
-    kept = np.zeros(len(ordered), dtype=np.bool_)
-    second: list[float] = []
-    third: list[float] = []
-    for row, (_, y, z) in enumerate(ordered.tolist()):
-        place = bisect_right(second, y)
-        if place and third[place - 1] <= z:
-            continue
-        kept[row] = True
-        _insert_step(second, third, y, z)
-    return kept
-
-
 def _insert_step(second: list[float], third: list[float], y: float, z: float) -> None:
     """Put (y, z) on a staircase with `second` ascending and `third` descending."""
     start = bisect_left(second, y)
@@ -113,34 +101,14 @@ def _insert_step(second: list[float], third: list[float], y: float, z: float) ->
     third[start:stop] = [z]
 
 
-def _block_scan(ordered: Losses) -> Mask:
-    """Any number of objectives: each block against the front so far, then within itself.
-
-    In lexicographic order no row dominates an earlier one.
-    """
-    kept = np.zeros(len(ordered), dtype=np.bool_)
-    front = ordered[:0]
-    for start in range(0, len(ordered), BLOCK):
-        block = ordered[start : start + BLOCK]
-        alive = np.ones(len(block), dtype=np.bool_)
-        for part in range(0, len(front), BLOCK):
-            alive[alive] = ~_covered(block[alive], front[part : part + BLOCK])
-        rows = np.flatnonzero(alive)
-        rows = rows[~_covered(block[rows], block[rows], strict=True)]
-        kept[start + rows] = True
-        front = np.concatenate([front, block[rows]])
-    return kept
+def _pairwise(ordered: Losses) -> Mask:
+    """Any number of objectives, few distinct rows: by the definition, every pair."""
+    below = (ordered[None, :, :] <= ordered[:, None, :]).all(axis=2)
+    np.fill_diagonal(below, False)
+    return np.asarray(~below.any(axis=1))
 
 
-def _covered(rows: Losses, others: Losses, *, strict: bool = False) -> Mask:
-    """Which rows some other row is nowhere larger than; `strict` leaves out the row itself."""
-    below = np.asarray((others[None, :, :] <= rows[:, None, :]).all(axis=2))
-    if strict:
-        np.fill_diagonal(below, False)
-    return np.asarray(np.any(below, axis=1))
-
-
-_filters = {1: _minimum, 2: _sort_scan, 3: _staircase}
+_filters = {1: _minimum, 2: _sort_scan}
 
 
 def hypervolume(losses: Losses, reference: Sequence[float]) -> float:

@@ -35,6 +35,9 @@ SENSES: dict[str, Literal["with", "against", "less", "exact"]] = {
 LARGE = 2**31
 """Numbers of groups beyond this are made dense, so that their multiples fit 63 bits."""
 
+TOGETHER = 4096
+"""Options up to which those of all groups are compared at once."""
+
 DIGITS = np.int64(-256)
 """Losses are compared to 44 binary digits, so that rounding does not multiply equal options."""
 
@@ -132,6 +135,10 @@ def undominated(losses: Array, groups: Indices | None) -> Indices:
     if groups is None:
         return order[non_dominated(rounded[order])]
     order = order[np.argsort(groups[order], kind="stable")]
+    if len(order) <= TOGETHER:
+        # Rows of two groups are each better in one of these columns.
+        apart = np.column_stack([rounded, groups, -groups])
+        return order[non_dominated(apart[order])]
     edges = np.flatnonzero(np.diff(groups[order], prepend=-1, append=-1))
     return np.concatenate(
         [

@@ -44,7 +44,7 @@ def merge(
     runs = _runs(left, right)
     total = _pairs(runs)
     if total * states <= CHUNK:
-        rows = expand(runs)
+        rows = expand(*runs.T)
     else:
         rows = _reduced(left, right, columns, combine, keep, sense, width // states)
     return paired(left, right, columns, rows, combine, keep, sense)
@@ -185,12 +185,12 @@ def _pieces(runs: Indices, size: int) -> Iterable[tuple[Indices, Indices]]:
         for row in range(start, stop, step):
             end = min(row + step, stop)
             if waiting and pairs + (end - row) * (last - first) > size:
-                yield expand(np.array(waiting))
+                yield expand(*np.array(waiting).T)
                 waiting, pairs = [], 0
             waiting.append([row, end, first, last])
             pairs += (end - row) * (last - first)
     if waiting:
-        yield expand(np.array(waiting))
+        yield expand(*np.array(waiting).T)
 
 
 def _joined(

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
 from flowir.search.anytime import check
 from flowir.search.exact.columns import Array, Axis, Columns, Indices
-from flowir.search.exact.dominance import SENSES, Sense, losses, undominated
+from flowir.search.exact.dominance import SENSES, Sense, losses
+from flowir.search.exact.incumbents import Incumbents
 from flowir.search.exact.partial import Key
 
 Combine = Callable[[Columns, Columns], Columns]
@@ -25,17 +25,11 @@ Combine = Callable[[Columns, Columns], Columns]
 CHUNK = 1 << 16
 """Pairs × states worked out at once."""
 
-SPLIT = 4
+SPLIT = 2
 """Into how many a block is split."""
 
-FEW = 32
+FEW = 128
 """Blocks of the coarsest level."""
-
-SAMPLE = 256
-"""Points of the front found so far that a block is compared with, in three or more losses."""
-
-ROUNDING = 1e-12
-"""How much better a block may look, relatively, than rounding lets its best member be."""
 
 SIGNS: Mapping[Sense, float] = {"more": -1.0, "less": 1.0, "ignored": 0.0}
 """How rightness counts as a loss, where options are better one way only."""
@@ -82,7 +76,7 @@ class Level:
 
 
 def blocks(columns: Columns, size: int, sense: Sense, runs: Indices) -> list[Level]:
-    """Blocks of 1, 4, 16 … options, from the finest on, none across the end of a run."""
+    """Blocks of 1, 2, 4 … options, from the finest on, none across the end of a run."""
     edges = [0, *np.unique(runs).tolist(), size]
     spans = [(start, stop) for start, stop in pairwise(edges) if start < stop]
     longest = max(stop - start for start, stop in spans)
@@ -119,9 +113,9 @@ def sift(
         np.searchsorted(levels[-1].starts, runs[:, side : side + 2])
         for levels, side in ((left, 0), (right, 2))
     ]
-    best = _Incumbents()
+    best = Incumbents(len(left[0].starts) + len(right[0].starts))
     pending: list[tuple[Indices, Indices, int, int]] = []
-    pending.append((*expand(np.concatenate(spans, axis=1)), len(left) - 1, len(right) - 1))
+    pending.append((*expand(*spans[0].T, *spans[1].T), len(left) - 1, len(right) - 1))
     found: list[tuple[Indices, Indices, Array]] = []
     while pending:
         i, j, up, down = pending.pop()
@@ -135,56 +129,20 @@ def sift(
         if up == down == 0:
             best.add(bound)
         else:
-            for ends in (0, 1):
-                rows = above.starts[i + ends] - ends, below.starts[j + ends] - ends
-                best.add(_losses(combine, left[0].best, right[0].best, *rows, sign))
+            rows = above.starts[i], below.starts[j]
+            best.add(_losses(combine, left[0].best, right[0].best, *rows, sign))
         alive = ~best.beat(bound)
         i, j = i[alive], j[alive]
         if up == down == 0:
             found.append((i, j, bound[alive]))
         elif len(i):
-            runs = np.column_stack([i, i + 1, j, j + 1])
-            if up:
-                runs[:, :2] = above.children[runs[:, :2]]
-            if down:
-                runs[:, 2:] = below.children[runs[:, 2:]]
-            pending.append((*expand(runs), max(up - 1, 0), max(down - 1, 0)))
+            inside = (*_children(above, i, up), *_children(below, j, down))
+            pending.append((*expand(*inside), max(up - 1, 0), max(down - 1, 0)))
     alive_at_last = [~best.beat(bound) for _, _, bound in found]
     return (
         np.concatenate([i[alive] for (i, _, _), alive in zip(found, alive_at_last, strict=True)]),
         np.concatenate([j[alive] for (_, j, _), alive in zip(found, alive_at_last, strict=True)]),
     )
-
-
-class _Incumbents:
-    """The front of all pairs worked out so far."""
-
-    def __init__(self) -> None:
-        self._front: Array | None = None
-
-    def add(self, losses: Array) -> None:
-        """Let some more pairs be known."""
-        if self._front is not None:
-            losses = np.concatenate([self._front, losses[~self.beat(losses)]])
-        self._front = losses[undominated(losses, None)]
-
-    def beat(self, bounds: Array) -> npt.NDArray[np.bool_]:
-        """[n] which of these losses some known pair dominates, by more than rounding makes."""
-        assert self._front is not None
-        known = self._front
-        bounds = bounds - ROUNDING * np.abs(bounds)
-        if bounds.shape[1] == 0:
-            return np.zeros(len(bounds), dtype=np.bool_)
-        if bounds.shape[1] == 1:
-            return np.asarray(bounds[:, 0] > known[:, 0].min())
-        if bounds.shape[1] == 2:
-            place = np.searchsorted(known[:, 0], bounds[:, 0], side="right") - 1
-            return np.asarray((place >= 0) & (known[place, 1] < bounds[:, 1]))
-        known = known[:: -(-len(known) // SAMPLE)]
-        beaten = np.zeros(len(bounds), dtype=np.bool_)
-        for point in known:
-            beaten |= (point <= bounds).all(axis=1) & (point < bounds).any(axis=1)
-        return beaten
 
 
 def _losses(
@@ -222,14 +180,25 @@ def best(columns: Columns, sense: Sense, starts: Indices) -> Columns:
     )
 
 
-def expand(runs: Indices) -> tuple[Indices, Indices]:
-    """Every pair of every run."""
-    if len(runs) == 1:
-        start, stop, first, last = runs[0]
-        i, j = np.arange(start, stop), np.arange(first, last)
+def _children(level: Level, block: Indices, number: int) -> tuple[Indices, Indices]:
+    """First and end of what blocks of a level are split into; of the finest level, themselves."""
+    if not number:
+        return block, block + 1
+    return level.children[block], level.children[block + 1]
+
+
+def expand(start: Indices, stop: Indices, first: Indices, last: Indices) -> tuple[Indices, Indices]:
+    """Every pair of every run: i from start to stop with j from first to last."""
+    if len(start) == 1:
+        i, j = np.arange(start[0], stop[0]), np.arange(first[0], last[0])
         return np.repeat(i, len(j)), np.tile(j, len(i))
-    wide = runs[:, 3] - runs[:, 2]
-    count = (runs[:, 1] - runs[:, 0]) * wide
-    run = np.repeat(np.arange(len(runs)), count)
-    offset = np.arange(len(run)) - np.repeat(np.cumsum(count) - count, count)
-    return runs[run, 0] + offset // wide[run], runs[run, 2] + offset % wide[run]
+    run, i = _spread(start, stop - start)
+    row, j = _spread(first[run], (last - first)[run])
+    return i[row], j
+
+
+def _spread(start: Indices, count: Indices) -> tuple[Indices, Indices]:
+    """For each range of whole numbers, its own number and what is in it, one after another."""
+    ends = np.cumsum(count)
+    number = np.repeat(np.arange(len(count)), count)
+    return number, np.arange(len(number)) + (start - ends + count)[number]

@@ -19,9 +19,10 @@ from flowir.search.exact.merge import pruned, selected
 from flowir.search.exact.partial import PartialFront
 from flowir.search.exact.sift import SIGNS, best
 
-FINEST = -40
-COARSEST = 4
-"""Edges of the cells tried, as powers of 2: differences of rightness, of logarithms of amounts."""
+STEPS = 8
+FINEST, COARSEST = -40 * STEPS, 4 * STEPS
+"""Edges of the cells tried, as powers of 2 in eighths: differences of rightness, of logarithms of
+amounts."""
 
 NOTHING = -1e3
 NEVER = -2e3
@@ -98,7 +99,7 @@ def _cells(values: Array, apart: list[Array | Indices], most: int) -> Indices:
     found: Indices | None = None
     while fine < coarse or found is None:
         middle = (fine + coarse) // 2
-        grid = np.floor(values / 2.0**middle).astype(np.int64)
+        grid = np.floor(values / 2.0 ** (middle / STEPS)).astype(np.int64)
         grid -= grid.min(axis=0, initial=0)
         cells = numbered([*apart, *grid.T])
         if len(np.unique(cells)) <= most or middle == COARSEST:
