@@ -103,7 +103,7 @@ def _insert_step(second: list[float], third: list[float], y: float, z: float) ->
 
 def _pairwise(ordered: Losses) -> Mask:
     """Any number of objectives, few distinct rows: by the definition, every pair."""
-    below = (ordered[None, :, :] <= ordered[:, None, :]).all(axis=2)
+    below: Mask = np.asarray((ordered[None, :, :] <= ordered[:, None, :]).all(axis=2))
     np.fill_diagonal(below, False)
     return np.asarray(~below.any(axis=1))
 
