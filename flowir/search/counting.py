@@ -10,8 +10,9 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
+from flowir.search import space as limits
 from flowir.search.rules import Rules
-from flowir.search.space import MANY_STRUCTURES, UNREACHED, Space
+from flowir.search.space import UNREACHED, Space
 
 
 @dataclass(frozen=True)
@@ -42,16 +43,16 @@ def count(rules: Rules) -> Count:
     """
     merged = Space(rules.workflow)
     if not rules.forbidden:
-        found = list(islice(merged.structures(), MANY_STRUCTURES + 1))
-        if len(found) > MANY_STRUCTURES:
+        found = list(islice(merged.structures(), limits.MANY_STRUCTURES + 1))
+        if len(found) > limits.MANY_STRUCTURES:
             return _bound(rules)
         whole = _everything(rules)
         return Count(sum(map(merged.settings_of, found)), len(found), True, *whole)
     # Labels that rules tell apart can lead to the same workflow: told apart here, merged below.
     space = Space(rules.workflow, rules.forbidden, merged=False)
     space.require_some()
-    structures = list(islice(space.structures(), MANY_STRUCTURES + 1))
-    if len(structures) > MANY_STRUCTURES:
+    structures = list(islice(space.structures(), limits.MANY_STRUCTURES + 1))
+    if len(structures) > limits.MANY_STRUCTURES:
         return _bound(rules)
     tables = []
     for structure in structures:

@@ -9,7 +9,7 @@ import pytest
 
 from flowir.errors import SearchError
 from flowir.passes.flow_space_stats import statistics
-from flowir.search import counting, space
+from flowir.search import space
 from flowir.search.counting import count
 from flowir.search.rules import Rules
 from flowir.search.space import UNREACHED, Space
@@ -72,7 +72,7 @@ def test_what_is_too_large_to_count_is_bounded(seed: int, monkeypatch: pytest.Mo
     kept = tuple(tuple(range(len(d.configurations))) for d in workflow.decisions)
     rules = Rules(workflow, kept, random_rules(rng, workflow))
     points, *_ = written_out(rules)
-    monkeypatch.setattr(counting, "MANY_STRUCTURES", 0)
+    monkeypatch.setattr(space, "MANY_STRUCTURES", 0)
     monkeypatch.setattr(space, "MANY_SETTINGS", 0)
     if points:
         found = count(rules)
