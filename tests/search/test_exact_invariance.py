@@ -10,6 +10,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -214,8 +215,10 @@ def test_products_that_are_not_worked_out(
 def test_nothing_is_called_beaten_that_is_not(seed: int, columns: int, coarse: bool) -> None:
     """By whatever order things become known, and with ties in every column."""
     rng = np.random.default_rng(seed)
-    rows = rng.normal(size=(300, columns)) * 10.0 ** rng.integers(-3, 4, columns)
-    rows = np.round(rows, 1) if coarse else rows
+    scales = 10.0 ** rng.integers(-3, 4, columns).astype(np.float64)
+    rows: npt.NDArray[np.float64] = rng.normal(size=(300, columns)) * scales
+    if coarse:
+        rows = np.round(rows, 1)
     known, bounds = rows[:200], rows[100:]
     incumbents = Incumbents(int(rng.integers(1, 300)))
     for part in np.array_split(known, 3):
