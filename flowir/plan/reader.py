@@ -360,7 +360,7 @@ def _split(text: str) -> Iterator[str]:
 
 def _closed(line: str) -> str:
     """A line with its open quote and brackets closed, innermost first."""
-    scan: list[str] = []
+    open_: list[str] = []
     quote = ""
     for found in re.finditer(r"\\.|[\"'()\[\]{}]", line, re.DOTALL):
         mark = found[0]
@@ -369,10 +369,10 @@ def _closed(line: str) -> str:
         elif mark in "\"'":
             quote = mark
         elif mark in "([{":
-            scan.append({"(": ")", "[": "]", "{": "}"}[mark])
-        elif scan and mark == scan[-1]:
-            scan.pop()
-    return line + quote + "".join(reversed(scan))
+            open_.append({"(": ")", "[": "]", "{": "}"}[mark])
+        elif open_ and mark == open_[-1]:
+            open_.pop()
+    return line + quote + "".join(reversed(open_))
 
 
 def _number(head: re.Match[str]) -> int | None:
