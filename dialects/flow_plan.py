@@ -141,11 +141,16 @@ class PlanShapeAttr(ParametrizedAttribute):
             if parser.parse_optional_punctuation("<") is None:
                 return _twice(number())
             start = parser.pos
-            rates = parse_fields(parser, {"right": number, "wrong": number})
+            found = parse_fields(parser, {"right": number, "wrong": number})
             parser.parse_punctuation(">")
+            rates = [
+                rate
+                for name in ("right", "wrong")
+                if isinstance(rate := found.get(name), FloatData)
+            ]
             if len(rates) != 2:
                 parser.raise_error("replan: give both `right` and `wrong`, or one number", start)
-            return ArrayAttr([rates["right"], rates["wrong"]])
+            return ArrayAttr(rates)
 
         with parser.in_angle_brackets():
             fields = parse_fields(
