@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from math import fsum, isfinite
 
@@ -30,6 +31,8 @@ from flowir.dialects.flow_traits import InvocationEffect
 from flowir.dialects.flow_types import text
 from flowir.dialects.literals import float_text, parse_fields, parse_float
 from flowir.plan.checks import JOIN
+
+_NAME = re.compile(r"[A-Za-z_][\w.\-]*", re.ASCII)
 
 MOST_TASKS = 1000
 """Tasks of one plan where the op does not say."""
@@ -341,6 +344,10 @@ def verify_plan_tools(op: Operation, symbols: Symbols) -> None:
             )
         if name == JOIN:
             raise fail(op, f"a plan ends in {JOIN}(), so no tool can have that name; rename it")
+        if _NAME.fullmatch(name) is None:
+            raise fail(
+                op, f'no plan can call a tool named "{name}"; use letters of ASCII, digits and _'
+            )
 
 
 def planned_tools(op: PlanOp, symbols: Symbols) -> Iterable[ToolOp]:

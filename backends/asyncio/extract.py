@@ -123,6 +123,7 @@ def read_library(package: str, modules: Iterable[str]) -> Library:
                 decorators: list[ast.expr] = getattr(node, "decorator_list", [])
                 first = min([node.lineno, *(d.lineno for d in decorators)])
                 text = "\n".join(lines[first - 1 : node.end_lineno])
+                assert name not in definitions, f"{package}: two definitions of {name}"
                 definitions[name] = Definition(module, name, text)
     return Library(definitions, imports | {"Literal": "from typing import"})
 
