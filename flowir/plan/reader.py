@@ -22,7 +22,7 @@ from flowir.plan.events import Event, Join, Thought
 from flowir.plan.signatures import Parameter, Signature
 from flowir.plan.values import Value
 
-END = "<END_OF_PLAN>"
+END_OF_PLAN = "<END_OF_PLAN>"
 MAX_HELD = 20_000
 """Characters over which a literal may go on, lines later."""
 
@@ -195,7 +195,7 @@ class PlanReader:
         if (thought := _THOUGHT.match(line)) is not None:
             yield Thought(thought[1].strip(), number)
             return
-        if line.strip().startswith(END):
+        if line.strip().startswith(END_OF_PLAN):
             self._over = True
             yield from self._checks.end(number, 1)
             return
@@ -216,7 +216,7 @@ class PlanReader:
         self, head: re.Match[str], read: NotRead, line: str, number: int, last: bool
     ) -> Iterator[Event]:
         """A task whose arguments are no literals."""
-        code = line.split(END)[0]
+        code = line.split(END_OF_PLAN)[0]
         end = code.rfind(")")
         comment = code.rfind(" #")
         if comment >= 0 and head.end() <= code.rfind(")", 0, comment):

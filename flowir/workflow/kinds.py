@@ -17,7 +17,7 @@ Label = NewType("Label", str)
 
 
 def kind_of(hint: Any, where: str) -> Attribute:
-    """`str`, `bool`, `Label`, `Literal[...]`, `list[T]`, `dict` or `Any` as a type.
+    """`str`, `bool`, `int`, `float`, `Label`, `Literal[...]`, `list[T]`, `dict` or `Any` as a type.
 
     Raises:
         WorkflowError: any other hint.
@@ -29,6 +29,8 @@ def kind_of(hint: Any, where: str) -> Attribute:
         Label: label,
         Any: json,
         dict: json,
+        int: json,
+        float: json,
     }
     try:
         if hint in plain:
@@ -46,7 +48,7 @@ def kind_of(hint: Any, where: str) -> Attribute:
         return boolean  # a verdict with its reason
     raise WorkflowError(
         f"{where}: the type {hint!r} has no counterpart; "
-        "use str, bool, Label, Literal[...], list[T] or dict"
+        "use str, bool, int, float, Label, Literal[...], list[T] or dict"
     )
 
 

@@ -13,6 +13,7 @@ from xdsl.ir import Attribute, Block, Operation, Region
 from xdsl.utils.exceptions import VerifyException
 
 from flowir.dialects import flow
+from flowir.dialects.plan_signature import parameters_of
 from flowir.errors import WorkflowError
 from flowir.workflow.declarations import Tool
 from flowir.workflow.display import ShownModule
@@ -143,6 +144,10 @@ def _trace(
         elif name not in ops:
             declared[name] = what
             ops[name] = what.op.clone()
+    for name, planned in trace.planned.items():
+        ops[name].properties["takes"] = parameters_of(planned)
+        if planned.about:
+            ops[name].properties["about"] = StringAttr(planned.about)
     ops[entry.name] = flow.WorkflowOp.create(
         properties=dict(entry.op.properties), regions=[Region(block)]
     )
