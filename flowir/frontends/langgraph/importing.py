@@ -11,11 +11,11 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
 
-from flowir.frontends.langgraph.adapters import Adapters
-from flowir.frontends.langgraph.builder import read_graph
 from flowir.frontends.langgraph.facts import GraphFacts, GraphImportError, Lint, Question
 from flowir.frontends.langgraph.lints import lints
-from flowir.frontends.langgraph.lower import Options, lower
+from flowir.frontends.langgraph.lowering.adapters import Adapters
+from flowir.frontends.langgraph.lowering.workflow import Options, lower
+from flowir.frontends.langgraph.reading.builder import read_graph
 
 
 @dataclass(frozen=True)

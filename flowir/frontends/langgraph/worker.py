@@ -11,10 +11,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from flowir.frontends.langgraph.builder import read_graph
 from flowir.frontends.langgraph.facts import GraphImportError
 from flowir.frontends.langgraph.importing import facts_document, from_langgraph
 from flowir.frontends.langgraph.lints import lints
+from flowir.frontends.langgraph.reading.builder import read_graph
 
 
 def main(answer: str, request: str) -> None:

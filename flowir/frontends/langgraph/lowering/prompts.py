@@ -9,11 +9,17 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import TYPE_CHECKING, Any
 
-from flowir.frontends.langgraph import source
-from flowir.frontends.langgraph.source import Function
+from flowir.frontends.langgraph.reading.functions import (
+    Function,
+    argument,
+    called_name,
+    constant,
+    local_value,
+)
+from flowir.frontends.langgraph.reading.model_calls import MODEL_METHODS, called_model
 
 if TYPE_CHECKING:
-    from flowir.frontends.langgraph.node_code import NodeCode
+    from flowir.frontends.langgraph.lowering.node_code import NodeCode
 
 Piece = str | ast.expr
 """Of a prompt: text as it is, or an expression whose value is shown."""
@@ -43,17 +49,15 @@ class Invocation:
 def invocation_of(function: Function, call: ast.Call) -> Invocation | None:
     """What a call asks of a model; None where it calls none."""
     match call.func:
-        case ast.Attribute(base, method) if method in source.MODEL_METHODS:
-            model = source.called_model(function, base)
+        case ast.Attribute(base, method) if method in MODEL_METHODS:
+            model = called_model(function, base)
         case _:
             return None
     if model is None:
         return None
     if method not in ("invoke", "ainvoke"):
         return Invocation(model, problem=f"calls a model by .{method}, not .invoke")
-    while (
-        isinstance(base, ast.Name) and (given := source.local_value(function, base.id)) is not None
-    ):
+    while isinstance(base, ast.Name) and (given := local_value(function, base.id)) is not None:
         base = given
     if (schema := _schema(function, base)) is not None:
         return Invocation(model, schema)
@@ -116,7 +120,7 @@ def messages_of(
     code: NodeCode, call: ast.Call, found: Invocation, local: Mapping[str, ast.expr]
 ) -> dict[str, list[Piece]]:
     """The system prompt and the prompt, in pieces."""
-    given = call.args[0] if call.args else source.argument(call, "input", 0)
+    given = call.args[0] if call.args else argument(call, "input", 0)
     if given is None or len(call.args) > 1:
         code.refuse(call, "calls a model with a configuration of its own")
     if found.template is not None:
@@ -141,7 +145,7 @@ def _message(code: NodeCode, item: ast.expr) -> tuple[str, ast.expr]:
     content: ast.expr | None = None
     match item:
         case ast.Call():
-            role, content = source._called(item), source.argument(item, "content", 0)
+            role, content = called_name(item), argument(item, "content", 0)
         case ast.Tuple([ast.Constant(role), content]):
             pass
         case ast.Dict(keys, values):
@@ -213,7 +217,7 @@ def _pieces(code: NodeCode, tree: ast.expr) -> list[Piece]:
         case ast.Name(name) if isinstance(given := code.function.names.get(name), str):
             return [given]
         case ast.Call(ast.Attribute(base, "format"), [], keywords) if isinstance(
-            template := source.constant(code.function, base), str
+            template := constant(code.function, base), str
         ):
             values_by_name = {k.arg: k.value for k in keywords if k.arg is not None}
             return _filled(code, template, values_by_name, tree)
