@@ -20,6 +20,8 @@ def run(
     inputs: Sequence[str],
     result: str | None,
     only_facts: bool,
+    trace: str | None,
+    record: str | None,
     time_limit_s: float,
 ) -> None:
     """Import a graph, write both files, and say what was found.
@@ -37,6 +39,8 @@ def run(
         inputs=tuple(inputs),
         result=result,
         only_facts=only_facts,
+        trace=trace,
+        record=record,
         time_limit_s=time_limit_s,
     )
     if only_facts:

@@ -12,9 +12,10 @@ from types import ModuleType
 from typing import Any
 
 from flowir.frontends.langgraph.facts import GraphImportError
-from flowir.frontends.langgraph.importing import facts_document, from_langgraph
+from flowir.frontends.langgraph.importing import facts_document, from_langgraph, observed_graph
 from flowir.frontends.langgraph.lints import lints
 from flowir.frontends.langgraph.reading.builder import read_graph
+from flowir.frontends.langgraph.runs.recording import read_inputs, record
 
 
 def main(answer: str, request: str) -> None:
@@ -39,15 +40,20 @@ def answer_to(asked: dict[str, Any]) -> dict[str, Any]:
         raise GraphImportError(f"{place} has no {name!r}{_graphs(module)}")
     compiled = getattr(module, name)
     shown = f"{module.__name__}:{name}"
+    failed: list[str] = []
+    if asked["record"] is not None:
+        if not hasattr(compiled, "ainvoke"):
+            read_graph(compiled, shown)  # says what it is instead
+        failed = record(compiled, read_inputs(asked["record"]), asked["trace"], shown)
     if asked["only_facts"]:
-        facts = read_graph(compiled, shown)
+        facts, _, notes = observed_graph(compiled, shown, asked["trace"])
         return {
             "ir": "",
             "adapters": "",
             "facts": facts_document(facts),
             "questions": [],
             "lints": list(map(str, lints(facts))),
-            "notes": list(facts.unknown),
+            "notes": [*facts.unknown, *failed, *notes],
         }
     result = from_langgraph(
         compiled,
@@ -56,6 +62,7 @@ def answer_to(asked: dict[str, Any]) -> dict[str, Any]:
         bounds=asked["bounds"],
         inputs=tuple(asked["inputs"]),
         result=asked["result"],
+        trace=asked["trace"],
     )
     return {
         "ir": result.text,
@@ -63,7 +70,7 @@ def answer_to(asked: dict[str, Any]) -> dict[str, Any]:
         "facts": facts_document(result.facts),
         "questions": list(map(str, result.questions)),
         "lints": list(map(str, result.lints)),
-        "notes": [*result.facts.unknown, *result.notes],
+        "notes": [*result.facts.unknown, *failed, *result.notes],
     }
 
 

@@ -14,6 +14,7 @@ from xdsl.dialects.builtin import (
     SymbolRefAttr,
 )
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.rewriter import Rewriter
 
 from flowir.dialects import flow
 from flowir.dialects.dse import ConfigAttr, SpaceAttr
@@ -173,7 +174,7 @@ class Building:
         cases: Mapping[str, Callable[[], Env]],
         env: Env,
         live: set[str] | None,
-        weights: Sequence[float] | None = None,
+        weights: tuple[Sequence[float], str] | None = None,
     ) -> Env:
         """One region per label; gives the state after it.
 
@@ -181,7 +182,7 @@ class Building:
 
         Args:
             live: keys that somebody reads later; None for all.
-            weights: how often each case is taken, where that is known.
+            weights: how often each case is taken, and how that is known; None where it is not.
         """
         outer, blocks, after = self.block, [], []
         for case in cases.values():
@@ -209,13 +210,15 @@ class Building:
             "site": self.site(f"{on.name_hint}.branch"),
         }
         if weights is not None:
-            properties["weights"] = ArrayAttr(map(FloatData, weights))
+            properties["weights"] = ArrayAttr(map(FloatData, weights[0]))
         op = flow.BranchOp.build(
             operands=[on],
             result_types=[given[0].type],
             properties=properties,
             regions=[[Region(block) for block in blocks], []],
         )
+        if weights is not None:
+            op.attributes["flowir.runs"] = StringAttr(weights[1])
         result = self.add(op, changed[0] if single else "_".join(changed) or "done")
         if single:
             return {**env, changed[0]: result}
@@ -236,7 +239,7 @@ class Building:
         def lines(names: Sequence[str]) -> list[str]:
             return dict_lines([key for key, _ in there], names, may_miss, "return ")
 
-        return self.tool("_".join(["pack", *(key for key, _ in there)]), there, lines, json)
+        return self.tool("_".join(["pack", *(k.strip("_") for k, _ in there)]), there, lines, json)
 
     def pick(self, value: SSAValue, key: str, kind: Attribute, sure: bool = True) -> SSAValue:
         """One value of several that were packed; None where it may not be there and is not."""
@@ -266,8 +269,7 @@ class Building:
         for op in reversed(list(block.ops)):
             if isinstance(op, flow.CallOp) and op.callee.root_reference.data in pure:
                 if not op.output.uses:
-                    op.detach()
-                    op.erase()
+                    Rewriter.erase_op(op)
                 continue
             for region in op.regions:
                 self.drop_unused(region.block)

@@ -38,7 +38,8 @@ class Channel:
             raise GraphImportError(f"the reducer of {self.key!r} cannot be imported by its name")
         if module.startswith("langgraph."):
             raise GraphImportError(
-                f"{self.key!r} is a history of messages, which flow values do not have"
+                f"the state key {self.key!r} is a history of messages, which flow values do not "
+                "have; keep what nodes need in keys of text"
             )
         return f"{build.adapters.alias(module)}.{name}"
 
@@ -48,6 +49,8 @@ class Channel:
         Raises:
             GraphImportError: it is not an empty list, dict, text or zero.
         """
+        if getattr(self.reducer, "__module__", "").startswith("langgraph."):
+            self.name_of_reducer(build)
         if self.empty == "None":
             raise GraphImportError(
                 f"{self.key!r} has a reducer and begins as something that is no list, dict, text "

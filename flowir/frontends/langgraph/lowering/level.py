@@ -202,7 +202,9 @@ class Level:
         assert function is not None
         return function, "ast"
 
-    def _weights(self, name: str, on: SSAValue, ends: Mapping[str, str]) -> list[float] | None:
+    def _weights(
+        self, name: str, on: SSAValue, ends: Mapping[str, str]
+    ) -> tuple[tuple[float, ...], str] | None:
         """How often each case is taken, as recorded runs say; else it is asked for."""
         path = self.path(name)
         shares = self.owner.options.runs.shares(path, list(ends))
@@ -210,8 +212,7 @@ class Level:
             attribute = f"weight of the cases at {on.name_hint!r}"
             self.owner.ask(path, "how often each case is taken", attribute)
             return None
-        self.owner.notes.append(f"{path}: {shares.said}")
-        return list(shares.values)
+        return shares.values, shares.said
 
     def _fan_out(self, name: str, targets: list[str], env: Env, visits: Visits) -> tuple[str, Env]:
         """Several nodes at once; the state when all of them have come to where they meet."""

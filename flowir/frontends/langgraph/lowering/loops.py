@@ -52,7 +52,7 @@ def refine(
     block.add_op(flow.YieldOp(given))
     build.block = outer
     checker = _checker(level, last, leaving, initial)
-    _ask_about_checker(level, last, checker, leaving)
+    _ask_about_checker(level, last, checker, list(ends))
     op = flow.RefineOp.build(
         operands=[initial, []],
         result_types=[json],
@@ -147,8 +147,8 @@ def _checker(level: Level, last: str, leaving: tuple[str, ...], initial: SSAValu
         )
 
 
-def _ask_about_checker(level: Level, last: str, checker: str, leaving: tuple[str, ...]) -> None:
-    shares = level.owner.options.runs.shares(level.path(last), list(leaving))
+def _ask_about_checker(level: Level, last: str, checker: str, answers: list[str]) -> None:
+    shares = level.owner.options.runs.shares(level.path(last), answers)
     seen = "" if shares is None else f"; {shares.said}"
     level.owner.ask(
         f"@{checker}",

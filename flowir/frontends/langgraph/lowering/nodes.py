@@ -11,7 +11,9 @@ from xdsl.ir import Attribute, SSAValue
 from flowir.dialects.flow_types import json, label
 from flowir.frontends.langgraph.facts import END, START, GraphImportError
 from flowir.frontends.langgraph.lowering.building import GOTO, Env, dict_lines
+from flowir.frontends.langgraph.lowering.channels import keys_of
 from flowir.frontends.langgraph.lowering.node_code import NodeCode
+from flowir.frontends.langgraph.lowering.prompts import TOOL_CALLS
 from flowir.frontends.langgraph.reading.builder import subgraph_of
 from flowir.frontends.langgraph.reading.functions import Function, calls_function, function_of
 from flowir.frontends.langgraph.reading.model_calls import model_calls
@@ -69,6 +71,11 @@ class NodeLowering:
             goes = bool(self.level.shape.commands(name))
             if (problem := command_problem(function, goes)) is not None:
                 raise refuse(name, problem)
+        module = str(getattr(function.value, "__module__", ""))
+        if module.startswith(("langgraph.", "langchain")):
+            raise GraphImportError(
+                f"node {path!r} is part of a prebuilt agent ({module}): {TOOL_CALLS}"
+            )
         if facts.attempts > 1:
             self.owner.notes.append(
                 f"{path} is retried by LangGraph; flowir repeats requests in one place"
@@ -197,8 +204,10 @@ class NodeLowering:
             raise self.level.refuse(
                 name, "is a subgraph that shares a key with a reducer: it adds twice"
             )
-        inside = {key: env[key] for key in shared if key in env}
+        given = set(keys_of(graph.builder.input_schema))
+        inside = {key: env[key] for key in shared if key in env and key in given}
         with self.build.at(self.level.path(name), "builder"):
             inside = graph.begin(inside)
         inside = graph.chain(START, END, inside, {})
-        return {**env, **{key: inside[key] for key in shared if key in inside}}
+        results = [key for key in graph.results() if key in shared and key in inside]
+        return {**env, **{key: inside[key] for key in results}}

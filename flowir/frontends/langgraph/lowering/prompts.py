@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import TYPE_CHECKING, Any
 
+from flowir.dialects.flow_types import ListType
 from flowir.frontends.langgraph.reading.functions import (
     Function,
     argument,
@@ -17,6 +18,7 @@ from flowir.frontends.langgraph.reading.functions import (
     local_value,
 )
 from flowir.frontends.langgraph.reading.model_calls import MODEL_METHODS, called_model
+from flowir.frontends.langgraph.reading.state import read_key
 
 if TYPE_CHECKING:
     from flowir.frontends.langgraph.lowering.node_code import NodeCode
@@ -26,6 +28,16 @@ Piece = str | ast.expr
 
 _ROLES = {"SystemMessage": "system", "HumanMessage": "user", "system": "system", "user": "user"}
 _ROLES["human"] = "user"
+
+TOOL_CALLS = (
+    "lets a model call tools: it is sent a history of messages with calls and results, and a flow "
+    "agent one system prompt and one prompt; have it name the tool in a structured answer and "
+    "route on that, or let it plan all calls (flow.plan)"
+)
+HISTORY = (
+    "sends a history of messages, and a flow agent is sent one system prompt and one prompt; keep "
+    "what it needs in keys of text, and write the prompt from those"
+)
 
 
 @dataclass(frozen=True)
@@ -62,6 +74,8 @@ def invocation_of(function: Function, call: ast.Call) -> Invocation | None:
     if (schema := _schema(function, base)) is not None:
         return Invocation(model, schema)
     if isinstance(base, ast.Call):
+        if called_name(base) == "bind_tools":
+            return Invocation(model, problem=TOOL_CALLS)
         name = ast.unparse(base.func)
         return Invocation(model, problem=f"calls a model made by {name}(…), which is not followed")
     return _of_object(model, function.resolve(base))
@@ -112,7 +126,7 @@ def _of_object(model: Any, value: Any) -> Invocation:
         return Invocation(model, None, template, gives_text)
     bound = next((s for s in [value, *steps] if isinstance(s, RunnableBinding)), None)
     if bound is not None and "tools" in bound.kwargs:
-        return Invocation(model, problem="lets a model call tools, which flow IR has as flow.plan")
+        return Invocation(model, problem=TOOL_CALLS)
     return Invocation(model, problem=f"calls a model inside a {type(value).__name__}")
 
 
@@ -127,17 +141,40 @@ def messages_of(
         return _of_template(code, found.template, given)
     while isinstance(given, ast.Name) and given.id in local:
         given = local[given.id]
+    if isinstance(given, ast.BinOp) and any(
+        isinstance(part, ast.List) for part in (given.left, given.right)
+    ):
+        code.refuse(call, HISTORY)
     if not isinstance(given, ast.List):
+        _check_text(code, given, local)
         return {"user": _pieces(code, given)}
     messages: dict[str, list[Piece]] = {}
     for item in given.elts:
         role, content = _message(code, item)
         if role in messages or (role == "system" and messages):
             code.refuse(item, "sends more than one system prompt and then one prompt")
+        _check_text(code, content, local)
         messages[role] = _pieces(code, content)
     if "user" not in messages:
         code.refuse(given, "sends no prompt but a system prompt")
     return messages
+
+
+def _check_text(code: NodeCode, tree: ast.expr, local: Mapping[str, ast.expr]) -> None:
+    """A value of the state that is sent as it is must be text: a list is several messages."""
+    key = read_key(tree, code.function.state)
+    if key is not None and key in code.env and isinstance(code.env[key].type, ListType):
+        code.refuse(tree, HISTORY)
+    if isinstance(tree, ast.Name) and tree.id in local:
+        _check_known(code, local[tree.id], tree)
+
+
+def _check_known(code: NodeCode, tree: ast.expr, where: ast.expr) -> None:
+    known = code.known.get(tree.id) if isinstance(tree, ast.Name) else None
+    if isinstance(tree, ast.List | ast.ListComp) or (
+        known is not None and isinstance(known.value.type, ListType)
+    ):
+        code.refuse(where, HISTORY)
 
 
 def _message(code: NodeCode, item: ast.expr) -> tuple[str, ast.expr]:
@@ -158,7 +195,7 @@ def _message(code: NodeCode, item: ast.expr) -> tuple[str, ast.expr]:
         case _:
             pass
     if role not in _ROLES or content is None:
-        code.refuse(item, "sends a history of messages, which flow values do not have")
+        code.refuse(item, HISTORY)
     return _ROLES[role], content
 
 

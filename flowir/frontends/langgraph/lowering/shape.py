@@ -128,7 +128,7 @@ class Shape:
         for node in self._facts.nodes:
             if node.name == path or node.name.startswith(f"{path}/"):
                 found |= set(node.writes)
-        return found
+        return found & set(self._keys_of_state)  # a subgraph has keys of its own
 
     def writes_between(self, start: str, stop: str) -> list[str]:
         """Keys that may be written from `start` on, before `stop`."""

@@ -103,7 +103,10 @@ class Lowering:
             said = [c.said for n in nodes for c in self.options.runs.calls(n)]
             if said:
                 agent.attributes["flowir.runs"] = StringAttr("; ".join(said))
-        declared = [*self.build.agents.values(), *self.build.tools.values()]
+        declared: list[flow.AgentOp | flow.ToolOp] = [
+            *self.build.agents.values(),
+            *self.build.tools.values(),
+        ]
         return [op for op in declared if op.sym_name.data in called]
 
     def _free(self, name: str) -> str:

@@ -89,7 +89,7 @@ class Statistics:
     def widths(self, node: str, worker: str) -> Sizes | None:
         """How many items a router sent to a worker."""
         name = worker.rpartition("/")[2]
-        found = [d.sends[name] for d in self._decisions.get(node, ()) if name in d.sends]
+        found = [d.sends.get(name, 0) for d in self._decisions.get(node, ()) if not d.answers]
         return self._sizes(found, "items")
 
     def turns(self, loop: Loop) -> Sizes | None:
@@ -134,7 +134,7 @@ class Statistics:
         seconds = _mean(call.seconds for call in made)
         given = _mean(call.input_tokens for call in made)
         taken = _mean(call.output_tokens for call in made)
-        parts = [f"{model}: {self._times(len(made))}"]
+        parts = [f"{node}: {model}", self._times(len(made))]
         if seconds is not None:
             parts.append(f"{seconds:.3g} s")
         if given is not None and taken is not None:
