@@ -48,8 +48,14 @@ def run(
     else:
         assert out is not None
         beside = Path(out).with_name(f"{adapters}.py")
-        _write({beside: loaded.adapters, Path(out): loaded.ir})
+        files = {beside: loaded.adapters, Path(out): loaded.ir}
+        calls = Path(out).with_name(f"{Path(out).stem}_calls.csv")
+        if loaded.observations:
+            files[calls] = loaded.observations
+        _write(files)
         click.echo(f"wrote {out}, and {beside} with the code of its tools")
+        if loaded.observations:
+            click.echo(f"wrote {calls}: the model calls of the runs, as a profile")
     _print_rest(loaded)
 
 

@@ -17,6 +17,7 @@ from flowir.frontends.langgraph.lints import lints
 from flowir.frontends.langgraph.lowering.adapters import Adapters
 from flowir.frontends.langgraph.lowering.workflow import Options, lower
 from flowir.frontends.langgraph.reading.builder import read_graph
+from flowir.frontends.langgraph.runs.observations import observations
 from flowir.frontends.langgraph.runs.observing import with_runs
 from flowir.frontends.langgraph.runs.statistics import NO_RUNS, Statistics
 from flowir.frontends.langgraph.runs.traces import read_runs
@@ -32,6 +33,7 @@ class Imported:
         facts: all that was read, also what flow IR has no place for.
         questions: what the source does not say, and where an answer goes.
         notes: what was taken how.
+        observations: a profile as CSV of the model calls in recorded runs; empty without any.
     """
 
     module: ModuleOp
@@ -40,6 +42,7 @@ class Imported:
     questions: tuple[Question, ...]
     lints: tuple[Lint, ...]
     notes: tuple[str, ...]
+    observations: str = ""
 
     @property
     def text(self) -> str:
@@ -83,18 +86,19 @@ def from_langgraph(
     options = Options(dict(bounds or {}), inputs, result, runs)
     _check_bounds(facts, options)
     tools = Adapters(adapters, name)
-    module, questions, notes = lower(compiled, facts, tools, options)
+    lowered = lower(compiled, facts, tools, options)
     try:
-        module.verify()
+        lowered.module.verify()
     except VerifyException as error:
         raise GraphImportError(f"{name} does not make a valid workflow: {error}") from error
     return Imported(
-        module,
+        lowered.module,
         tools.text(),
         facts,
-        tuple(questions),
+        lowered.questions,
         tuple(lints(facts)),
-        tuple(dict.fromkeys([*seen, *notes])),
+        tuple(dict.fromkeys([*seen, *lowered.notes])),
+        observations(lowered.module, lowered.nodes_of, runs),
     )
 
 

@@ -31,12 +31,14 @@ class Loaded:
     Attributes:
         ir: the text of the module; empty where only facts were asked for.
         adapters: the text of the Python file beside it.
+        observations: model calls of recorded runs, as a CSV profile; empty without any.
         facts: as `facts_document` has them.
         questions, lints, notes: in words.
     """
 
     ir: str
     adapters: str
+    observations: str
     facts: dict[str, Any]
     questions: list[str]
     lints: list[str]

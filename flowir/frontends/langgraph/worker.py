@@ -50,6 +50,7 @@ def answer_to(asked: dict[str, Any]) -> dict[str, Any]:
         return {
             "ir": "",
             "adapters": "",
+            "observations": "",
             "facts": facts_document(facts),
             "questions": [],
             "lints": list(map(str, lints(facts))),
@@ -67,6 +68,7 @@ def answer_to(asked: dict[str, Any]) -> dict[str, Any]:
     return {
         "ir": result.text,
         "adapters": result.adapters,
+        "observations": result.observations,
         "facts": facts_document(result.facts),
         "questions": list(map(str, result.questions)),
         "lints": list(map(str, result.lints)),

@@ -38,16 +38,30 @@ class Options:
     runs: Statistics = NO_RUNS
 
 
-def lower(
-    compiled: Any, facts: GraphFacts, adapters: Adapters, options: Options
-) -> tuple[ModuleOp, list[Question], list[str]]:
-    """The module, what to ask its owner, and notes on what was taken how.
+@dataclass(frozen=True)
+class Lowered:
+    """A module, what to ask its owner, and notes on what was taken how.
+
+    Attributes:
+        nodes_of: paths of the nodes that call each agent.
+    """
+
+    module: ModuleOp
+    questions: tuple[Question, ...]
+    notes: tuple[str, ...]
+    nodes_of: Mapping[str, list[str]]
+
+
+def lower(compiled: Any, facts: GraphFacts, adapters: Adapters, options: Options) -> Lowered:
+    """A graph as a module.
 
     Raises:
         GraphImportError: a part that cannot be written faithfully; the message names it.
     """
     lowering = Lowering(Building(adapters), options, facts)
-    return lowering.workflow(compiled), lowering.questions, lowering.notes
+    module = lowering.workflow(compiled)
+    nodes_of = lowering.build.nodes_of
+    return Lowered(module, tuple(lowering.questions), tuple(lowering.notes), nodes_of)
 
 
 class Lowering:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flowir.frontends.langgraph.facts import Branch, Edge, GraphFacts, Model, Node, Via
-from flowir.frontends.langgraph.runs.statistics import Statistics
+from flowir.frontends.langgraph.runs.statistics import Statistics, same_model
 
 
 def with_runs(facts: GraphFacts, runs: Statistics) -> tuple[GraphFacts, list[str]]:
@@ -37,17 +37,12 @@ def _node(node: Node, runs: Statistics, notes: list[str]) -> Node:
     said = {model.name for model in node.models}
     if not node.models:
         return replace(node, models=tuple(Model(name, Via.RUN) for name in called))
-    if other := [name for name in called if not _same(name, said)]:
+    if other := [name for name in called if not same_model(name, said)]:
         notes.append(
             f"{node.name}: runs called {', '.join(other)}, where the source says "
             f"{', '.join(sorted(said))}"
         )
     return node
-
-
-def _same(name: str, said: set[str]) -> bool:
-    """Whether runs and source mean one model: providers answer with dated names."""
-    return any(name == other or name.startswith(f"{other}-20") for other in said)
 
 
 def _branch(branch: Branch, facts: GraphFacts, runs: Statistics, notes: list[str]) -> Branch:

@@ -188,3 +188,8 @@ def _turns(visits: Sequence[Visit], header: str, entries: set[str]) -> list[int]
 def _mean(values: Iterable[float | int | None]) -> float | None:
     known = [value for value in values if value is not None]
     return fmean(known) if known else None
+
+
+def same_model(name: str, said: set[str]) -> bool:
+    """Whether a run's model is one of those that are said: providers answer with dated names."""
+    return any(name == other or name.startswith(f"{other}-20") for other in said)
