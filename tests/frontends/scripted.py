@@ -45,6 +45,7 @@ class Script:
         return json.dumps(
             {
                 "step": ("poem", "story", "joke")[number % 3],
+                "who": ("research", "write", "finish")[number % 3],
                 "grade": ("funny", "not funny")[number % 2],
                 "feedback": f"more {number % 97}" if number % 3 else "",
                 "subjects": [f"subject {i}" for i in range(1, count + 2)],

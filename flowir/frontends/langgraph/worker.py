@@ -85,15 +85,38 @@ def imported(place: str) -> ModuleType:
     sys.path.insert(0, str(Path.cwd()))
     name = place
     if place.endswith(".py"):
-        path = Path(place).resolve()
-        if not path.is_file():
-            raise GraphImportError(f"there is no file {place}")
-        sys.path.insert(0, str(path.parent))
-        name = path.stem
+        name, folder = _module_of(place)
+        sys.path.insert(0, str(folder))
     try:
         return importlib.import_module(name)
     except BaseException as error:
         raise GraphImportError(f"{place} fails on import: {_where(error, name)}") from error
+
+
+def _module_of(place: str) -> tuple[str, Path]:
+    """The name under which a file is imported, and the folder from which."""
+    path = Path(place).resolve()
+    if not path.is_file():
+        raise GraphImportError(f"there is no file {place}")
+    names, folder = [path.stem], path.parent
+    while (folder / "__init__.py").is_file():
+        names.insert(0, folder.name)
+        folder = folder.parent
+    if not all(name.isidentifier() for name in names):
+        raise GraphImportError(
+            f"{place} cannot be imported by its name, which the tools' file does; rename it to an "
+            "identifier"
+        )
+    if names[0] in sys.modules and not _is_in(sys.modules[names[0]], folder):
+        raise GraphImportError(
+            f"{place} has the name of the module {names[0]!r}, which is imported already; rename it"
+        )
+    return ".".join(names), folder
+
+
+def _is_in(module: ModuleType, folder: Path) -> bool:
+    file = getattr(module, "__file__", None)
+    return file is not None and Path(file).resolve().is_relative_to(folder)
 
 
 def _where(error: BaseException, name: str) -> str:

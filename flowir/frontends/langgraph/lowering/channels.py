@@ -34,14 +34,19 @@ class Channel:
         """
         module = getattr(self.reducer, "__module__", "")
         name = getattr(self.reducer, "__qualname__", "")
-        if getattr(sys.modules.get(module), name, None) is not self.reducer:
-            raise GraphImportError(f"the reducer of {self.key!r} cannot be imported by its name")
-        if module.startswith("langgraph."):
+        if self.is_history:
             raise GraphImportError(
                 f"the state key {self.key!r} is a history of messages, which flow values do not "
                 "have; keep what nodes need in keys of text"
             )
+        if getattr(sys.modules.get(module), name, None) is not self.reducer:
+            raise GraphImportError(f"the reducer of {self.key!r} cannot be imported by its name")
         return f"{build.adapters.alias(module)}.{name}"
+
+    @property
+    def is_history(self) -> bool:
+        """Whether it is a history of messages, by LangGraph's own reducer."""
+        return str(getattr(self.reducer, "__module__", "")).startswith("langgraph.")
 
     def begin(self, build: Building) -> SSAValue:
         """What a key with a reducer holds before anybody writes it.
@@ -49,8 +54,6 @@ class Channel:
         Raises:
             GraphImportError: it is not an empty list, dict, text or zero.
         """
-        if getattr(self.reducer, "__module__", "").startswith("langgraph."):
-            self.name_of_reducer(build)
         if self.empty == "None":
             raise GraphImportError(
                 f"{self.key!r} has a reducer and begins as something that is no list, dict, text "

@@ -102,7 +102,8 @@ class Level:
         return env | {
             key: channel.begin(self.build)
             for key, channel in self.channels.items()
-            if channel.reducer is not None and key in written and key not in env
+            if channel.reducer is not None and not channel.is_history
+            if key in written and key not in env
         }
 
     # Control flow

@@ -163,7 +163,7 @@ def messages_of(
 def _check_text(code: NodeCode, tree: ast.expr, local: Mapping[str, ast.expr]) -> None:
     """A value of the state that is sent as it is must be text: a list is several messages."""
     key = read_key(tree, code.function.state)
-    if key is not None and key in code.env and isinstance(code.env[key].type, ListType):
+    if key is not None and isinstance(code.types.get(key), ListType):
         code.refuse(tree, HISTORY)
     if isinstance(tree, ast.Name) and tree.id in local:
         _check_known(code, local[tree.id], tree)

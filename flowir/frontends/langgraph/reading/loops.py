@@ -13,7 +13,7 @@ import networkx as nx
 from flowir.frontends.langgraph.facts import START, Edge, Loop, Via
 from flowir.frontends.langgraph.reading.certainty import as_digraph
 from flowir.frontends.langgraph.reading.functions import Function, local_value, returned
-from flowir.frontends.langgraph.reading.state import read_key, update_of
+from flowir.frontends.langgraph.reading.state import keys_written, read_key, update_of
 
 
 @dataclass(frozen=True)
@@ -50,19 +50,21 @@ def _loops(graph: nx.DiGraph, order: Mapping[str, int], code: Mapping[str, Code]
     ]
     for members in sorted(parts, key=lambda names: (order.get(names[0], far), names)):
         inside = graph.subgraph(members)
-        bound = _bound(inside, code)
+        bound = _bound(inside, members[0], code)
         via = Via.BUILDER if bound is None else Via.AST
         yield Loop(members[0], members, bound, via)
         yield from _loops(graph.subgraph(members[1:]), order, code)
 
 
-def _bound(loop: nx.DiGraph, code: Mapping[str, Code]) -> int | None:
+def _bound(loop: nx.DiGraph, header: str, code: Mapping[str, Code]) -> int | None:
     """The largest number that a guard compares a counter of the turns with."""
     counters: set[str] = set()
     for name in loop:
-        rest = loop.subgraph([other for other in loop if other != name])
-        if name in code and nx.is_directed_acyclic_graph(rest):  # it runs in every turn
+        if name in code and not _returns(loop, header, name):
             counters |= counted(code[name])
+    for name in loop:  # what anybody writes in another way counts nothing
+        if name in code and (body := code[name].body) is not None:
+            counters -= set(keys_written(body)[0]) - counted(code[name])
     found = [
         limit
         for name in loop
@@ -71,6 +73,14 @@ def _bound(loop: nx.DiGraph, code: Mapping[str, Code]) -> int | None:
         for limit in _limits(decider, counters)
     ]
     return max(found, default=None)
+
+
+def _returns(loop: nx.DiGraph, header: str, without: str) -> bool:
+    """Whether a turn may come back to the header without passing a node."""
+    if without == header:
+        return False
+    rest = loop.subgraph([name for name in loop if name != without])
+    return any(nx.has_path(rest, after, header) for after in rest.successors(header))
 
 
 def counted(code: Code) -> set[str]:
@@ -151,15 +161,18 @@ def _compared(function: Function, test: ast.Compare, counters: set[str]) -> Iter
         value: Any = limit.value if isinstance(limit, ast.Constant) else function.resolve(limit)
         known = isinstance(value, int) and not isinstance(value, bool)
         skips = isinstance(counter, ast.Call) and isinstance(test.ops[0], ast.Eq)
-        if known and not skips and read_key(_unwrapped(counter), function.state) in counters:
+        key = read_key(_unwrapped(function, counter), function.state)
+        if known and not skips and key in counters:
             yield value
 
 
-def _unwrapped(tree: ast.expr) -> ast.expr:
-    """What `len(…)` counts, or the expression itself."""
+def _unwrapped(function: Function, tree: ast.expr) -> ast.expr:
+    """What `len(…)` counts, what a local was given, what one was added to; or the expression."""
     match tree:
-        case ast.Call(ast.Name("len"), [inner]):
-            return inner
+        case ast.Call(ast.Name("len"), [inner]) | ast.BinOp(inner, ast.Add(), ast.Constant(1)):
+            return _unwrapped(function, inner)
+        case ast.Name(name) if (given := local_value(function, name)) is not None:
+            return _unwrapped(function, given)
         case _:
             return tree
 
