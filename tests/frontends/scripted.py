@@ -31,11 +31,13 @@ class Script:
     Prompts that ask for JSON get an object with the fields of every schema in the graphs.
     """
 
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
+    def __init__(self, seed: int, fails_after: int | None = None) -> None:
+        self.seed, self.fails_after = seed, fails_after
         self.asked: Counter[tuple[str, Messages]] = Counter()
 
     def answer(self, model: str, messages: Messages) -> str:
+        if self.fails_after is not None and self.asked.total() >= self.fails_after:
+            raise RuntimeError("the script is over")
         self.asked[model, messages] += 1
         words = json.dumps([self.seed, model, messages, self.asked[model, messages]])
         number = int(hashlib.sha256(words.encode()).hexdigest(), 16)

@@ -18,7 +18,7 @@ def read_inputs(path: str | Path) -> list[dict[str, Any]]:
         GraphImportError: the file is missing or empty, or lines are no objects: all of them.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        lines = Path(path).read_text(encoding="utf-8").split("\n")
     except OSError as error:
         raise GraphImportError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -73,7 +73,7 @@ class Run:
 
     def line(self) -> str:
         """The run as a line of a file."""
-        return json.dumps({"flowir_run": FORMAT, **asdict(self)}, ensure_ascii=False) + "\n"
+        return json.dumps({"flowir_run": FORMAT, **asdict(self)}) + "\n"
 
 
 def read_runs(path: str | Path) -> tuple[Run, ...]:
@@ -83,7 +83,7 @@ def read_runs(path: str | Path) -> tuple[Run, ...]:
         GraphImportError: the file is missing or empty, or lines are bad: all of them, with reasons.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        lines = Path(path).read_text(encoding="utf-8").split("\n")
     except OSError as error:
         raise GraphImportError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
