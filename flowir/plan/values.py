@@ -189,17 +189,21 @@ def _path(path: tuple[Step, ...]) -> str:
 
 def renumbered(value: Value, numbers: Mapping[int, int]) -> Value:
     """The value with references to other tasks where they are to be others."""
+    return moved(value, {number: Reference(to) for number, to in numbers.items()})
+
+
+def moved(value: Value, places: Mapping[int, Reference]) -> Value:
+    """The value with references to results that are now found in other places."""
     match value:
         case Reference():
-            return Reference(numbers.get(value.task, value.task), value.path)
+            place = places.get(value.task, Reference(value.task))
+            return Reference(place.task, place.path + value.path)
         case Template():
-            parts = (
-                part if isinstance(part, str) else renumbered(part, numbers) for part in value.parts
-            )
+            parts = (part if isinstance(part, str) else moved(part, places) for part in value.parts)
             return Template(tuple(part for part in parts if isinstance(part, str | Reference)))
         case Record():
-            return Record(tuple((key, renumbered(v, numbers)) for key, v in value.entries))
+            return Record(tuple((key, moved(inner, places)) for key, inner in value.entries))
         case tuple():
-            return tuple(renumbered(inner, numbers) for inner in value)
+            return tuple(moved(inner, places) for inner in value)
         case _:
             return value
