@@ -26,7 +26,7 @@ from flowir.profiler.budgets import ignored_budgets
 from flowir.profiler.caller import Caller
 from flowir.profiler.engine import Engine, Grid
 from flowir.profiler.lanes import Lane
-from flowir.profiler.limits import Limits
+from flowir.profiler.limits import Limits, dollars
 from flowir.profiler.planning import RULES, Planned, plan
 from flowir.profiler.progress import Shown
 from flowir.profiler.session import Session, run, session
@@ -138,7 +138,7 @@ def _report(
     say(
         console,
         f"{outcome.answered} calls made, {len(profiled)} in {store}, "
-        f"{limits.tokens} tokens, ${limits.spent_usd:.4f}",
+        f"{limits.tokens} tokens, {dollars(limits)}",
     )
     for lane in caller.lanes.values():
         if lane.down:
@@ -315,8 +315,8 @@ def _plan_table(rows: Sequence[Planned]) -> Table:
     for row in rows:
         table.add_row(*_cells(row.model, row))
     if len(rows) > 1:
-        dollars = [row.cost_usd for row in rows]
-        known = None if None in dollars else sum(d or 0.0 for d in dollars)
+        costs = [row.cost_usd for row in rows]
+        known = None if None in costs else sum(cost or 0.0 for cost in costs)
         total: dict[str, Any] = {
             name: sum(getattr(row, name) for row in rows)
             for name in ("calls", "stored", "input_tokens", "output_tokens")
@@ -327,13 +327,13 @@ def _plan_table(rows: Sequence[Planned]) -> Table:
 
 
 def _cells(name: str, row: Planned) -> tuple[str, ...]:
-    dollars = "no price" if row.cost_usd is None else f"{row.cost_usd:.4g}"
+    cost = "no price" if row.cost_usd is None else f"{row.cost_usd:.4g}"
     return (
         name,
         str(row.calls),
         str(row.stored),
         f"{row.input_tokens:.0f}",
         f"{row.output_tokens:.0f}",
-        dollars,
+        cost,
         f"{row.minutes:.2g}",
     )

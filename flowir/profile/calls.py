@@ -204,7 +204,7 @@ class CallStore:
         if purpose is not None:
             query += f" WHERE purpose = '{purpose}'"
         cursor = self._database.cursor()
-        cursor.row_factory = sqlite3.Row  # type: ignore[assignment]
+        cursor.row_factory = sqlite3.Row
         for row in cursor.execute(f"{query} ORDER BY rowid"):
             yield _call(row)
 

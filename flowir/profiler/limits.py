@@ -61,12 +61,11 @@ class Limits:
             self.reached = self.reached or f"{self.calls} calls"
         elif self.out_of_time:
             pass
-        elif self.dollars is not None:
-            if self.spent_usd + self.set_aside_usd + most > self.dollars:
-                self.reached = self.reached or (
-                    f"{self.dollars:g} dollars ({self.spent_usd:.4g} spent, and the next call may "
-                    f"take {most:.2g})"
-                )
+        elif self.dollars is not None and self._committed_usd + most > self.dollars:
+            self.reached = (
+                f"{self.dollars:g} dollars ({self.spent_usd:.4g} spent, {self.set_aside_usd:.2g} "
+                f"set aside for calls under way, and the next may take {most:.2g})"
+            )
         if self.reached:
             return None
         self.begun += 1
@@ -99,6 +98,10 @@ class Limits:
             self.reached = self.reached or f"{self.minutes:g} minutes"
         return bool(self.reached)
 
+    @property
+    def _committed_usd(self) -> float:
+        return self.spent_usd + self.set_aside_usd
+
     def _see(self, call: Call) -> None:
         self.tokens += (call.input_tokens or 0) + (call.output_tokens or 0)
         arm = (call.key.agent, call.key.configuration)
@@ -119,3 +122,8 @@ class Limits:
         budget = configuration.budget if isinstance(configuration.budget, int) else 0
         seen = self._longest.get((agent, configuration), 0)
         return HEADROOM * seen if seen else UNSEEN_OUTPUT_TOKENS + budget
+
+
+def dollars(limits: Limits) -> str:
+    """What was spent, in words."""
+    return f"${limits.spent_usd:.4f}" if limits.prices.by_model else "no prices"

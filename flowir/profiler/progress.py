@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from flowir.profile.calls import CallStore
 from flowir.profiler.engine import Outcome
-from flowir.profiler.limits import Limits
+from flowir.profiler.limits import Limits, dollars
 
 EVERY_S = 5.0
 
@@ -63,7 +63,7 @@ class Shown:
             return
         self._said = now
         done = len(self._store.calls)
-        used = f"{_count(self._limits.tokens)} tokens  ${self._limits.spent_usd:.4f}"
+        used = f"{_count(self._limits.tokens)} tokens  {dollars(self._limits)}"
         if self._outcome.failed:
             used += f"  {self._outcome.failed} failed"
         if self._bar is not None:

@@ -6,6 +6,7 @@ against somebody who means harm: run the profiler in a container where that matt
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import signal
@@ -89,8 +90,6 @@ def run_python(program: str, seconds: float = SECONDS) -> Ran:
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
     """End a program and everything it started."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()

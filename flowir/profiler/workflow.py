@@ -169,14 +169,14 @@ def direct_agents(subject: Subject) -> dict[str, Direct]:
     found: dict[str, Direct | None] = {}
     for op in subject.workflow.walk():
         called = flow.called_symbol(op)
-        if called not in subject.agents:
+        if called is None or called not in subject.agents:
             continue
         one: Direct | None = None
         if isinstance(op, flow.CallOp) and all(value in names for value in op.inputs):
             variables = agent_inputs(subject.agents[called])
             shown = (names[value] for value in op.inputs)  # type: ignore[index]
             one = Direct(called, dict(zip(variables, shown, strict=True)), called in final)
-        found[called] = one if found.setdefault(called, one) == one else None
+        found[called] = one if found.get(called, one) == one else None
     return {name: one for name, one in found.items() if one is not None}
 
 
