@@ -86,6 +86,7 @@ def profile(asked: Asked) -> int:
         budgets=_budgets(asked.budgets),
         repeats=asked.repeats,
         judges=dict(_assignments("--judge", asked.judges)),
+        hashed=asked.texts == "hash",
     )
     lanes = _lanes(ready.models, asked)
     _check_prices(ready.models, prices, asked.max_dollars)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -27,6 +26,7 @@ class Reader:
 
     Attributes:
         critic: it gives verdicts on what it is shown.
+        hashed: no text of an answer may be kept; labels that the workflow knows are none.
         judge: None where only amounts and answers are of interest.
     """
 
@@ -36,6 +36,7 @@ class Reader:
     labels: Sequence[str]
     judge: Judge | None
     critic: bool = False
+    hashed: bool = False
 
     def read(self, text: str, example: Example) -> tuple[str, str] | None:
         """(the value as a prompt shows it, its label); None where the answer does not parse."""
@@ -44,13 +45,21 @@ class Reader:
             return (word := VERDICTS[0 if accepted else 1]), word
         if example.candidates:
             chosen = pick(text, example.candidates)
-            return chosen, label_of(chosen)
+            return chosen, self.label(chosen)
         try:
             value = parse(self.parser, self.output, text, self.labels, self.agent)
         except InterpretationError:
             return None
         shown = show(value, self.output)
-        return shown, label_of(shown)
+        return shown, self.label(shown)
+
+    def label(self, shown: str) -> str:
+        """A label that is equal exactly for equal answers, as votes see them."""
+        text = shown.strip()
+        short = 0 < len(text) <= LONGEST_LABEL and "\n" not in text and not self.hashed
+        if short or text in self.labels:
+            return text
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 async def judged(reader: Reader, text: str, example: Example) -> Judgement:
@@ -70,19 +79,13 @@ async def judged(reader: Reader, text: str, example: Example) -> Judgement:
     return Judgement(reader.judge.name, score, read[1], example.proxy)
 
 
-def label_of(shown: str) -> str:
-    """A label that is equal exactly for equal answers, as votes see them."""
-    text = shown.strip()
-    if text and len(text) <= LONGEST_LABEL and re.fullmatch(r"[^\n]*", text):
-        return text
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
 def readers(
     workflow: flow.WorkflowOp,
     agents: Mapping[str, flow.AgentOp],
     critics: frozenset[str],
     judges: Mapping[str, Judge | None],
+    *,
+    hashed: bool = False,
 ) -> dict[str, Reader]:
     """A reader for each agent."""
     labels = known_labels(workflow)
@@ -94,6 +97,7 @@ def readers(
             labels.get(name, ()),
             judges.get(name),
             name in critics,
+            hashed,
         )
         for name, agent in agents.items()
     }

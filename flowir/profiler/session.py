@@ -55,12 +55,14 @@ def session(
     budgets: Sequence[Budget] = (),
     repeats: int = 1,
     judges: Mapping[str, str] | None = None,
+    hashed: bool = False,
 ) -> Session:
     """What a profile will ask. Reads the data; asks nobody anything.
 
     Args:
         agents: the sub-agents to profile; all that are given inputs of the workflow alone if empty.
         judges: names of judges by agent; `""` is for all others.
+        hashed: no text of an answer may be kept.
 
     Raises:
         ProfilerError: unknown agents or judges, agents whose inputs other calls write.
@@ -83,7 +85,7 @@ def session(
         records,
         examples,
         space,
-        readers(subject.workflow, subject.agents, subject.critics, chosen),
+        readers(subject.workflow, subject.agents, subject.critics, chosen, hashed=hashed),
         tuple(grid(examples, space, repeats)),
     )
 
