@@ -1,4 +1,4 @@
-"""`flowir profile` against a real endpoint: what is asked, stored, and said when things go wrong."""
+"""`flowir profile` against a real endpoint: what is asked, stored and said."""
 
 from __future__ import annotations
 
