@@ -124,6 +124,25 @@ def needs_functions(
     return False
 
 
+def awaited(body: Body, read: Set[SSAValue]) -> frozenset[SSAValue]:
+    """The values that nodes with regions wait for before they start, in a body that is `arranged`.
+
+    Among them may be values that no code reads, where what is made of them goes nowhere.
+
+    Args:
+        read: the values that the code of the body reads.
+    """
+    found: set[SSAValue] = set()
+    for node in body.nodes:
+        if not isinstance(node.op, flow.AlternativesOp):
+            found |= node.uses if node.bodies else frozenset()
+            continue
+        given = node.output in read
+        for _, inner in node.bodies:
+            found |= awaited(arranged(inner, given), inner.reads(given))
+    return frozenset(found)
+
+
 def arranged(body: Body, wanted: bool = True) -> Body:
     """The body with joins that only arrange values right before their first use, or away."""
     read = body.reads(wanted)
