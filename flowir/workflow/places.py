@@ -6,11 +6,17 @@ import ast
 import linecache
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from types import FrameType
+
+from xdsl.dialects.builtin import FileLineColLoc, IntAttr, LocationAttr, StringAttr
+from xdsl.utils.exceptions import DiagnosticException
+
+from flowir.errors import WorkflowError
 
 _HERE = str(Path(__file__).parent)
 _Span = tuple[int | None, int | None, int | None, int | None]
@@ -27,6 +33,33 @@ class Place:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}"
+
+    @property
+    def location(self) -> FileLineColLoc:
+        """As operations have it."""
+        return FileLineColLoc(StringAttr(self.file), IntAttr(self.line), IntAttr(self.column))
+
+
+def located(location: LocationAttr) -> str:
+    """`file:line` of an operation's location."""
+    if isinstance(location, FileLineColLoc):
+        return f"{location.filename.data}:{location.line.data}"
+    return "somewhere"
+
+
+@contextmanager
+def placed_errors() -> Iterator[None]:
+    """What is wrong with an operation, as an error that names its line of Python.
+
+    Raises:
+        WorkflowError: instead of any error of verification.
+    """
+    try:
+        yield
+    except DiagnosticException as error:
+        place = getattr(getattr(error, "op", None), "location", None)
+        line = f"{located(place)}: " if isinstance(place, FileLineColLoc) else ""
+        raise WorkflowError(f"{line}{error}") from None
 
 
 def here() -> Place:

@@ -22,7 +22,7 @@ def test_explore_select_run():
         scenarios=32,
     )
     assert len(front.rows()) == len(front) > 1
-    assert "<table>" in front._repr_html_()
+    assert "<table>" in front._repr_mimebundle_()["text/html"]
     compiled = front.select(max_latency=3.0)
     models: list[str] = []
 

@@ -1,0 +1,97 @@
+"""Keyword arguments as options of passes; observations and prices from files or from memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from os import PathLike, fspath
+from typing import Any
+
+from xdsl.passes import ModulePass
+
+from flowir.errors import WorkflowError, nearest
+from flowir.profile import (
+    Observations,
+    Price,
+    Prices,
+    observations_from_records,
+    read_observations,
+    read_prices,
+)
+from flowir.search.observed import Observed
+
+Profile = str | PathLike[str] | Observations | Iterable[Mapping[str, Any]] | Any
+"""A file of observations, observations, rows by column, or a pandas data frame of them."""
+
+PriceList = str | PathLike[str] | Prices | Mapping[str, tuple[float, float]]
+"""A file of prices, or US dollars per million input and output tokens, by model."""
+
+_OURS = frozenset({"profile", "prices", "workflow"})
+
+
+def options_of(made: type[ModulePass]) -> dict[str, Any]:
+    """The options of a pass that are left to whoever calls, with their defaults."""
+    return {f.name: f.default for f in fields(made) if f.name not in _OURS}  # type: ignore[arg-type]
+
+
+def checked(what: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """The options given; where several values are meant, one or any sequence will do.
+
+    Raises:
+        WorkflowError: one that is not known.
+    """
+    for name in given:
+        if name not in known:
+            raise WorkflowError(
+                f"{what}: no option {name}{nearest(name, known)}; options: {', '.join(known)}"
+            )
+    found = dict(given)
+    for name, value in found.items():
+        if isinstance(known[name], tuple):
+            found[name] = (value,) if isinstance(value, str) else tuple(value)
+    return found
+
+
+def observed_of(profile: Profile, prices: PriceList | None, seed: int) -> Observed:
+    """Observations and prices, wherever they are.
+
+    Raises:
+        ProfileError: they cannot be read.
+        WorkflowError: neither files nor rows.
+    """
+    return Observed(_observations(profile), None if prices is None else _prices(prices), seed)
+
+
+def _observations(profile: Profile) -> Observations:
+    if isinstance(profile, Observations):
+        return profile
+    if isinstance(profile, str | PathLike):
+        return read_observations(fspath(profile))
+    if hasattr(profile, "to_dict"):
+        profile = profile.to_dict("records")
+    if not isinstance(profile, Iterable):
+        raise WorkflowError(
+            f"profile is {profile!r}; give a file, rows by column, or a data frame of observations"
+        )
+    return observations_from_records(profile)
+
+
+def _prices(prices: PriceList) -> Prices:
+    if isinstance(prices, Prices):
+        return prices
+    if isinstance(prices, str | PathLike):
+        return read_prices(fspath(prices))
+    found: dict[str, Price] = {}
+    for model, pair in prices.items():
+        try:
+            read, written = map(float, pair)
+        except (TypeError, ValueError):
+            read = written = math.nan
+        if not (0 <= read < math.inf and 0 <= written < math.inf):
+            raise WorkflowError(
+                f"the price of {model} is {pair!r}; give US dollars per million tokens, "
+                "(input, output)"
+            )
+        found[model] = Price(read, written)
+    return Prices(found)
