@@ -496,7 +496,7 @@ class ScriptedModel:
         texts = tuple(f"{message['role']}: {message['content']}" for message in messages)
         settings = (("model", model), *sorted(params.items()))
         number = await self.answer(node, texts, settings)
-        text = _text(messages[-1]["content"], number)
+        text = reply(messages[-1]["content"], number)
         return Completion(text, Usage(len(texts[-1]), len(text)), None, model)
 
     async def answer(self, node: str, texts: tuple[str, ...], settings: Any = ()) -> int:
@@ -534,7 +534,7 @@ class _Tools(Mapping[str, Any]):
         async def tool(*values: Any) -> Any:
             texts = (json.dumps(values, default=str),)
             number = await self._model.answer(f"@{name}", texts)
-            return _given(self.kinds[name], number)
+            return made(self.kinds[name], number)
 
         return tool
 
@@ -545,7 +545,7 @@ class _Tools(Mapping[str, Any]):
         return len(self.kinds)
 
 
-def _text(prompt: str, number: int) -> str:
+def reply(prompt: str, number: int) -> str:
     """What the model writes where the prompt says `<role>`."""
     role = prompt[prompt.index("<") + 1 : prompt.index(">")]
     word = f'{{w{number % 4}}} """ \\ '
@@ -571,12 +571,12 @@ def _text(prompt: str, number: int) -> str:
         case "number":
             return (f"{number % 4}", f"Number 00{number % 3}!", "9 or 2", "none")[number % 4]
         case "data" | "table":
-            return json.dumps(_given({"data": DATA, "table": TABLE}[role], number))
+            return json.dumps(made({"data": DATA, "table": TABLE}[role], number))
         case _:
             return f"{word}{number % 3}"
 
 
-def _given(kind: str, number: int) -> Any:
+def made(kind: str, number: int) -> Any:
     """What a tool gives."""
     match kind:
         case "checker":
