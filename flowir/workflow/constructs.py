@@ -213,7 +213,7 @@ def _checked(
     trace: Trace, place: Place, role: str, judge: Checker, given: Given, value: Attribute
 ) -> tuple[list[SSAValue], Properties]:
     """What a selector or checker reads first, and its symbol and decision group."""
-    if not isinstance(judge, Agent | Tool):
+    if not isinstance(judge, Agent if role == "by" else Agent | Tool):
         kinds = "an agent" if role == "by" else "an agent or a tool"
         raise WorkflowError(f"{place}: {role}= takes {kinds}, not {judge!r}; declare it as one")
     values = [given] if isinstance(given, Traced) else list(given)

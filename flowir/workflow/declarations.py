@@ -173,8 +173,14 @@ def tool(
     """
 
     def decorate(function: Callable[..., Any]) -> Tool:
-        symbol = name or function.__name__
         place = here()
+        own = getattr(function, "__name__", "")
+        if not own.isidentifier() and (name is None or impl is None):
+            raise WorkflowError(
+                f"{place}: a tool of {function!r}, which has no name of its own; "
+                "give name= and impl=, or write it with def"
+            )
+        symbol = name or own
         where = f"{place}: tool {symbol}"
         found, kinds, kind = signature(function, where, untyped=json)
         names, required = _positional(found, where)
@@ -183,7 +189,7 @@ def tool(
             raise WorkflowError(f"{where}: unknown effect {effect!r}; use one of {known}")
         properties: dict[str, Attribute] = {
             "sym_name": StringAttr(symbol),
-            "impl": StringAttr(impl or f"{function.__module__}:{function.__name__}"),
+            "impl": StringAttr(impl or f"{function.__module__}:{own}"),
             "output": kind,
             "effect": EffectAttr(Effect(effect)),
             "latency": FloatData(float(latency)),

@@ -17,7 +17,7 @@ Label = NewType("Label", str)
 
 
 def kind_of(hint: Any, where: str) -> Attribute:
-    """`str`, `bool`, `Label`, `Literal[...]`, `list[T]`, `dict` or `Any` as a type.
+    """`str`, `bool`, `Label`, `Literal[...]`, `list[T]` as a type; all else that JSON has is JSON.
 
     Raises:
         WorkflowError: any other hint.
@@ -29,6 +29,8 @@ def kind_of(hint: Any, where: str) -> Attribute:
         Label: label,
         Any: json,
         dict: json,
+        int: json,
+        float: json,
     }
     try:
         if hint in plain:
@@ -46,7 +48,7 @@ def kind_of(hint: Any, where: str) -> Attribute:
         return boolean  # a verdict with its reason
     raise WorkflowError(
         f"{where}: the type {hint!r} has no counterpart; "
-        "use str, bool, Label, Literal[...], list[T] or dict"
+        "use str, bool, Label, Literal[...], list[T], dict, int, float or Any"
     )
 
 
@@ -98,11 +100,22 @@ def signature(
     for parameter in found.parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise WorkflowError(f"{where}: {parameter} takes any number; name each input")
-        hint = hints.get(parameter.name)
-        kind = untyped if hint is None else kind_of(hint, f"{where}, input {parameter.name}")
-        kinds.append(kind)
+        kinds.append(_parameter_kind(parameter, hints.get(parameter.name), where, untyped))
     result = kind_of(hints.get("return", inspect.Parameter.empty), f"{where}, result")
     return tuple(found.parameters.values()), tuple(kinds), result
+
+
+def _parameter_kind(
+    parameter: inspect.Parameter, hint: Any, where: str, untyped: Attribute
+) -> Attribute:
+    if hint is None:
+        return untyped
+    try:
+        return kind_of(hint, f"{where}, input {parameter.name}")
+    except WorkflowError:
+        if parameter.default is parameter.empty:
+            raise
+        return json  # it may be left out
 
 
 def without_defaults(parameters: Sequence[inspect.Parameter], where: str) -> tuple[str, ...]:

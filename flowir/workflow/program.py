@@ -101,6 +101,11 @@ def workflow(function: Callable[..., Any]) -> Workflow:
     """
     place = here()
     where = f"{place}: workflow {function.__name__}"
+    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+        raise WorkflowError(
+            f"{where}: it is async or a generator; write `def` and `return`: "
+            "calls run at the same time wherever they can"
+        )
     found, kinds, output = signature(function, where)
     names = without_defaults(found, where)
     marker = flow.WorkflowOp.create(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -95,8 +96,14 @@ class Trace:
     def region(self, body: Callable[..., Any], kinds: Sequence[Attribute], what: str) -> Region:
         """A region with what a function of traced values does, ending in a yield."""
         block = Block(arg_types=kinds)
-        if not callable(body):
+        if isinstance(body, Traced) or not callable(body):
             raise WorkflowError(f"{here()}: {what} is no function; write `lambda: …` around it")
+        try:
+            inspect.signature(body).bind(*block.args)
+        except TypeError:
+            raise WorkflowError(
+                f"{here()}: {what} takes {inspect.signature(body)}, but is given {len(kinds)} values"
+            ) from None
         self.blocks.append(block)
         try:
             value = self.use(body(*map(Traced, block.args)), f"what {what} returns")
