@@ -5,24 +5,31 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import Field, asdict, dataclass
 from functools import cached_property
 from html import escape
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 
-from flowir.calculus.from_ir import find_workflow
+from flowir.calculus.from_ir import find_workflow, workflow_terms
+from flowir.dialects import flow
 from flowir.errors import WorkflowError, nearest
-from flowir.runtime.llm import LLM
+from flowir.runtime.llm import LLM, Tools
 from flowir.search.annotate import front_from_ir
+from flowir.search.facts import Facts
 from flowir.search.front import Front, words
+from flowir.search.observed import Observed, given_rates
 from flowir.search.table import header, rows
 from flowir.workflow.display import Graph, ShownModule
 from flowir.workflow.options import checked, options_of
 from flowir.workflow.places import placed_errors
+
+if TYPE_CHECKING:
+    from flowir.sim.simulate import Simulated
 
 Functions = Mapping[str, Callable[..., Any]]
 
@@ -34,6 +41,7 @@ class WorkflowFront:
     module: ModuleOp
     name: str
     tools: Functions
+    observed: Observed
 
     @cached_property
     def front(self) -> Front:
@@ -122,9 +130,9 @@ class WorkflowFront:
 
         module = self.module.clone()
         selecting = FlowSelect(workflow=self.name, **checked("select", which, options_to_select()))
-        with placed_errors():
+        with placed_errors(module):
             selecting.apply(Context(), module)
-        return Compiled(module, self.name, self.tools)
+        return Compiled(module, self.name, self.tools, self.observed, self.front.facts)
 
     def __str__(self) -> str:
         lines = self._cells()
@@ -157,6 +165,8 @@ class Compiled:
     module: ModuleOp
     name: str
     tools: Functions
+    observed: Observed
+    facts: Facts
 
     def to_ir(self) -> ShownModule:
         """The compiled workflow."""
@@ -166,7 +176,8 @@ class Compiled:
         """The asyncio file of the compiled workflow."""
         from flowir.backends.asyncio.emit import emit
 
-        return emit(self.module, self.name)
+        with placed_errors(self.module):
+            return emit(self.module, self.name)
 
     def graph(self) -> Graph:
         """The compiled workflow as a drawing."""
@@ -220,12 +231,53 @@ class Compiled:
             retries=retries,
         )
 
+    def simulate(self, *, samples: int = 1000, seed: int = 0, **inputs: Any) -> Simulated:
+        """Runs of the emitted file on a simulated provider: no key, no network, virtual time.
+
+        Answers, tokens and latency are drawn from the cost model that the front was made from; what
+        comes out shows whether the file does what was predicted, and nothing of any real model.
+
+        Args:
+            samples: how many runs.
+            inputs: of every run, by name.
+
+        Raises:
+            FlowirError: what cannot be simulated.
+        """
+        from flowir.sim.simulate import simulate
+
+        terms = workflow_terms(find_workflow(self.module, self.name))
+        source = self.observed.source(terms, given_rates(self.module), self.facts.queries)
+
+        async def run_one(given: Mapping[str, object], llm: LLM, tools: Tools) -> object:
+            return (await self._program.run(given, llm=llm, tools=tools)).value
+
+        def simulated() -> Simulated:
+            return simulate(
+                run_one,
+                terms,
+                [0] * len(terms.decisions),
+                source(self.facts.draws, self.facts.scenarios, self.facts.seed),
+                inputs=inputs,
+                parsers={
+                    op.sym_name.data: op.parser.data
+                    for op in self.module.walk()
+                    if isinstance(op, flow.AgentOp) and op.parser is not None
+                },
+                samples=samples,
+                seed=seed,
+            )
+
+        # A notebook has an event loop of its own, and the virtual clock is another.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(simulated).result()
+
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return {**self.graph()._repr_mimebundle_(), "text/plain": str(self.to_ir())}
 
 
-def options_to_select() -> dict[str, Any]:
-    """What `WorkflowFront.select` takes, with the defaults."""
+def options_to_select() -> dict[str, Field[Any]]:
+    """What `WorkflowFront.select` takes."""
     from flowir.passes.flow_select import FlowSelect
 
     return options_of(FlowSelect)

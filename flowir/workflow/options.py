@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import Field, fields
 from os import PathLike, fspath
 from typing import Any
 
@@ -30,26 +30,32 @@ PriceList = str | PathLike[str] | Prices | Mapping[str, tuple[float, float]]
 _OURS = frozenset({"profile", "prices", "workflow"})
 
 
-def options_of(made: type[ModulePass]) -> dict[str, Any]:
-    """The options of a pass that are left to whoever calls, with their defaults."""
-    return {f.name: f.default for f in fields(made) if f.name not in _OURS}  # type: ignore[arg-type]
+def options_of(made: type[ModulePass]) -> dict[str, Field[Any]]:
+    """The options of a pass that are left to whoever calls."""
+    return {f.name: f for f in fields(made) if f.name not in _OURS}  # type: ignore[arg-type]
 
 
-def checked(what: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
-    """The options given; where several values are meant, one or any sequence will do.
+def checked(what: str, given: Mapping[str, Any], known: Mapping[str, Field[Any]]) -> dict[str, Any]:
+    """The options given; where several words are meant, one or any sequence of them will do.
 
     Raises:
-        WorkflowError: one that is not known.
+        WorkflowError: one that is not known, or a value of another kind.
     """
-    for name in given:
+    found = dict(given)
+    for name, value in given.items():
         if name not in known:
             raise WorkflowError(
                 f"{what}: no option {name}{nearest(name, known)}; options: {', '.join(known)}"
             )
-    found = dict(given)
-    for name, value in found.items():
-        if isinstance(known[name], tuple):
-            found[name] = (value,) if isinstance(value, str) else tuple(value)
+        kind = str(known[name].type)  # as it is written there
+        words = (value,) if isinstance(value, str) else value
+        if kind.startswith("tuple"):
+            if not isinstance(words, Sequence) or not all(isinstance(w, str) for w in words):
+                raise WorkflowError(f"{what}: {name}={value!r}; it takes words")
+            found[name] = tuple(words)
+        elif "str" not in kind and not (value is None and "None" in kind):
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise WorkflowError(f"{what}: {name}={value!r}; it takes a number")
     return found
 
 

@@ -63,11 +63,12 @@ class Workflow(Declaration):
 
         given = checked(f"{self.name}.explore", options, options_of(FlowDse))
         exploring = FlowDse(workflow=self.name, **given)
+        exploring.options()
         module, tools = _module(self)
         observed = observed_of(profile, prices, exploring.seed)
-        with placed_errors():
+        with placed_errors(module):
             exploring.explore(Context(), module, observed)
-        return WorkflowFront(module, self.name, tools)
+        return WorkflowFront(module, self.name, tools, observed)
 
     def compile(
         self, profile: Profile, prices: PriceList | None = None, **options: Any
@@ -125,7 +126,7 @@ def _module(entry: Workflow) -> tuple[ModuleOp, Functions]:
     building.trace(entry, ())
     tools = {name: d.function for name, d in building.declared.items() if isinstance(d, Tool)}
     module = ModuleOp(list(building.ops.values()))
-    with placed_errors():
+    with placed_errors(module):
         module.verify()
     return module, tools
 

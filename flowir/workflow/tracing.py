@@ -101,8 +101,9 @@ class Trace:
         try:
             inspect.signature(body).bind(*block.args)
         except TypeError:
+            takes = inspect.signature(body)
             raise WorkflowError(
-                f"{here()}: {what} takes {inspect.signature(body)}, but is given {len(kinds)} values"
+                f"{here()}: {what} takes {takes}, but is given {len(kinds)} values"
             ) from None
         self.blocks.append(block)
         try:
