@@ -109,8 +109,10 @@ class LocatedParser(Parser):
                 self._refuse_name(msg)
             between = self.lexer.input.content[before.end : token.start]
             if "\n" in between and "expected" in msg.lower():
-                at_position, end_position = before.end - 1, before.end
-        super().raise_error(msg, at_position, end_position)  # type: ignore[call-overload]
+                at_position = Span(before.end - 1, before.end, self.lexer.input)
+        if end_position is None:
+            super().raise_error(msg, at_position)
+        super().raise_error(msg, at_position, end_position)
 
     def _explain(self, error: ParseError) -> None:
         """Where xDSL only knows that something is wrong at the end: raise what is, and where.

@@ -20,8 +20,7 @@ from flowir.dialects import flow
 from flowir.errors import WorkflowError, nearest
 from flowir.runtime.llm import LLM, Tools
 from flowir.search.annotate import front_from_ir
-from flowir.search.facts import Facts
-from flowir.search.front import Front, words
+from flowir.search.front import Facts, Front, words
 from flowir.search.observed import Observed, given_rates
 from flowir.search.table import header, rows
 from flowir.workflow.display import Graph, ShownModule

@@ -32,7 +32,7 @@ _OURS = frozenset({"profile", "prices", "workflow"})
 
 def options_of(made: type[ModulePass]) -> dict[str, Field[Any]]:
     """The options of a pass that are left to whoever calls."""
-    return {f.name: f for f in fields(made) if f.name not in _OURS}  # type: ignore[arg-type]
+    return {f.name: f for f in fields(made) if f.name not in _OURS}
 
 
 def checked(what: str, given: Mapping[str, Any], known: Mapping[str, Field[Any]]) -> dict[str, Any]:
@@ -53,10 +53,13 @@ def checked(what: str, given: Mapping[str, Any], known: Mapping[str, Field[Any]]
             if not isinstance(words, Sequence) or not all(isinstance(w, str) for w in words):
                 raise WorkflowError(f"{what}: {name}={value!r}; it takes words")
             found[name] = tuple(words)
-        elif "str" not in kind and not (value is None and "None" in kind):
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise WorkflowError(f"{what}: {name}={value!r}; it takes a number")
+        elif "str" not in kind and not _is_number(value) and not (value is None and "None" in kind):
+            raise WorkflowError(f"{what}: {name}={value!r}; it takes a number")
     return found
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def observed_of(profile: Profile, prices: PriceList | None, seed: int) -> Observed:
@@ -74,13 +77,12 @@ def _observations(profile: Profile) -> Observations:
         return profile
     if isinstance(profile, str | PathLike):
         return read_observations(fspath(profile))
-    if hasattr(profile, "to_dict"):
-        profile = profile.to_dict("records")
-    if not isinstance(profile, Iterable):
+    rows: Any = profile.to_dict("records") if hasattr(profile, "to_dict") else profile
+    if not isinstance(rows, Iterable):
         raise WorkflowError(
             f"profile is {profile!r}; give a file, rows by column, or a data frame of observations"
         )
-    return observations_from_records(profile)
+    return observations_from_records(rows)
 
 
 def _prices(prices: PriceList) -> Prices:
