@@ -556,7 +556,7 @@ class ScriptedModel:
         texts = tuple(f"{message['role']}: {message['content']}" for message in messages)
         settings = (("model", model), *sorted(params.items()))
         number = await self.answer(node, texts, settings)
-        text = _text(messages[-1]["content"], number)
+        text = reply(messages[-1]["content"], number)
         return Completion(text, Usage(len(texts[-1]), len(text)), None, model)
 
     async def pieces(
@@ -565,7 +565,7 @@ class ScriptedModel:
         """The same answer in pieces, at the end of as many equal parts of its time."""
         texts = tuple(f"{message['role']}: {message['content']}" for message in messages)
         number = self.asked(node, texts, (("model", model), *sorted(params.items())))
-        text = _text(messages[-1]["content"], number)
+        text = reply(messages[-1]["content"], number)
         cuts = sorted(Random(number).randint(0, len(text)) for _ in range(number % 7))
         for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True):
             await asyncio.sleep(_seconds(number) / (len(cuts) + 1))
@@ -635,7 +635,7 @@ class _Tools(Mapping[str, Any]):
         async def tool(*values: Any, **named: Any) -> Any:
             texts = (json.dumps([*values, named] if named else values, default=str),)
             number = await self._model.answer(f"@{name}", texts)
-            return _given(self.kinds[name], number)
+            return made(self.kinds[name], number)
 
         return tool
 
@@ -646,7 +646,7 @@ class _Tools(Mapping[str, Any]):
         return len(self.kinds)
 
 
-def _text(prompt: str, number: int) -> str:
+def reply(prompt: str, number: int) -> str:
     """What the model writes where the prompt says `<role>`."""
     role = prompt[prompt.index("<") + 1 : prompt.index(">")]
     word = f'{{w{number % 4}}} """ \\ '
@@ -682,7 +682,7 @@ def _text(prompt: str, number: int) -> str:
                 return said[number % 3]
             return said[number % 7]
         case "data" | "table":
-            return json.dumps(_given({"data": DATA, "table": TABLE}[role], number))
+            return json.dumps(made({"data": DATA, "table": TABLE}[role], number))
         case _:
             return f"{word}{number % 3}"
 
@@ -719,7 +719,7 @@ def _plan_text(prompt: str, random: Random) -> str:
     return "\n".join([*lines, random.choice(ends)])
 
 
-def _given(kind: str, number: int) -> Any:
+def made(kind: str, number: int) -> Any:
     """What a tool gives."""
     match kind:
         case "checker":
