@@ -151,7 +151,7 @@ async def request(
                 return answer, clock() - start
         except WorkflowError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - `patience` raises what no repeat mends.
             # <races>
             ctx.begun[site] -= 1
             # </races>

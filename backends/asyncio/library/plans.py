@@ -121,7 +121,7 @@ async def pieces_of(
                     break
             except WorkflowError:
                 raise
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - As for other calls.
                 # <races>
                 ctx.begun[site] -= 1
                 # </races>
