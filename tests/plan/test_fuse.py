@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from xdsl.dialects.builtin import SymbolRefAttr
+from xdsl.utils.exceptions import VerifyException
 
 from flowir.dialects.plan import TaskOp, ToolOp
 from flowir.passes.plan_fuse import BATCH, PlanFuse
@@ -129,3 +131,24 @@ def test_what_would_be_slower_or_converted_stays() -> None:
         module = parse(text)
         PlanFuse(slower=slower).apply(None, module)  # type: ignore[arg-type]
         assert len([op for op in the_plan(module).body.block.ops if isinstance(op, TaskOp)]) == left
+
+
+@pytest.mark.parametrize(
+    ("search", "batch", "said"),
+    [
+        ("(query: text) pure", "(queries: list)", "must both be pure"),
+        ("(query: text)", "(queries: list) pure", "must both be pure"),
+        (
+            "(query: text) pure",
+            "(queries: list, how: text) pure",
+            "must take one parameter, a list",
+        ),
+        ("() pure", "(queries: list) pure", "takes nothing, so there is nothing to batch"),
+    ],
+)
+def test_a_batch_that_is_none_is_said(search: str, batch: str, said: str) -> None:
+    module = parse(
+        f"plan.tool @search{search} attributes {{plan.batch = @all}}\nplan.tool @all{batch}\n"
+    )
+    with pytest.raises(VerifyException, match=said):
+        PlanFuse().apply(None, module)  # type: ignore[arg-type]
