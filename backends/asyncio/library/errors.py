@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class WorkflowError(Exception):
-    """Why a run ended without a result."""
+    """Why a run ended without a result.
+
+    Attributes:
+        usage: what the run had used until then, a Usage; None if it never began.
+        sites: the same, site by site.
+    """
+
+    usage: Any = None
+    sites: Any = None
 
 
 class InputError(WorkflowError, ValueError):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flowir.backends.asyncio.library.calls import LLM, Context, Usage
-from flowir.backends.asyncio.library.errors import InputError, RunTimeoutError
+from flowir.backends.asyncio.library.errors import InputError, RunTimeoutError, WorkflowError
 from flowir.backends.asyncio.library.selection import point_of
 from flowir.backends.asyncio.library.tracing import run_span
 from flowir.backends.asyncio.library.written import INPUTS, Inputs, Point, workflow
@@ -65,20 +65,34 @@ async def run(
         with run_span(ctx.point.number, inputs):
             async with asyncio.timeout(timeout):
                 value = await workflow(ctx)
+    except WorkflowError as error:
+        with_usage(error, ctx)
+        raise
     except TimeoutError as error:
-        raise RunTimeoutError(f"no result after {timeout} s") from error
+        raise with_usage(RunTimeoutError(f"no result after {timeout} s"), ctx) from error
     # <parallel>
     except ExceptionGroup as group:
         first = first_of(group)
-        raise first from first.__cause__
+        raise with_usage(first, ctx) from first.__cause__
     # </parallel>
+    return Result(value, ctx.point, clock() - start, usage_of(ctx), ctx.sites)
+
+
+def usage_of(ctx: Context) -> Usage:
+    """What a run that has ended used in total."""
     # <races>
     for site, open_ in ctx.begun.items():
         if open_:
             ctx.sites[site] = ctx.sites.get(site, Usage()) + Usage(cancelled=open_)
     # </races>
-    total = sum(ctx.sites.values(), Usage())
-    return Result(value, ctx.point, clock() - start, total, ctx.sites)
+    return sum(ctx.sites.values(), Usage())
+
+
+def with_usage(error: BaseException, ctx: Context) -> BaseException:
+    """An error that tells what the run had used until then."""
+    if isinstance(error, WorkflowError):
+        error.usage, error.sites = usage_of(ctx), ctx.sites
+    return error
 
 
 def check_inputs(inputs: Mapping[str, object]) -> None:

@@ -6,11 +6,15 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from langchain_core.runnables import RunnableConfig
-
-from flowir.backends.asyncio.library.calls import LLM, Usage
-from flowir.backends.asyncio.library.errors import RunTimeoutError
-from flowir.backends.asyncio.library.running import Result, check_inputs, first_of
+from flowir.backends.asyncio.library.calls import LLM
+from flowir.backends.asyncio.library.errors import RunTimeoutError, WorkflowError
+from flowir.backends.asyncio.library.running import (
+    Result,
+    check_inputs,
+    first_of,
+    usage_of,
+    with_usage,
+)
 from flowir.backends.asyncio.library.tracing import run_span
 from flowir.backends.asyncio.library.written import Inputs, Point
 from flowir.backends.langgraph.library.settings import new_context
@@ -53,21 +57,20 @@ async def run(
         retries=retries,
     )
     context: Any = ctx  # Settings are what the graph says it takes; a Context has all of them.
-    config: RunnableConfig = {}
-    if isinstance(max_concurrency, int):
-        config["max_concurrency"] = max_concurrency
     clock = asyncio.get_running_loop().time
     start = clock()
     try:
         with run_span(ctx.point.number, inputs):
             async with asyncio.timeout(timeout):
-                final = await graph.ainvoke(inputs, config, context=context)
+                final = await graph.ainvoke(inputs, context=context)
+    except WorkflowError as error:
+        with_usage(error, ctx)
+        raise
     except TimeoutError as error:
-        raise RunTimeoutError(f"no result after {timeout} s") from error
+        raise with_usage(RunTimeoutError(f"no result after {timeout} s"), ctx) from error
     # <parallel>
     except ExceptionGroup as group:
         first = first_of(group)
-        raise first from first.__cause__
+        raise with_usage(first, ctx) from first.__cause__
     # </parallel>
-    total = sum(ctx.sites.values(), Usage())
-    return Result(final["result"], ctx.point, clock() - start, total, ctx.sites)
+    return Result(final["result"], ctx.point, clock() - start, usage_of(ctx), ctx.sites)
