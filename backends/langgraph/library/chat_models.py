@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from flowir.backends.asyncio.library.calls import LLM, Completion, Usage
+from flowir.backends.asyncio.library.calls import LLM, Completion
 from flowir.backends.asyncio.library.errors import CallError, WorkflowError
 from flowir.backends.asyncio.library.openai_client import reasoning
+from flowir.backends.asyncio.library.usage import Usage
 from flowir.backends.asyncio.library.written import PROVIDERS, REASONING, log
 
 

@@ -8,10 +8,11 @@ from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 
-from flowir.backends.asyncio.library.calls import LLM, Usage
-from flowir.backends.asyncio.library.errors import RunTimeoutError
-from flowir.backends.asyncio.library.running import Result, check_inputs, first_of
+from flowir.backends.asyncio.library.calls import LLM
+from flowir.backends.asyncio.library.errors import RunTimeoutError, WorkflowError
+from flowir.backends.asyncio.library.running import Result, charged, check_inputs, first_of
 from flowir.backends.asyncio.library.tracing import run_span
+from flowir.backends.asyncio.library.usage import Usage
 from flowir.backends.asyncio.library.written import Inputs, Point
 from flowir.backends.langgraph.library.settings import new_context
 from flowir.backends.langgraph.library.written import graph
@@ -63,11 +64,15 @@ async def run(
             async with asyncio.timeout(timeout):
                 final = await graph.ainvoke(inputs, config, context=context)
     except TimeoutError as error:
-        raise RunTimeoutError(f"no result after {timeout} s") from error
+        raise charged(RunTimeoutError(f"no result after {timeout} s"), ctx) from error
+    except WorkflowError as error:
+        charged(error, ctx)
+        raise
     # <parallel>
     except ExceptionGroup as group:
-        first = first_of(group)
+        first = charged(first_of(group), ctx)
         raise first from first.__cause__
     # </parallel>
-    total = sum(ctx.sites.values(), Usage())
-    return Result(final["result"], ctx.point, clock() - start, total, ctx.sites)
+    sites = ctx.used()
+    total = sum(sites.values(), Usage())
+    return Result(final["result"], ctx.point, clock() - start, total, sites)
