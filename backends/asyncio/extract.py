@@ -16,6 +16,7 @@ MODULES = (
     "selection",
     "errors",
     "running",
+    "usage",
     "calls",
     "tracing",
     "openai_client",

@@ -341,7 +341,7 @@ class Realising:
                 self._happens(term.shape.replan_wrong, "replan", term.site, here),
             )
             running = self._batch.apply(truths.both, running, again)
-            if _nowhere(running):
+            if self._batch.nowhere(running):
                 break
         self._stepwise = stepwise
         return self._spent(right, parts)
