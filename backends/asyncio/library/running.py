@@ -66,7 +66,8 @@ async def run(
             async with asyncio.timeout(timeout):
                 value = await workflow(ctx)
     except WorkflowError as error:
-        raise with_usage(error, ctx)
+        with_usage(error, ctx)
+        raise
     except TimeoutError as error:
         raise with_usage(RunTimeoutError(f"no result after {timeout} s"), ctx) from error
     # <parallel>

@@ -64,7 +64,8 @@ async def run(
             async with asyncio.timeout(timeout):
                 final = await graph.ainvoke(inputs, context=context)
     except WorkflowError as error:
-        raise with_usage(error, ctx)
+        with_usage(error, ctx)
+        raise
     except TimeoutError as error:
         raise with_usage(RunTimeoutError(f"no result after {timeout} s"), ctx) from error
     # <parallel>
