@@ -21,6 +21,7 @@ SECTIONS = {
     "Tracing": ("tracing",),
     "Tools": ("tools",),
     "Values and answers": ("values", "maps"),
+    "Graphs inside": ("subgraphs",),
     "Races": ("races",),
     "Chat models": ("chat_models", "openai_client"),
     "The graph, for LangGraph's own tools": ("graph",),

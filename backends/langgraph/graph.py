@@ -301,7 +301,8 @@ class GraphWriter:
         """A node that does nothing but what a target asks for; one for each target."""
         if target not in self._hops:
             name = self.new_name(target.name)
-            what = "What follows needs this in the state." if target.updates else "Wait for all."
+            keys = " and ".join(key for key, _ in target.updates)
+            what = f"Write {keys} for what follows." if keys else "Wait for all."
             self.function(name, what, [], {}, target, {})
             self.nodes.append(GraphNode(name))
             self.connect(quoted(name), target)

@@ -111,7 +111,7 @@ class Maps:
             graph = to.subgraphs.include(inside, node, texts, what)
             variable = f"found[{quoted(inside.result)}]"
             found = "" if entries is None else "found = "
-            text = [f"{INDENT}{found}await {graph}.ainvoke(state)"]
+            text = [f"{INDENT}{found}await run_inside({graph}, state)"]
         update = {}
         if entries is not None:
             update = {entries: f"[({index}, {variable})]"}

@@ -41,7 +41,7 @@ class Subgraphs:
         text = state.text({*given.values(), *inside.written}, f"The state of {name}.")
         graph = self.include(inside, node, text, what)
         payload = as_dict({key: to.state.read(value) for value, key in given.items()})
-        run = call(f"await {graph}.ainvoke", payload)
+        run = call("await run_inside", graph, payload)
         found = to.scope(frozenset()).new("found", "dict")
         statement = lines(prefixed(f"{found} = ", run) if wanted else run, 1)
         own = {node.output: f"{found}[{quoted(inside.result or '')}]"} if wanted else {}
