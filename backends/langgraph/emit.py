@@ -21,6 +21,7 @@ SECTIONS = {
     "Tracing": ("tracing",),
     "Tools": ("tools",),
     "Values and answers": ("values", "maps"),
+    "Graphs inside": ("subgraphs",),
     "Races": ("races",),
     "Plans": ("plan",),
     "Chat models": ("chat_models", "openai_client"),
