@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from flowir.dialects import flow
 from flowir.workflow import Workflow
 from tests.conftest import ROOT
 from tests.strategies_ir import parse
@@ -98,6 +99,20 @@ def test_the_ir_that_the_readme_shows_is_that_of_its_python() -> None:
     traced = names["code_repair"]
     assert isinstance(traced, Workflow)
     assert plain_text(traced.to_ir().module) == plain_text(parse(blocks("README.md", "mlir")[0]))
+
+
+def test_the_readme_of_the_examples_counts_what_there_is(capsys: Any) -> None:
+    page = (ROOT / "examples" / "README.md").read_text(encoding="utf-8")
+    (source,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    exec(source, {})
+    printed = capsys.readouterr().out
+    assert printed.startswith("builtin.module")
+    counts = re.search(r"The (\d+), (\d+)\s+and (\d+) structures", page)
+    assert counts is not None
+    for count, name in zip(counts.groups(), ("math", "hotpotqa", "livecodebench"), strict=True):
+        text = (ROOT / "examples" / "flowcompile" / f"{name}.mlir").read_text()
+        (choice,) = (op for op in parse(text).walk() if isinstance(op, flow.AlternativesOp))
+        assert len(choice.cases) == int(count)
 
 
 def test_the_table_of_constructs_has_every_name() -> None:
