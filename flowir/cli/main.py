@@ -119,15 +119,18 @@ def profile(**options: Any) -> None:
 
 
 @cli.command()
-@click.argument("file", type=click.Path())
-def check(file: str) -> None:
-    """Read a workflow in textual IR and explain what is wrong with it, with a caret at the place.
+@click.argument("target", metavar="FILE|MODULE:WORKFLOW")
+def check(target: str) -> None:
+    """Read a workflow and explain what is wrong with it, with a caret at the place.
+
+    FILE is textual IR, or Python that ends in .py, with :WORKFLOW for one of its workflows. Python
+    is imported, which runs it.
 
     Example: flowir check workflow.mlir
     """
     from flowir.cli.check import run
 
-    sys.exit(run(file))
+    sys.exit(run(target))
 
 
 @cli.command(name="import")
