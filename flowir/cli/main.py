@@ -83,6 +83,13 @@ def fit(profile: str, prices: str | None, seed: int, as_json: bool) -> None:
 @click.option("--budgets", multiple=True, help="Tokens or effort labels; commas between.")
 @click.option("--repeats", default=1, show_default=True, type=click.IntRange(1))
 @click.option("--judge", "judges", multiple=True, metavar="[AGENT=]JUDGE", help="See docs.")
+@click.option("--judge-model", metavar="MODEL[@BUDGET]", help="Who the judge llm is.")
+@click.option("--rubric", type=click.Path(), help="A text file: what the judge llm looks for.")
+@click.option("--reference", metavar="MODEL[@BUDGET]", help="Runs the whole workflow first.")
+@click.option("--reference-runs", type=click.IntRange(1), help="Per query: 1, 3 without labels.")
+@click.option("--mistakes-by", metavar="MODEL[@BUDGET]", help="Gives wrong inputs; or none.")
+@click.option("--datasets", type=click.Path(), help="Folder for the sub-agents' data sets.")
+@click.option("--allow-writes", is_flag=True, help="Runs may use tools that write to the world.")
 @click.option("--prices", type=click.Path(), help="CSV of model,input_per_mtok,output_per_mtok.")
 @click.option("--concurrency", multiple=True, metavar="[MODEL=]N", help="8 if left out.")
 @click.option("--rate", multiple=True, metavar="[MODEL=]N", help="Requests a minute.")
@@ -106,14 +113,15 @@ def profile(**options: Any) -> None:
 
     Example: flowir profile w.mlir --data dev.jsonl --endpoint http://localhost:8000/v1 --plan
     """
-    from flowir.cli.profile import Asked, profile
+    from flowir.cli.profile import profile
+    from flowir.cli.profile_options import Options
 
     for several in ("agents", "models", "budgets"):
         parts = (part.strip() for text in options[several] for part in text.split(","))
         options[several] = tuple(part for part in parts if part)
     options["agents"] = tuple(name.removeprefix("@") for name in options["agents"])
     try:
-        sys.exit(profile(Asked(**options)))
+        sys.exit(profile(Options(**options)))
     except FlowirError as error:
         raise click.ClickException(str(error)) from None
 

@@ -208,6 +208,11 @@ class CallStore:
         for row in cursor.execute(f"{query} ORDER BY rowid"):
             yield _call(row)
 
+    def output(self, key: Key) -> str:
+        """The text of a stored call, empty where it was not kept."""
+        row = self._database.execute("SELECT output FROM call WHERE key = ?", (key.text,))
+        return (row.fetchone() or ("",))[0] or ""
+
     def add(self, call: Call) -> None:
         """Store a call that ended, with its judgement where it has one."""
         judged = call.judgement or Judgement("", None)
