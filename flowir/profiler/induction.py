@@ -18,7 +18,7 @@ from xdsl.ir import Operation
 from flowir.dialects import flow
 from flowir.dialects.flow_checks import module_symbols
 from flowir.profiler.data import Record
-from flowir.profiler.judges import CannotJudgeError, Judge, best
+from flowir.profiler.judges import CannotJudgeError, Judge, Unaided, best
 from flowir.profiler.judging import Reader
 from flowir.profiler.requests import Example
 from flowir.profiler.rightness import Values
@@ -170,12 +170,8 @@ class _Inducer:
             if not right or read is None:
                 continue
             judge = self.readers[name].judge
-            may_refuse = getattr(judge, "needs_no_answer", False)
-            if (
-                judge is not None
-                and may_refuse
-                and not await _holds(judge, read, None, trace.record.fields)
-            ):
+            fields = trace.record.fields
+            if isinstance(judge, Unaided) and await _holds(judge, read, None, fields) is False:
                 continue
             approval.approved += 1
             model = trace.plan.configuration.model
