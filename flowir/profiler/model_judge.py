@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from flowir.configuration import Configuration
@@ -37,6 +37,7 @@ class ModelJudge:
     caller: Caller | None = None
     needs_no_answer: ClassVar[bool] = True
     _slots: asyncio.Semaphore | None = None
+    _under_way: dict[Key, asyncio.Task[str]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -44,12 +45,24 @@ class ModelJudge:
         return f"llm ({self.configuration})"
 
     async def __call__(self, case: Case) -> float:
+        messages = self._messages(case)
+        key = Key(JUDGE, "judge", self.configuration, "", prompt_hash(messages)[:16])
+        if key not in self._under_way:  # Equal cases are asked once, also at the same time.
+            self._under_way[key] = asyncio.create_task(self._ask(key, messages))
+        try:
+            text = await asyncio.shield(self._under_way[key])
+        finally:
+            self._under_way.pop(key, None)
+        accepted, said = verdict(text)
+        if not accepted and not re.match(r"[\W_]*reject", text, re.IGNORECASE):
+            raise CannotJudgeError(f"{self.name} said neither ACCEPT nor REJECT: {said[:80]!r}")
+        return float(accepted)
+
+    async def _ask(self, key: Key, messages: Messages) -> str:
         assert self.caller is not None
         lane = self.caller.lanes[self.configuration.model]
         if self._slots is None:
             self._slots = asyncio.Semaphore(lane.concurrency)
-        messages = self._messages(case)
-        key = Key(JUDGE, "judge", self.configuration, "", prompt_hash(messages)[:16])
         try:
             async with self._slots:
                 call = await self.caller.ask(Request(key, messages))
@@ -57,11 +70,7 @@ class ModelJudge:
             raise CannotJudgeError(f"{self.name} may not be asked any more") from None
         except FailedError as error:
             raise CannotJudgeError(f"{self.name}: {error}") from error
-        text = call.output if call.output is not None else self.caller.store.output(key)
-        accepted, said = verdict(text)
-        if not accepted and not re.match(r"[\W_]*reject", text, re.IGNORECASE):
-            raise CannotJudgeError(f"{self.name} said neither ACCEPT nor REJECT: {said[:80]!r}")
-        return float(accepted)
+        return call.output if call.output is not None else self.caller.store.output(key)
 
     def _messages(self, case: Case) -> Messages:
         shown = {"task": dict(case.fields), "answer": case.answer}

@@ -115,8 +115,17 @@ async def trace(
     tools: Tools,
     changed: Callable[[], None] = lambda: None,
 ) -> Traces:
-    """Run every query by every plan. A run in which something fails is left out, and counted."""
+    """Run every query by every plan. A run in which something fails is left out, and counted.
+
+    Raises:
+        ProfilerError: the store has forgotten the texts of its runs.
+    """
     stored: list[Call] = list(caller.store.load(purpose=REFERENCE))
+    if any(call.output is None for call in stored):
+        raise ProfilerError(
+            f"{caller.store.path}: the texts of its runs of the workflow were given up when the "
+            "profile was complete; name a new store with --store, or keep texts"
+        )
     texts = {call.key: call.output for call in stored if call.output is not None}
     slots = {m: asyncio.Semaphore(lane.concurrency) for m, lane in caller.lanes.items()}
     agents = _agents_by_site(subject)
