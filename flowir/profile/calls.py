@@ -141,6 +141,8 @@ class CallStore:
         self._lock = FileLock(self.path.with_name(self.path.name + ".lock"), blocking=False)
 
     def __enter__(self) -> Self:
+        if not self.path.absolute().parent.is_dir():
+            raise ProfileError(f"{self.path}: there is no folder {self.path.absolute().parent}")
         try:
             self._lock.acquire()
         except Timeout:
