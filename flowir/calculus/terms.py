@@ -6,7 +6,7 @@ one event, not several. `from_ir` builds terms from `flow` operations; nothing h
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -405,8 +405,13 @@ def walk(block: Block) -> Iterator[Term]:
 
 def decisions_used(block: Block) -> tuple[int, ...]:
     """Indices of the decisions a block depends on, sorted."""
+    return decisions_of(walk(block))
+
+
+def decisions_of(terms: Iterable[Term]) -> tuple[int, ...]:
+    """Indices of the decisions that terms depend on, those inside them apart, sorted."""
     used: set[int] = set()
-    for term in walk(block):
+    for term in terms:
         if isinstance(term, Call | Select):
             used.add(term.decision)
         if (checker := checker_of(term)) is not None and checker.decision is not None:

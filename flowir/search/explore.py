@@ -169,6 +169,12 @@ def _search(problem: Problem, options: Options) -> _Survivors:
     points = found.points if len(found.points) else space.start()
     method = METHODS[found.closure]
     notes = _stopped(not found.stopped, options, found.evaluations)
+    if not found.closed and not found.stopped:
+        notes = (
+            f"the search was ended by limit={options.limit} after {found.evaluations:,} points, "
+            "some exchanges untried; the front is partial, the best of these; raise limit, or "
+            "compare fewer objectives",
+        )
     return _Survivors(points, method, found.evaluations, size, notes)
 
 
