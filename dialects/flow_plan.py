@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from math import fsum, isfinite
 
@@ -30,6 +31,8 @@ from flowir.dialects.flow_traits import InvocationEffect
 from flowir.dialects.flow_types import text
 from flowir.dialects.literals import float_text, parse_fields, parse_float
 from flowir.plan.checks import JOIN
+
+_NAME = re.compile(r"[A-Za-z_][\w.\-]*", re.ASCII)
 
 MOST_TASKS = 1000
 """Tasks of one plan where the op does not say."""
@@ -141,11 +144,16 @@ class PlanShapeAttr(ParametrizedAttribute):
             if parser.parse_optional_punctuation("<") is None:
                 return _twice(number())
             start = parser.pos
-            rates = parse_fields(parser, {"right": number, "wrong": number})
+            found = parse_fields(parser, {"right": number, "wrong": number})
             parser.parse_punctuation(">")
+            rates = [
+                rate
+                for name in ("right", "wrong")
+                if isinstance(rate := found.get(name), FloatData)
+            ]
             if len(rates) != 2:
                 parser.raise_error("replan: give both `right` and `wrong`, or one number", start)
-            return ArrayAttr([rates["right"], rates["wrong"]])
+            return ArrayAttr(rates)
 
         with parser.in_angle_brackets():
             fields = parse_fields(
@@ -336,6 +344,10 @@ def verify_plan_tools(op: Operation, symbols: Symbols) -> None:
             )
         if name == JOIN:
             raise fail(op, f"a plan ends in {JOIN}(), so no tool can have that name; rename it")
+        if _NAME.fullmatch(name) is None:
+            raise fail(
+                op, f'no plan can call a tool named "{name}"; use letters of ASCII, digits and _'
+            )
 
 
 def planned_tools(op: PlanOp, symbols: Symbols) -> Iterable[ToolOp]:

@@ -138,7 +138,7 @@ class ToolOp(IRDLOperation):
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")
         printer.print_symbol_name(self.sym_name.data)
-        print_parameters(printer, self.parameters)
+        print_parameters(printer, self.parameters.data)
         if self.pure is not None:
             printer.print_string(" pure")
         if self.latency.data:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -20,7 +20,6 @@ from flowir.plan.diagnostics import Diagnostic
 from flowir.plan.events import Event, Join, Task, Thought
 from flowir.plan.signatures import Signature, fit
 from flowir.plan.values import ExtractionError, shown, substitute
-from flowir.runtime.llm import Tool
 
 Outcome = Literal["done", "failed", "skipped"]
 
@@ -39,7 +38,7 @@ class PlanTool:
     """
 
     signature: Signature
-    call: Tool
+    call: Callable[..., Any]
     concurrency: int | None = None
     timeout_s: float | None = None
 
@@ -211,7 +210,7 @@ class _Unit:
                     if inspect.isawaitable(value):
                         value = await value
                 outcome: Outcome = "done"
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - The joiner sees what failed.
                 outcome = "failed"
                 late = timeout.expired() and isinstance(error, TimeoutError)
                 value = f"no answer within {tool.timeout_s:g} s" if late else _said(error)

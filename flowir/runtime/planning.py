@@ -155,7 +155,7 @@ def with_lanes(planned: list[Planned], result: asyncio.Future[Any]) -> list[Plan
             continue
         if not op.races or is_identity(op):
             continue
-        makers = {one.done: Maker([*one.used.values()], droppable(one.op)) for one in planned}
+        makers = {one.done: Maker(one.awaits(), droppable(one.op)) for one in planned}
         kept = {result, *(race.used[value] for value in op.context)}
         found = lanes(race.done, [race.used[value] for value in op.inputs], makers, kept)
         by_value = {one.done: one for one in planned}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,9 +14,10 @@ from langchain_core.messages import convert_to_messages
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config
 
-from flowir.backends.asyncio.library.calls import LLM, Completion, Usage
+from flowir.backends.asyncio.library.calls import LLM, Completion
 from flowir.backends.asyncio.library.errors import CallError, WorkflowError
 from flowir.backends.asyncio.library.openai_client import reasoning
+from flowir.backends.asyncio.library.usage import Usage
 from flowir.backends.asyncio.library.written import PROVIDERS, REASONING, log
 
 
@@ -57,16 +60,22 @@ class ChatModels:
         self, node: str, messages: list[dict[str, str]], *, model: str, **params: Any
     ) -> Completion:
         client = self.client(node, model, params)
-        config = ensure_config()
-        config["metadata"] = {**config.get("metadata", {}), "flowir.site": node}
+        config = at_site(node)
         ask = self.streamed if self.stream else self.whole
-        try:
+        with complete():
             return await ask(client, messages, model, config)
-        except Exception as error:
-            if incomplete(error):
-                raise ConnectionError(f"no complete answer: {error!r}") from error
-            raise
 
+    # <plans>
+    async def pieces(
+        self, node: str, messages: list[dict[str, str]], *, model: str, **params: Any
+    ) -> AsyncIterator[str | Completion]:
+        """An answer as it is written, then all of it."""
+        client = self.client(node, model, params)
+        with complete():
+            async for piece in self.written(client, messages, model, at_site(node)):
+                yield piece
+
+    # </plans>
     def client(self, node: str, model: str, params: dict[str, Any]) -> Any:
         """The client of a node and configuration; it never repeats a request by itself.
 
@@ -149,16 +158,26 @@ class ChatModels:
     async def streamed(
         self, client: Any, messages: list[dict[str, str]], model: str, config: RunnableConfig
     ) -> Completion:
-        """An answer as it is written."""
+        """An answer that is read as it is written."""
+        *_, answer = [piece async for piece in self.written(client, messages, model, config)]
+        assert not isinstance(answer, str)
+        return answer
+
+    async def written(
+        self, client: Any, messages: list[dict[str, str]], model: str, config: RunnableConfig
+    ) -> AsyncIterator[str | Completion]:
+        """The pieces of an answer as they are written, then the answer."""
         clock = asyncio.get_running_loop().time
         start, first, answer = clock(), None, None
         async for piece in client.astream(messages, config):
             if piece.text and first is None:
                 first = clock() - start
             answer = piece if answer is None else answer + piece
+            if piece.text:
+                yield str(piece.text)
         if answer is None or not ended(answer):
             raise ConnectionError("the stream ended before the answer did")
-        return self.completion(answer, model, first)
+        yield self.completion(answer, model, first)
 
     def completion(self, answer: Any, model: str, first: float | None = None) -> Completion:
         """What a message says, and what it took."""
@@ -180,6 +199,24 @@ def in_body(options: dict[str, Any]) -> dict[str, Any]:
     if other := {name: options[name] for name in options if name not in known}:
         known["extra_body"] = known.get("extra_body", {}) | other
     return known
+
+
+def at_site(node: str) -> RunnableConfig:
+    """What LangChain tells whoever listens to a call: its site among the rest."""
+    config = ensure_config()
+    config["metadata"] = {**config.get("metadata", {}), "flowir.site": node}
+    return config
+
+
+@contextlib.contextmanager
+def complete() -> Iterator[None]:
+    """Failures that a repeat may mend, as such."""
+    try:
+        yield
+    except Exception as error:
+        if incomplete(error):
+            raise ConnectionError(f"no complete answer: {error!r}") from error
+        raise
 
 
 def ended(answer: Any) -> bool:

@@ -263,6 +263,25 @@ flow.workflow @w(%q: !flow.text) -> !flow.text {
 
 // -----
 
+// CHECK: flow.plan (%answer): no plan can call a tool named "2nd one"; use letters of ASCII, digits and _
+flow.agent @planner prompt "{tools} {question} {history}"
+flow.agent @joiner prompt "{question} {history}"
+flow.tool @"2nd one" impl "web:search" takes ()
+flow.workflow @w(%q: !flow.text) -> !flow.text {
+  %answer = flow.plan tools [@"2nd one"] -> !flow.text
+    planner(%tools, %history) {
+      %plan = flow.call @planner(%tools, %q, %history) : (!flow.text, !flow.text, !flow.text) -> !flow.text
+      flow.yield %plan : !flow.text
+    }
+    joiner(%history) {
+      %said = flow.call @joiner(%q, %history) : (!flow.text, !flow.text) -> !flow.text
+      flow.yield %said : !flow.text
+    }
+  flow.return %q : !flow.text
+}
+
+// -----
+
 // CHECK: flow.counts: 3, 2; write counts from 1 on, ascending, each once
 flow.agent @planner prompt "{tools} {question} {history}"
 flow.agent @joiner prompt "{question} {history}"
