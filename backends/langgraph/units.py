@@ -69,8 +69,8 @@ def units(body: Body, segment: Segment, fuse: bool) -> list[Unit]:
     nodes = [node for node in body.nodes if node in inside]
     if fuse:
         by_value = {node.output: node for node in nodes}
-        read = {v: [other for other in by_value if other in n.uses] for v, n in by_value.items()}
-        strands = strands_of(list(by_value), read)
+        uses = {v: [other for other in by_value if other in n.uses] for v, n in by_value.items()}
+        strands = strands_of(list(by_value), uses)
         return [Unit(tuple(by_value[value] for value in strand)) for strand in strands]
     marks = {node.output: name for node in nodes if (name := fused_with(node.op)) is not None}
     read = behind((node.output, node.uses, node.acts) for node in nodes)

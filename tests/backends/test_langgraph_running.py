@@ -123,12 +123,6 @@ def test_a_failure_ends_what_runs_in_graphs_inside_as_well(fuse: bool) -> None:
     assert model.open == 0
 
 
-def test_who_ends_before_the_run_has_used_nothing(file: ModuleType) -> None:
-    with pytest.raises(file.InputError) as caught:
-        clock.run(file.run({}, llm=Model()))
-    assert caught.value.usage is None
-
-
 def test_requests_keep_to_the_cap(file: ModuleType) -> None:
     model = Model()
     _run(file, model, *"abcde", max_concurrency=2)
