@@ -15,6 +15,10 @@ class ProfileError(FlowirError):
     """Observations or prices that cannot be read, or lack what the workflow needs."""
 
 
+class ProfilerError(FlowirError):
+    """Calls that cannot be made or judged: data, an endpoint, or limits that do not serve."""
+
+
 class CostModelError(FlowirError):
     """Observations that were read but that no cost model can be fitted to."""
 

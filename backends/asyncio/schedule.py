@@ -113,7 +113,7 @@ def needs_functions(
                 if len(step.nodes) > 1 or not is_simple(node) or not started.isdisjoint(node.uses):
                     return True
                 started.add(node.output)
-            elif isinstance(node.op, flow.MapOp) or node.races:
+            elif isinstance(node.op, flow.MapOp) or node.concurrent:
                 return True
             elif not node.acts and not started.isdisjoint(node.uses):
                 started.add(node.output)
@@ -122,6 +122,25 @@ def needs_functions(
             if any(needs_functions(inner, is_simple, given, inside) for _, inner in node.bodies):
                 return True
     return False
+
+
+def awaited(body: Body, read: Set[SSAValue]) -> frozenset[SSAValue]:
+    """The values that nodes with regions wait for before they start, in a body that is `arranged`.
+
+    Among them may be values that no code reads, where what is made of them goes nowhere.
+
+    Args:
+        read: the values that the code of the body reads.
+    """
+    found: set[SSAValue] = set()
+    for node in body.nodes:
+        if not isinstance(node.op, flow.AlternativesOp):
+            found |= node.uses if node.bodies else frozenset()
+            continue
+        given = node.output in read
+        for _, inner in node.bodies:
+            found |= awaited(arranged(inner, given), inner.reads(given))
+    return frozenset(found)
 
 
 def arranged(body: Body, wanted: bool = True) -> Body:

@@ -164,6 +164,8 @@ class _Painter:
                 yield self._refine(op)
             case flow.MapOp():
                 yield self._map(op)
+            case flow.PlanOp():
+                yield self._plan(op)
             case _:
                 shape, lines, hint = made_text(op, self._sites.get(op, ""))
                 node = self._node(shape, *lines, hint=hint)
@@ -270,6 +272,21 @@ class _Painter:
         self._sources[op.output] = sources
         lines = (f"map {self._sites.get(op, '')}", f"for each of at most {op.bound.data}")
         return Cluster(self._id("c"), (*lines, *estimate_text(op)), tuple(parts))
+
+    def _plan(self, op: flow.PlanOp) -> Cluster:
+        """Planner, tools, joiner; another plan goes back to the planner."""
+        planner, written = self._region(op.planner.block, ())
+        tools = self._node("tool", *op.tool_names)
+        self._flow(written, tools, "tasks")
+        joiner, said = self._region(op.joiner.block, (tools.id,))
+        if op.max_replans.data:
+            entries = self._entries(Cluster(self._id("c"), (), tuple(planner)))
+            for source in said:
+                self.edges += [Edge(source, entry, "replan", back=True) for entry in entries]
+        self._sources[op.output] = said
+        lines = (f"plan {self._sites.get(op, '')}", f"at most {op.max_replans.data + 1} plans")
+        parts = (*planner, tools, *joiner)
+        return Cluster(self._id("c"), (*lines, *estimate_text(op)), parts)
 
 
 def _nodes(part: Node | Cluster) -> Iterator[Node]:

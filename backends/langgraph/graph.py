@@ -205,7 +205,7 @@ class GraphWriter:
         name = self.name(node, "make")
         scope = self.scope(unit.uses)
         wanted = node.output in read
-        if not unit.fused and node.bodies and not node.races:
+        if not unit.fused and node.bodies and not node.concurrent:
             return self._region(unit, name, wanted, then)
         sink, own = NOWHERE, {}
         if wanted:

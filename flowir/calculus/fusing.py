@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from flowir.calculus.races import races, with_lanes
+from flowir.calculus.races import is_concurrent_code, races, with_lanes
 from flowir.calculus.supersteps import sources
 from flowir.calculus.terms import Alternatives, Block, Value, Workflow, blocks_of, walk
 
@@ -57,7 +57,7 @@ def _in_block(block: Block) -> Iterator[Segment]:
                 fused.update(value for strand in strands for value in strand)
                 yield found
     for term in block.terms:
-        if term.output not in fused and not races(term):
+        if term.output not in fused and not is_concurrent_code(term):
             for inner in blocks_of(term):
                 # A region that is chosen stands in the block around it, and is no graph by itself.
                 blocks = _chosen_from(inner) if isinstance(term, Alternatives) else (inner,)

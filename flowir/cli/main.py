@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
@@ -70,6 +71,54 @@ def fit(profile: str, prices: str | None, seed: int, as_json: bool) -> None:
 
 
 @cli.command()
+@click.argument("workflow", type=click.Path())
+@click.option("--data", required=True, type=click.Path(), help="JSON lines: inputs, id, expected.")
+@click.option(
+    "--endpoint", metavar="URL", help="OpenAI-compatible, with its version path; litellm."
+)
+@click.option("--store", default="profile.sqlite", show_default=True, type=click.Path())
+@click.option("--workflow", "name", metavar="NAME", help="Of several in the file.")
+@click.option("--agents", multiple=True, help="Sub-agents to profile; all if left out.")
+@click.option("--models", multiple=True, help="Instead of those of the workflow; commas between.")
+@click.option("--budgets", multiple=True, help="Tokens or effort labels; commas between.")
+@click.option("--repeats", default=1, show_default=True, type=click.IntRange(1))
+@click.option("--judge", "judges", multiple=True, metavar="[AGENT=]JUDGE", help="See docs.")
+@click.option("--prices", type=click.Path(), help="CSV of model,input_per_mtok,output_per_mtok.")
+@click.option("--concurrency", multiple=True, metavar="[MODEL=]N", help="8 if left out.")
+@click.option("--rate", multiple=True, metavar="[MODEL=]N", help="Requests a minute.")
+@click.option("--max-calls", type=click.IntRange(0))
+@click.option("--max-dollars", type=click.FloatRange(0))
+@click.option("--max-minutes", type=click.FloatRange(0, min_open=True))
+@click.option(
+    "--timeout", default=120.0, show_default=True, type=click.FloatRange(0, min_open=True)
+)
+@click.option("--retries", default=3, show_default=True, type=click.IntRange(0))
+@click.option("--texts", type=click.Choice(["keep", "hash"]), default="keep", show_default=True)
+@click.option("--provider", metavar="NAME", help="Whose endpoint it is, for reasoning budgets.")
+@click.option("--budget-field", metavar="FIELD", help="Where in a request budgets go: a.b.")
+@click.option("--stream", is_flag=True, help="Measure the time to the first token too.")
+@click.option("--plan", "only_plan", is_flag=True, help="Say what it would take; ask nobody.")
+def profile(**options: Any) -> None:
+    """Measure single calls of a workflow's sub-agents on a live endpoint.
+
+    Every call is stored as it ends; the same command goes on where it stopped. The key comes from
+    OPENAI_API_KEY.
+
+    Example: flowir profile w.mlir --data dev.jsonl --endpoint http://localhost:8000/v1 --plan
+    """
+    from flowir.cli.profile import Asked, profile
+
+    for several in ("agents", "models", "budgets"):
+        parts = (part.strip() for text in options[several] for part in text.split(","))
+        options[several] = tuple(part for part in parts if part)
+    options["agents"] = tuple(name.removeprefix("@") for name in options["agents"])
+    try:
+        sys.exit(profile(Asked(**options)))
+    except FlowirError as error:
+        raise click.ClickException(str(error)) from None
+
+
+@cli.command()
 @click.argument("target", metavar="FILE|MODULE:WORKFLOW")
 def check(target: str) -> None:
     """Read a workflow and explain what is wrong with it, with a caret at the place.
@@ -92,7 +141,16 @@ def check(target: str) -> None:
 @click.option("--input", "inputs", multiple=True, metavar="KEY", help="Given, though written too.")
 @click.option("--result", metavar="KEY", help="The key of the state that is the answer.")
 @click.option("--facts", "only_facts", is_flag=True, help="Print what is read; write nothing.")
-@click.option("--time-limit", default=60.0, show_default=True, type=click.FloatRange(0.1))
+@click.option("--trace", type=click.Path(), metavar="RUNS.jsonl", help="Recorded runs.")
+@click.option(
+    "--record",
+    type=click.Path(),
+    metavar="INPUTS.jsonl",
+    help="Run the graph on each of these inputs, and add the runs to --trace. Calls its models.",
+)
+@click.option(
+    "--time-limit", default=60.0, show_default=True, type=click.FloatRange(0.1), help="In seconds."
+)
 def import_(
     source: str,
     target: str,
@@ -101,19 +159,21 @@ def import_(
     inputs: tuple[str, ...],
     result: str | None,
     only_facts: bool,
+    trace: str | None,
+    record: str | None,
     time_limit: float,
 ) -> None:
     """Import a workflow that was written for something else.
 
     The module is imported, which runs it, in a process of its own that may take --time-limit
-    seconds.
+    seconds. The graph is run only with --record.
 
-    Example: flowir import langgraph my.module:graph -o workflow.mlir
+    Example: flowir import langgraph my.module:graph -o workflow.mlir --trace runs.jsonl
     """
     from flowir.cli.import_ import run
 
     try:
-        run(target, out, bounds, inputs, result, only_facts, time_limit)
+        run(target, out, bounds, inputs, result, only_facts, trace, record, time_limit)
     except FlowirError as error:
         raise click.ClickException(str(error)) from None
 

@@ -19,6 +19,9 @@ engineers could differ, this file decides:
 - A label is the known one that the answer begins with, whatever its case, else the first word.
 - A list longer than a map's `max` is an error, not a shorter list.
 - Races are as `flow.join` has them: what is cancelled has ended before the race gives its value.
+- A plan runs as `flowir.runtime.replanning` says, with all that can be mended in it mended. Its
+  planner's region, where that is one call that gives text, is read while it is written. A tool of a
+  plan that fails is an observation.
 - A call that fails ends the run; so does an answer that does not parse.
 """
 
@@ -26,7 +29,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,7 +41,8 @@ from flowir.dialects import flow, prompt
 from flowir.dialects.flow_checks import agent_inputs
 from flowir.runtime.answers import known_labels, parser_of
 from flowir.runtime.choices import Choices, choices_of
-from flowir.runtime.llm import LLM, Message, Tools
+from flowir.runtime.llm import LLM, Message, Tools, answered
+from flowir.runtime.plan_op import RecordedPlan, plan_tools, run_plan
 from flowir.runtime.planning import (
     Environment,
     Planned,
@@ -47,6 +51,7 @@ from flowir.runtime.planning import (
     with_lanes,
 )
 from flowir.runtime.racing import Lane, first, vote_at_quorum
+from flowir.runtime.replanning import Request
 from flowir.runtime.values import (
     InterpretationError,
     ballot,
@@ -69,10 +74,11 @@ class RecordedCall:
 
 @dataclass(frozen=True)
 class Interpretation:
-    """What a run gave, and its model calls in the order in which they started."""
+    """What a run gave, its model calls in the order in which they started, and the plans it ran."""
 
     value: Any
     calls: tuple[RecordedCall, ...]
+    plans: tuple[RecordedPlan, ...] = ()
 
 
 async def interpret(
@@ -103,7 +109,7 @@ async def interpret(
     values = [inputs[n or ""] for n in names] if isinstance(inputs, Mapping) else list(inputs)
     scope = RunningScope.of(workflow, choices)
     value = await run.block(scope, workflow.body.block, {}, values)
-    return Interpretation(value, tuple(run.calls))
+    return Interpretation(value, tuple(run.calls), tuple(run.plans))
 
 
 @dataclass
@@ -112,6 +118,7 @@ class _Run:
     tools: Tools
     labels: Mapping[str, Sequence[str]]
     calls: list[RecordedCall] = field(default_factory=list)
+    plans: list[RecordedPlan] = field(default_factory=list)
 
     async def block(
         self, scope: RunningScope, block: Block, outer: Environment, arguments: Sequence[Any] = ()
@@ -184,6 +191,8 @@ class _Run:
                 return await self._refine(scope, op, used)
             case flow.MapOp():
                 return await self._map(scope, op, used[op.source].result(), used)
+            case flow.PlanOp():
+                return await self._run_plan(scope, op, used)
             case _:
                 raise NotImplementedError(op.name)
 
@@ -288,6 +297,31 @@ class _Run:
             [self.block(scope, op.body.block, used, [item]) for item in items]
         )
 
+    async def _run_plan(self, scope: RunningScope, op: flow.PlanOp, used: Environment) -> str:
+        planner, joiner = op.planner.block, op.joiner.block
+
+        async def plan(request: Request) -> AsyncIterator[str]:
+            given = [request.tools, request.for_planner]
+            call = scope.streamed(planner)
+            if call is None:
+                yield await self.block(scope, planner, used, given)
+                return
+            values = dict(used)
+            values |= dict(zip(planner.args, map(_done, given), strict=True))
+            shown = [show(values[of].result(), of.type) for of in call.inputs]
+            name, site = call.callee.root_reference.data, scope.site(call)
+            messages, chosen = self._request(scope, call, name, site, shown)
+            async for piece in answered(self.llm, site, messages, **_asked(chosen)):
+                if isinstance(piece, str):
+                    yield piece
+
+        async def join(request: Request) -> str:
+            text: str = await self.block(scope, joiner, used, [request.for_joiner])
+            return text
+
+        tools = plan_tools(op, scope.symbols, self.tools)
+        return await run_plan(op, scope.site(op), plan, join, tools, self.plans)
+
     async def _verdict(
         self,
         scope: RunningScope,
@@ -310,6 +344,14 @@ class _Run:
         self, scope: RunningScope, op: Operation, name: str, site: str, shown: Sequence[str]
     ) -> str:
         """One model call; gives the text of the answer."""
+        messages, chosen = self._request(scope, op, name, site, shown)
+        completion = await self.llm(site, messages, **_asked(chosen))
+        return completion.text
+
+    def _request(
+        self, scope: RunningScope, op: Operation, name: str, site: str, shown: Sequence[str]
+    ) -> tuple[list[Message], Configuration]:
+        """What a model is asked, and on which configuration; recorded as a call."""
         agent = scope.symbols[name]
         assert isinstance(agent, flow.AgentOp)
         given = dict(zip(agent_inputs(agent), shown, strict=True))
@@ -320,17 +362,21 @@ class _Run:
         messages.append({"role": "user", "content": prompt.fill(agent.prompt.data, given)})
         group = op.properties.get("group")
         chosen = scope.configurations[name, group.data if isinstance(group, StringAttr) else ""]
-        params = dict(chosen.params)
-        if chosen.budget is not None:
-            params["budget"] = chosen.budget
         record = tuple((message["role"], message["content"]) for message in messages)
         self.calls.append(RecordedCall(site, record, chosen))
-        completion = await self.llm(site, messages, model=chosen.model, **params)
-        return completion.text
+        return messages, chosen
 
     async def _tool(self, name: str, arguments: Sequence[Any]) -> Any:
         result = self.tools[name](*arguments)
         return await result if inspect.isawaitable(result) else result
+
+
+def _asked(chosen: Configuration) -> dict[str, Any]:
+    """A configuration as the model protocol takes it."""
+    asked: dict[str, Any] = {"model": chosen.model, **dict(chosen.params)}
+    if chosen.budget is not None:
+        asked["budget"] = chosen.budget
+    return asked
 
 
 def _undone() -> asyncio.Future[Any]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FloatData, StringAttr
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FloatData, IntAttr, StringAttr
 from xdsl.ir import Attribute
 from xdsl.utils.exceptions import VerifyException
 
@@ -158,6 +158,8 @@ def tool(
     effect: str = "writes",
     latency: float = 0.0,
     accepts: tuple[float, ...] | None = None,
+    concurrency: int | None = None,
+    timeout: float | None = None,
 ) -> Any:
     """Declare code: `@tool`, `@tool(effect="pure")`, or `tool(function, …)`.
 
@@ -167,6 +169,8 @@ def tool(
         latency: seconds.
         accepts: of a checker, the chances that it accepts a right and a wrong value, and the
             persistence of its verdicts (0 where left out).
+        concurrency: how many of its calls in one plan may run at once, None for any number.
+        timeout: seconds for one call in a plan, None for any time.
 
     Raises:
         WorkflowError: an effect, rate or latency that means nothing, or a hint without counterpart.
@@ -201,6 +205,10 @@ def tool(
                 )
             rates = [FloatData(float(rate)) for rate in (*accepts, 0.0)[:3]]
             properties["accepts"] = _made(lambda: AcceptsAttr(*rates), where)
+        if concurrency is not None:
+            properties["concurrency"] = IntAttr(concurrency)
+        if timeout is not None:
+            properties["timeout"] = FloatData(float(timeout))
         op = flow.ToolOp.create(properties=properties)
         op.location = place.location
         _verified(op, place)

@@ -12,6 +12,7 @@ from xdsl.dialects.builtin import FunctionType, ModuleOp, StringAttr, UnitAttr
 from xdsl.ir import Block, Operation, Region
 
 from flowir.dialects import flow
+from flowir.dialects.plan_signature import parameters_of
 from flowir.errors import WorkflowError
 from flowir.workflow.calls import call
 from flowir.workflow.declarations import Tool
@@ -160,6 +161,10 @@ class _Building:
                 self.trace(what, (*callers, entry.name))
             else:
                 self.ops[name] = what.op.clone()
+        for name, planned in trace.planned.items():
+            self.ops[name].properties["takes"] = parameters_of(planned)
+            if planned.about:
+                self.ops[name].properties["about"] = StringAttr(planned.about)
         op = flow.WorkflowOp.create(properties=dict(entry.op.properties), regions=[Region(block)])
         op.location = entry.op.location
         self.ops[entry.name] = op

@@ -15,6 +15,7 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 from flowir.dialects import flow
 from flowir.errors import WorkflowError
+from flowir.plan.signatures import Signature
 from flowir.workflow.places import Place, here, located
 from flowir.workflow.values import Traced
 
@@ -50,9 +51,11 @@ class Declaration:
 
 @dataclass(eq=False)
 class Trace:
-    """A workflow being traced: the blocks it is in, what it declared, the site names it gave."""
+    """A workflow being traced: the blocks it is in, what it declared, the site names it gave, and
+    the signatures of the tools that plans may call."""
 
     declared: dict[str, Declaration] = field(default_factory=dict)
+    planned: dict[str, Signature] = field(default_factory=dict)
     sites: Counter[str] = field(default_factory=Counter)
     taken: set[str] = field(default_factory=set)
     blocks: list[Block] = field(default_factory=list)

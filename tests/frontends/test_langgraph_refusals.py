@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from flowir.frontends.langgraph import GraphImportError, from_langgraph
-from flowir.frontends.langgraph.builder import read_graph
 from flowir.frontends.langgraph.lints import lints
+from flowir.frontends.langgraph.reading.builder import read_graph
 from tests.frontends import more_graphs
 from tests.frontends.scripted import Script, run_emitted, run_original
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -53,15 +55,21 @@ class ChatModels:
         self, node: str, messages: list[dict[str, str]], *, model: str, **params: Any
     ) -> Completion:
         client = self.client(node, model, params)
-        try:
+        with complete():
             if self.stream:
                 return await self.streamed(client, messages, model)
             return self.completion(await client.ainvoke(messages), model)
-        except Exception as error:
-            if incomplete(error):
-                raise ConnectionError(f"no complete answer: {error!r}") from error
-            raise
 
+    # <plans>
+    async def pieces(
+        self, node: str, messages: list[dict[str, str]], *, model: str, **params: Any
+    ) -> AsyncIterator[str | Completion]:
+        """An answer as it is written, then all of it."""
+        with complete():
+            async for piece in self.written(self.client(node, model, params), messages, model):
+                yield piece
+
+    # </plans>
     def client(self, node: str, model: str, params: dict[str, Any]) -> Any:
         """The client of a node and configuration; it never repeats a request by itself.
 
@@ -123,16 +131,26 @@ class ChatModels:
 
     # </budgets>
     async def streamed(self, client: Any, messages: list[dict[str, str]], model: str) -> Completion:
-        """An answer as it is written."""
+        """An answer that is read as it is written."""
+        *_, answer = [piece async for piece in self.written(client, messages, model)]
+        assert not isinstance(answer, str)
+        return answer
+
+    async def written(
+        self, client: Any, messages: list[dict[str, str]], model: str
+    ) -> AsyncIterator[str | Completion]:
+        """The pieces of an answer as they are written, then the answer."""
         clock = asyncio.get_running_loop().time
         start, first, answer = clock(), None, None
         async for piece in client.astream(messages):
             if piece.text and first is None:
                 first = clock() - start
             answer = piece if answer is None else answer + piece
+            if piece.text:
+                yield str(piece.text)
         if answer is None or not {"finish_reason", "stop_reason"} & answer.response_metadata.keys():
             raise ConnectionError("the stream ended before the answer did")
-        return self.completion(answer, model, first)
+        yield self.completion(answer, model, first)
 
     def completion(self, answer: Any, model: str, first: float | None = None) -> Completion:
         """What a message says, and what it took."""
@@ -154,6 +172,17 @@ def in_body(options: dict[str, Any]) -> dict[str, Any]:
     if other := {name: options[name] for name in options if name not in known}:
         known["extra_body"] = known.get("extra_body", {}) | other
     return known
+
+
+@contextlib.contextmanager
+def complete() -> Iterator[None]:
+    """Failures that a repeat may mend, as such."""
+    try:
+        yield
+    except Exception as error:
+        if incomplete(error):
+            raise ConnectionError(f"no complete answer: {error!r}") from error
+        raise
 
 
 def incomplete(error: Exception) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -90,12 +90,34 @@ class Reported:
         self, node: str, messages: list[dict[str, str]], *, model: str, **params: Any
     ) -> Any:
         answer = await self.llm(node, messages, model=model, **params)
-        get_stream_writer()(
-            {
-                "site": node,
-                "model": answer.model,
-                "input_tokens": answer.usage.input_tokens,
-                "output_tokens": answer.usage.output_tokens,
-            }
-        )
+        tell(node, answer)
         return answer
+
+    # <plans>
+    @property
+    def pieces(self) -> Callable[..., AsyncIterator[Any]] | None:
+        """An answer as it is written, if the client can tell."""
+        written = getattr(self.llm, "pieces", None)
+
+        async def told(node: str, *messages: Any, **params: Any) -> AsyncIterator[Any]:
+            async with contextlib.aclosing(written(node, *messages, **params)) as pieces:
+                async for piece in pieces:
+                    if not isinstance(piece, str):
+                        tell(node, piece)
+                    yield piece
+
+        return None if written is None else told
+
+    # </plans>
+
+
+def tell(node: str, answer: Any) -> None:
+    """Tell the stream `custom` of an answer."""
+    get_stream_writer()(
+        {
+            "site": node,
+            "model": answer.model,
+            "input_tokens": answer.usage.input_tokens,
+            "output_tokens": answer.usage.output_tokens,
+        }
+    )

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 import networkx as nx
 
-from flowir.frontends.langgraph.certainty import as_digraph, begins, surely_runs
 from flowir.frontends.langgraph.facts import END, NOWHERE, START, GraphFacts, Lint, Place
+from flowir.frontends.langgraph.reading.certainty import as_digraph, begins, surely_runs
 
 
 def lints(facts: GraphFacts) -> list[Lint]:

@@ -9,10 +9,9 @@ import keyword
 import re
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from flowir.frontends.langgraph.facts import GraphImportError
-from flowir.frontends.langgraph.source import Function
+from flowir.frontends.langgraph.reading.functions import Function, function_of
 
 _HEADER = '''"""What the nodes of {name} do besides calling models; written by `flowir import`.
 
@@ -79,7 +78,7 @@ class Adapters:
             )
         module, name = getattr(value, "__module__", ""), getattr(value, "__qualname__", "")
         found = getattr(sys.modules.get(module), name, None)
-        if found is None or function_value(found) is not value:
+        if found is None or function_of(found).value is not value:
             raise GraphImportError(
                 f"{function.place}: {what} runs {name or 'an object'}, which cannot be imported "
                 "from its module; define it at the top level"
@@ -94,10 +93,3 @@ class Adapters:
             parts.append("\n" + "".join(imports))
         parts += [f"\n\n{body}" for body in self._texts.values()]
         return "".join(parts)
-
-
-def function_value(value: Any) -> Any:
-    """What `Function.value` is for an object found in a module."""
-    from flowir.frontends.langgraph.source import function_of
-
-    return function_of(value).value

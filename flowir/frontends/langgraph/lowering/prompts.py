@@ -9,17 +9,35 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import TYPE_CHECKING, Any
 
-from flowir.frontends.langgraph import source
-from flowir.frontends.langgraph.source import Function
+from flowir.dialects.flow_types import ListType
+from flowir.frontends.langgraph.reading.functions import (
+    Function,
+    argument,
+    called_name,
+    constant,
+    local_value,
+)
+from flowir.frontends.langgraph.reading.model_calls import MODEL_METHODS, called_model
+from flowir.frontends.langgraph.reading.state import read_key
 
 if TYPE_CHECKING:
-    from flowir.frontends.langgraph.node_code import NodeCode
+    from flowir.frontends.langgraph.lowering.node_code import NodeCode
 
 Piece = str | ast.expr
 """Of a prompt: text as it is, or an expression whose value is shown."""
 
 _ROLES = {"SystemMessage": "system", "HumanMessage": "user", "system": "system", "user": "user"}
 _ROLES["human"] = "user"
+
+TOOL_CALLS = (
+    "lets a model call tools: it is sent a history of messages with calls and results, and a flow "
+    "agent one system prompt and one prompt; have it name the tool in a structured answer and "
+    "route on that, or let it plan all calls (flow.plan)"
+)
+HISTORY = (
+    "sends a history of messages, and a flow agent is sent one system prompt and one prompt; keep "
+    "what it needs in keys of text, and write the prompt from those"
+)
 
 
 @dataclass(frozen=True)
@@ -43,21 +61,21 @@ class Invocation:
 def invocation_of(function: Function, call: ast.Call) -> Invocation | None:
     """What a call asks of a model; None where it calls none."""
     match call.func:
-        case ast.Attribute(base, method) if method in source.MODEL_METHODS:
-            model = source.called_model(function, base)
+        case ast.Attribute(base, method) if method in MODEL_METHODS:
+            model = called_model(function, base)
         case _:
             return None
     if model is None:
         return None
     if method not in ("invoke", "ainvoke"):
         return Invocation(model, problem=f"calls a model by .{method}, not .invoke")
-    while (
-        isinstance(base, ast.Name) and (given := source.local_value(function, base.id)) is not None
-    ):
+    while isinstance(base, ast.Name) and (given := local_value(function, base.id)) is not None:
         base = given
     if (schema := _schema(function, base)) is not None:
         return Invocation(model, schema)
     if isinstance(base, ast.Call):
+        if called_name(base) == "bind_tools":
+            return Invocation(model, problem=TOOL_CALLS)
         name = ast.unparse(base.func)
         return Invocation(model, problem=f"calls a model made by {name}(…), which is not followed")
     return _of_object(model, function.resolve(base))
@@ -108,7 +126,7 @@ def _of_object(model: Any, value: Any) -> Invocation:
         return Invocation(model, None, template, gives_text)
     bound = next((s for s in [value, *steps] if isinstance(s, RunnableBinding)), None)
     if bound is not None and "tools" in bound.kwargs:
-        return Invocation(model, problem="lets a model call tools, which flow IR has as flow.plan")
+        return Invocation(model, problem=TOOL_CALLS)
     return Invocation(model, problem=f"calls a model inside a {type(value).__name__}")
 
 
@@ -116,24 +134,47 @@ def messages_of(
     code: NodeCode, call: ast.Call, found: Invocation, local: Mapping[str, ast.expr]
 ) -> dict[str, list[Piece]]:
     """The system prompt and the prompt, in pieces."""
-    given = call.args[0] if call.args else source.argument(call, "input", 0)
+    given = call.args[0] if call.args else argument(call, "input", 0)
     if given is None or len(call.args) > 1:
         code.refuse(call, "calls a model with a configuration of its own")
     if found.template is not None:
         return _of_template(code, found.template, given)
     while isinstance(given, ast.Name) and given.id in local:
         given = local[given.id]
+    if isinstance(given, ast.BinOp) and any(
+        isinstance(part, ast.List) for part in (given.left, given.right)
+    ):
+        code.refuse(call, HISTORY)
     if not isinstance(given, ast.List):
+        _check_text(code, given, local)
         return {"user": _pieces(code, given)}
     messages: dict[str, list[Piece]] = {}
     for item in given.elts:
         role, content = _message(code, item)
         if role in messages or (role == "system" and messages):
             code.refuse(item, "sends more than one system prompt and then one prompt")
+        _check_text(code, content, local)
         messages[role] = _pieces(code, content)
     if "user" not in messages:
         code.refuse(given, "sends no prompt but a system prompt")
     return messages
+
+
+def _check_text(code: NodeCode, tree: ast.expr, local: Mapping[str, ast.expr]) -> None:
+    """A value of the state that is sent as it is must be text: a list is several messages."""
+    key = read_key(tree, code.function.state)
+    if key is not None and isinstance(code.types.get(key), ListType):
+        code.refuse(tree, HISTORY)
+    if isinstance(tree, ast.Name) and tree.id in local:
+        _check_known(code, local[tree.id], tree)
+
+
+def _check_known(code: NodeCode, tree: ast.expr, where: ast.expr) -> None:
+    known = code.known.get(tree.id) if isinstance(tree, ast.Name) else None
+    if isinstance(tree, ast.List | ast.ListComp) or (
+        known is not None and isinstance(known.value.type, ListType)
+    ):
+        code.refuse(where, HISTORY)
 
 
 def _message(code: NodeCode, item: ast.expr) -> tuple[str, ast.expr]:
@@ -141,7 +182,7 @@ def _message(code: NodeCode, item: ast.expr) -> tuple[str, ast.expr]:
     content: ast.expr | None = None
     match item:
         case ast.Call():
-            role, content = source._called(item), source.argument(item, "content", 0)
+            role, content = called_name(item), argument(item, "content", 0)
         case ast.Tuple([ast.Constant(role), content]):
             pass
         case ast.Dict(keys, values):
@@ -154,7 +195,7 @@ def _message(code: NodeCode, item: ast.expr) -> tuple[str, ast.expr]:
         case _:
             pass
     if role not in _ROLES or content is None:
-        code.refuse(item, "sends a history of messages, which flow values do not have")
+        code.refuse(item, HISTORY)
     return _ROLES[role], content
 
 
@@ -213,7 +254,7 @@ def _pieces(code: NodeCode, tree: ast.expr) -> list[Piece]:
         case ast.Name(name) if isinstance(given := code.function.names.get(name), str):
             return [given]
         case ast.Call(ast.Attribute(base, "format"), [], keywords) if isinstance(
-            template := source.constant(code.function, base), str
+            template := constant(code.function, base), str
         ):
             values_by_name = {k.arg: k.value for k in keywords if k.arg is not None}
             return _filled(code, template, values_by_name, tree)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from flowir.frontends.langgraph import source
 from flowir.frontends.langgraph.facts import END, START, Edge, GraphFacts, Join, Loop, Node, Via
-from flowir.frontends.langgraph.models import describe_model
-from flowir.frontends.langgraph.source import Function, function_of
+from flowir.frontends.langgraph.reading.functions import Function, calls_function, function_of
+from flowir.frontends.langgraph.reading.model_calls import model_calls
+from flowir.frontends.langgraph.reading.models import describe_model
 
 
 def is_entrypoint(compiled: Any) -> bool:
@@ -37,8 +37,8 @@ def read_entrypoint(compiled: Any, name: str) -> GraphFacts:
     nodes = []
     for task, value in reading.tasks.items():
         function = function_of(value)
-        models = tuple(dict.fromkeys(describe_model(m) for _, m in source.model_calls(function)))
-        stops = source.calls_function(function, "interrupt") is not None
+        models = tuple(dict.fromkeys(describe_model(m) for _, m in model_calls(function)))
+        stops = calls_function(function, "interrupt") is not None
         nodes.append(Node(task, function.place, "task", models, interrupts=stops))
     edges = [Edge(a, b, "plain", Via.AST) for a, b in reading.edges]
     joins = []

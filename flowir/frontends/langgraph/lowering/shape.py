@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import networkx as nx
 
 from flowir.frontends.langgraph.facts import END, START, GraphFacts, Join, Loop
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """A loop that is left at one node, for one other.
+
+    Attributes:
+        last: the member at which it is left.
+        leaves: the node after the loop.
+    """
+
+    members: tuple[str, ...]
+    last: str
+    leaves: str
 
 
 class Shape:
@@ -17,7 +32,7 @@ class Shape:
         self._keys_of_state = tuple(keys)
         self._facts, self._prefix = facts, f"{prefix}/" if prefix else ""
         inside = [e for e in facts.edges if self._own(e.source) and self._own(e.target)]
-        self._edges = [(self._short(e.source), self._short(e.target), e.kind) for e in inside]
+        self._edges = [(self.short(e.source), self.short(e.target), e.kind) for e in inside]
         self.graph = nx.DiGraph()
         self.graph.add_node(START)
         self.graph.add_edges_from((a, b) for a, b, _ in self._edges)
@@ -28,12 +43,17 @@ class Shape:
     def _own(self, name: str) -> bool:
         return name.startswith(self._prefix) and "/" not in name[len(self._prefix) :]
 
-    def _short(self, name: str) -> str:
+    def short(self, name: str) -> str:
+        """A name as it is at this level."""
         return name[len(self._prefix) :]
 
     def plain(self, name: str) -> list[str]:
         """Where plain edges lead, in the order in which LangGraph applies what they write."""
         return sorted(b for a, b, kind in self._edges if a == name and kind == "plain")
+
+    def commands(self, name: str) -> list[str]:
+        """Where a node may go by `Command`."""
+        return [b for a, b, kind in self._edges if a == name and kind == "command"]
 
     @cached_property
     def _meetings(self) -> dict[str, str]:
@@ -46,6 +66,37 @@ class Shape:
         """The first node that every way from `name` to the end comes through."""
         return self._meetings.get(name, END)
 
+    def common_meeting(self, starts: Sequence[str], last: str) -> str:
+        """The first node that every way from any of some nodes comes through, `last` at most."""
+        ways = []
+        for name in starts:
+            way = [name]
+            while way[-1] not in (last, END):
+                way.append(self.meeting(way[-1]))
+            ways.append(way)
+        return next(name for name in ways[0] if all(name in way for way in ways))
+
+    def rotation(self, loop: Loop) -> Rotation | None:
+        """How a loop is turned into a check at its end; None where it is left in several ways.
+
+        It is entered at its header alone, left at one node for one other, and cannot come back to
+        its header without passing that node.
+        """
+        header, members = self.short(loop.header), {self.short(name) for name in loop.members}
+        out = [(a, b) for a, b in self.graph.edges if a in members and b not in members]
+        into = {b for a, b in self.graph.edges if a not in members and b in members}
+        if len({a for a, _ in out}) != 1 or len({b for _, b in out}) != 1 or into != {header}:
+            return None
+        ((last, leaves),) = set(out)
+        kinds = {kind for a, _, kind in self._edges if a == last}
+        if not kinds <= {"branch", "command"} or len(kinds) != 1:
+            return None
+        rest = self.graph.subgraph(members - {last})
+        returns = header in rest and any(
+            nx.has_path(rest, successor, header) for successor in rest.successors(header)
+        )
+        return None if returns else Rotation(tuple(sorted(members)), last, leaves)
+
     def loop_of(self, name: str) -> Loop | None:
         """The loop that a node is the header of."""
         for loop in self._facts.loops:
@@ -56,7 +107,7 @@ class Shape:
     def exit_of(self, header: str) -> str | None:
         """The one node after a loop; None where there are several."""
         loop = self.loop_of(header)
-        members = {self._short(m) for m in loop.members} if loop is not None else set()
+        members = {self.short(m) for m in loop.members} if loop is not None else set()
         exits = {b for a in sorted(members) for b in self.graph.successors(a)} - members
         return exits.pop() if len(exits) == 1 else None
 
@@ -77,7 +128,7 @@ class Shape:
         for node in self._facts.nodes:
             if node.name == path or node.name.startswith(f"{path}/"):
                 found |= set(node.writes)
-        return found
+        return found & set(self._keys_of_state)  # a subgraph has keys of its own
 
     def writes_between(self, start: str, stop: str) -> list[str]:
         """Keys that may be written from `start` on, before `stop`."""
@@ -142,8 +193,8 @@ class Shape:
 
     def _never(self, waiting: Join, targets: list[str]) -> str | None:
         """A source of an AND-join that may be passed by, in words."""
-        sources = {self._short(source) for source in waiting.sources}
-        join = self._short(waiting.target)
+        sources = {self.short(source) for source in waiting.sources}
+        join = self.short(waiting.target)
         for target in targets:
             last = {n for n in self._between(target, join) if self.graph.has_edge(n, join)}
             if not last <= sources:

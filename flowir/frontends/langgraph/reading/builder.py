@@ -5,30 +5,36 @@ Never the drawing (`get_graph()`): it leaves real edges out and invents others.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import networkx as nx
 
-from flowir.frontends.langgraph import source
-from flowir.frontends.langgraph.certainty import as_digraph, begins, surely_runs
 from flowir.frontends.langgraph.facts import (
     END,
     NOWHERE,
-    START,
     Branch,
     Edge,
     GraphFacts,
     GraphImportError,
     Join,
-    Loop,
     Node,
     Via,
 )
-from flowir.frontends.langgraph.functional import is_entrypoint, read_entrypoint
-from flowir.frontends.langgraph.models import chat_model, describe_model
-from flowir.frontends.langgraph.source import Function, function_of
+from flowir.frontends.langgraph.reading.certainty import as_digraph, begins, surely_runs
+from flowir.frontends.langgraph.reading.functional import is_entrypoint, read_entrypoint
+from flowir.frontends.langgraph.reading.functions import (
+    Function,
+    argument,
+    calls_function,
+    function_of,
+)
+from flowir.frontends.langgraph.reading.loops import Code, loops_of
+from flowir.frontends.langgraph.reading.model_calls import model_calls
+from flowir.frontends.langgraph.reading.models import chat_model, describe_model
+from flowir.frontends.langgraph.reading.routing import answers, gotos, sends
+from flowir.frontends.langgraph.reading.state import keys_written, state_reads
 
 
 def read_graph(compiled: Any, name: str = "graph") -> GraphFacts:
@@ -57,7 +63,7 @@ def read_graph(compiled: Any, name: str = "graph") -> GraphFacts:
         edges,
         tuple(_joins(edges, reading.branches, reading.waiting)),
         tuple(reading.branches),
-        tuple(_loops(edges, reading.functions)),
+        tuple(loops_of(edges, reading.code)),
         tuple(reading.unknown),
     )
 
@@ -76,12 +82,17 @@ class _Reading:
     waiting: list[Join] = field(default_factory=list)
     branches: list[Branch] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
-    functions: dict[str, list[Function]] = field(default_factory=dict)
+    code: dict[str, Code] = field(default_factory=dict)
 
     def graph(self, compiled: Any, prefix: str) -> None:
         builder = compiled.builder
+        reducers = {
+            key: channel.operator
+            for key, channel in builder.channels.items()
+            if hasattr(channel, "operator")
+        }
         for name, spec in builder.nodes.items():
-            self.node(prefix, name, spec, builder)
+            self.node(prefix, name, spec, builder, reducers)
         for start, end in sorted(builder.edges):
             self.edges.append(Edge(_at(prefix, start), _at(prefix, end), "plain", Via.BUILDER))
         for starts, end in sorted(builder.waiting_edges):
@@ -93,19 +104,23 @@ class _Reading:
             for name, spec in routers.items():
                 self.router(prefix, start, name, spec, builder)
 
-    def node(self, prefix: str, name: str, spec: Any, builder: Any) -> None:
+    def node(
+        self, prefix: str, name: str, spec: Any, builder: Any, reducers: Mapping[str, Any]
+    ) -> None:
         path = _at(prefix, name)
         attempts = _attempts(spec.retry_policy)
         if (inner := subgraph_of(spec.runnable)) is not None:
             place = NOWHERE
             self.nodes.append(Node(path, place, "subgraph", (), (), (), attempts, spec.defer))
             self.graph(inner, path)
+            self.code[path] = Code(None, (), reducers)
             return
         function = function_of(spec.runnable)
-        self.functions.setdefault(path, []).append(function)
-        reads, listed = source.state_reads(function)
-        writes, _ = source.keys_written(function)
-        values = [model for _, model in source.model_calls(function)] or _captured(function)
+        decides = (function,) if calls_function(function, "Command") is not None else ()
+        self.code[path] = Code(function, decides, reducers)
+        reads, listed = state_reads(function)
+        writes, _ = keys_written(function)
+        values = [model for _, model in model_calls(function)] or _captured(function)
         models = tuple(dict.fromkeys(describe_model(value) for value in values))
         self.nodes.append(
             Node(
@@ -117,7 +132,7 @@ class _Reading:
                 writes,
                 attempts,
                 spec.defer,
-                source.calls_function(function, "interrupt") is not None,
+                calls_function(function, "interrupt") is not None,
                 function.tree is None or not listed,
             )
         )
@@ -126,9 +141,9 @@ class _Reading:
     def commands(self, prefix: str, name: str, function: Function, spec: Any, builder: Any) -> None:
         """Where a node goes by itself: declared on the builder, else written in its body."""
         path = _at(prefix, name)
-        written, sure = source.gotos(function)
+        written, sure = gotos(function)
         declared = tuple(spec.ends) if spec.ends else ()
-        parent = source.calls_function(function, "Command")
+        parent = calls_function(function, "Command")
         if parent is not None and _to_parent(function):
             prefix = prefix.rpartition("/")[0]
         if declared and not written:
@@ -139,16 +154,17 @@ class _Reading:
                 targets, via = (declared, Via.BUILDER)
                 if not declared:
                     self.unknown.append(f"{function.place}: node {path!r} goes to a computed place")
-        kind = "send" if source.sends(function) else "command"
-        targets = tuple(dict.fromkeys((*targets, *source.sends(function))))
+        kind = "send" if sends(function) else "command"
+        targets = tuple(dict.fromkeys((*targets, *sends(function))))
         self.edges += [Edge(path, _at(prefix, end), kind, via) for end in targets]
 
     def router(self, prefix: str, start: str, name: str, spec: Any, builder: Any) -> None:
         function = function_of(spec.path)
         path = _at(prefix, start)
-        self.functions.setdefault(path, []).append(function)
-        sent = source.sends(function)
-        found, sure = source.answers(function)
+        code = self.code.get(path, Code(None, (), {}))
+        self.code[path] = replace(code, deciders=(*code.deciders, function))
+        sent = sends(function)
+        found, sure = answers(function)
         if sent:
             pairs, via, kind = [(end, end) for end in sent], Via.AST, "send"
             pairs += [(str(a), str(a)) for a in found if a in builder.nodes or a == END]
@@ -158,8 +174,8 @@ class _Reading:
             pairs, via, kind = [(str(a), str(a)) for a in found], Via.AST, "branch"
             if not sure:
                 self.unknown.append(f"{function.place}: router {name!r} answers a computed place")
-        targets = tuple((answer, _at(prefix, end)) for answer, end in pairs)
-        reads, listed = source.state_reads(function)
+        targets = tuple(dict.fromkeys((answer, _at(prefix, end)) for answer, end in pairs))
+        reads, listed = state_reads(function)
         everything = function.tree is None or not listed
         place = function.place
         self.branches.append(Branch(path, name, targets, kind, via, place, reads, everything))
@@ -179,8 +195,8 @@ def _at(prefix: str, name: str) -> str:
 
 
 def _to_parent(function: Function) -> bool:
-    call = source.calls_function(function, "Command")
-    graph = None if call is None else source.argument(call, "graph", 0)
+    call = calls_function(function, "Command")
+    graph = None if call is None else argument(call, "graph", 0)
     return graph is not None and function.resolve(graph) == "__parent__"
 
 
@@ -225,31 +241,3 @@ def _joins(
             if len(together) > 1:
                 yield Join(together, target, False, Via.BUILDER)
                 break
-
-
-def _loops(edges: tuple[Edge, ...], functions: dict[str, list[Function]]) -> Iterable[Loop]:
-    """Strongly connected parts; the header is the member that is reached from outside first."""
-    graph = as_digraph(edges)
-    order = {name: place for place, name in enumerate(dict.fromkeys(_breadth_first(graph)))}
-    far = len(order)
-    for part in nx.strongly_connected_components(graph):
-        if len(part) == 1 and not graph.has_edge(*(list(part) * 2)):
-            continue
-        members = tuple(sorted(part, key=lambda name: (order.get(name, far), name)))
-        bounds = [
-            bound
-            for name in members
-            for function in functions.get(name, ())
-            if (bound := source.guard_bound(function, source.state_reads(function)[0])) is not None
-        ]
-        yield Loop(
-            members[0], members, max(bounds, default=None), Via.AST if bounds else Via.BUILDER
-        )
-
-
-def _breadth_first(graph: nx.DiGraph) -> Iterable[str]:
-    starts = sorted(name for name in graph if name.rpartition("/")[2] == START)
-    for start in starts:
-        yield start
-        for _, name in nx.bfs_edges(graph, start, sort_neighbors=sorted):
-            yield name

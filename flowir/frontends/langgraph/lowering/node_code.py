@@ -16,12 +16,22 @@ from typing import Any, NoReturn
 from xdsl.ir import Attribute, SSAValue
 
 from flowir.dialects.flow_types import Effect, json, label, text
-from flowir.frontends.langgraph import source
-from flowir.frontends.langgraph.building import Building, Env
-from flowir.frontends.langgraph.facts import GraphImportError
-from flowir.frontends.langgraph.models import describe_model
-from flowir.frontends.langgraph.prompts import Invocation, Piece, invocation_of, messages_of
-from flowir.frontends.langgraph.source import Function
+from flowir.frontends.langgraph.facts import END, GraphImportError
+from flowir.frontends.langgraph.lowering.building import GOTO, Building, Env
+from flowir.frontends.langgraph.lowering.prompts import (
+    Invocation,
+    Piece,
+    invocation_of,
+    messages_of,
+)
+from flowir.frontends.langgraph.reading.functions import (
+    Function,
+    argument,
+    called_name,
+    constant,
+)
+from flowir.frontends.langgraph.reading.models import describe_model
+from flowir.frontends.langgraph.reading.state import read_key
 
 _HARMLESS = ("print", "debug", "info", "warning")
 """Functions whose call as a statement changes no value."""
@@ -72,7 +82,7 @@ class NodeCode:
             match statement:
                 case ast.Expr(ast.Constant()) | ast.Pass():
                     continue
-                case ast.Expr(ast.Call() as call) if source._called(call) in _HARMLESS:
+                case ast.Expr(ast.Call() as call) if called_name(call) in _HARMLESS:
                     self.notes.append(
                         f"line {statement.lineno}: {ast.unparse(call.func)} is left out"
                     )
@@ -123,6 +133,12 @@ class NodeCode:
                     kind = self.types.get(key.value, json)
                     hint = f"{self.name}_{key.value}"
                     found[key.value] = self.materialize(self.value(item, local), kind, hint, item)
+            case ast.Call() if called_name(value) == "Command":
+                found = self._updates(argument(value, "update", 1), local)
+                goto = argument(value, "goto", 3) or ast.Constant(END)
+                known = constant(self.function, goto)
+                tree = self.value(goto, local) if known is None else ast.Constant(known)
+                found[GOTO] = self.materialize(tree, label, f"{self.name}_goto", value)
             case _:
                 self.refuse(value, "does not return a dict that shows its keys")
         return found
@@ -265,10 +281,15 @@ class _Follow(ast.NodeTransformer):
 
     def visit(self, node: ast.AST) -> Any:
         code = self.code
-        key = source.read_key(node, code.function.state)
+        key = read_key(node, code.function.state)
         if key is not None:
             if key in code.env:
-                return code.placeholder(Known(code.env[key], key))
+                known = code.placeholder(Known(code.env[key], key))
+                default = node.args[1] if isinstance(node, ast.Call) and node.args[1:] else None
+                if default is None or code.env[key] not in code.build.unsure:
+                    return known
+                missing = ast.Compare(known, [ast.Is()], [ast.Constant(None)])
+                return ast.IfExp(missing, self.visit(copy.deepcopy(default)), known)
             if isinstance(node, ast.Call):
                 return node.args[1] if len(node.args) > 1 else ast.Constant(None)
             code.refuse(node, f"reads {key!r}, which nobody has written; give it as an input")

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from xdsl.ir import Attribute, SSAValue
 
 from flowir.dialects.flow_types import ListType, boolean, json, text
-from flowir.frontends.langgraph.building import Building, Env
 from flowir.frontends.langgraph.facts import GraphImportError
+from flowir.frontends.langgraph.lowering.building import Building, Env
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class Channel:
     key: str
     kind: Attribute
     reducer: Any | None
+    empty: str = "None"
+    """What a key with a reducer begins as, as Python writes it."""
 
     def name_of_reducer(self, build: Building) -> str:
         """The reducer as the adapters name it.
@@ -32,51 +34,60 @@ class Channel:
         """
         module = getattr(self.reducer, "__module__", "")
         name = getattr(self.reducer, "__qualname__", "")
+        if self.is_history:
+            raise GraphImportError(
+                f"the state key {self.key!r} is a history of messages, which flow values do not "
+                "have; keep what nodes need in keys of text"
+            )
         if getattr(sys.modules.get(module), name, None) is not self.reducer:
             raise GraphImportError(f"the reducer of {self.key!r} cannot be imported by its name")
-        if module.startswith("langgraph."):
-            raise GraphImportError(
-                f"{self.key!r} is a history of messages, which flow values do not have"
-            )
         return f"{build.adapters.alias(module)}.{name}"
+
+    @property
+    def is_history(self) -> bool:
+        """Whether it is a history of messages, by LangGraph's own reducer."""
+        return str(getattr(self.reducer, "__module__", "")).startswith("langgraph.")
+
+    def begin(self, build: Building) -> SSAValue:
+        """What a key with a reducer holds before anybody writes it.
+
+        Raises:
+            GraphImportError: it is not an empty list, dict, text or zero.
+        """
+        if self.empty == "None":
+            raise GraphImportError(
+                f"{self.key!r} has a reducer and begins as something that is no list, dict, text "
+                "or number; give it such a type"
+            )
+        return build.constant(f"begin_{self.key}", self.empty, self.kind)
 
     def reduce(self, build: Building, env: Env, value: SSAValue) -> SSAValue:
         """The old value and an update, as one."""
         add = self._adder(build)
-        if self.key in env:
-            given = [(self.key, env[self.key]), ("update", value)]
-            return build.tool(f"add_{self.key}", given, lambda n: [f"return {add(*n)}"], self.kind)
-        return build.tool(
-            f"begin_{self.key}",
-            [("update", value)],
-            lambda n: [f"return {add(self._first(), n[0])}"],
-            self.kind,
-        )
+        given = [(self.key, env[self.key]), ("update", value)]
+        return build.tool(f"add_{self.key}", given, lambda n: [f"return {add(*n)}"], self.kind)
 
     def reduce_all(self, build: Building, env: Env, values: SSAValue) -> SSAValue:
         """The old value and a list of updates, in order, as one."""
         add = self._adder(build)
 
         def lines(names: Any) -> list[str]:
-            *old, updates = names
+            old, updates = names
             return [
-                f"value = {old[0] if old else self._first()}",
+                f"value = {old}",
                 f"for update in {updates}:",
                 f"    value = {add('value', 'update')}",
                 "return value",
             ]
 
-        given = [(self.key, env[self.key])] if self.key in env else []
-        return build.tool(f"add_all_{self.key}", [*given, ("updates", values)], lines, self.kind)
+        given = [(self.key, env[self.key]), ("updates", values)]
+        return build.tool(f"add_all_{self.key}", given, lines, self.kind)
 
     def _adder(self, build: Building) -> Any:
         if self.reducer is operator.add:
             return lambda old, new: f"{old} + {new}"
         name = self.name_of_reducer(build)
         return lambda old, new: f"{name}({old}, {new})"
-
-    def _first(self) -> str:
-        return "[]" if isinstance(self.kind, ListType) else ('""' if self.kind == text else "0")
 
 
 def channels_of(compiled: Any) -> dict[str, Channel]:
@@ -86,8 +97,11 @@ def channels_of(compiled: Any) -> dict[str, Channel]:
     for schema in (builder.state_schema, builder.input_schema, builder.output_schema):
         for key, hint in _hints(schema).items():
             if key not in found and key in builder.channels:
-                reducer = getattr(builder.channels[key], "operator", None)
-                found[key] = Channel(key, flow_type(hint), reducer)
+                channel = builder.channels[key]
+                reducer = getattr(channel, "operator", None)
+                start = getattr(channel, "value", None)
+                empty = repr(start) if type(start) in (list, dict, str, int, float) else "None"
+                found[key] = Channel(key, flow_type(hint), reducer, empty)
     return found
 
 
