@@ -131,7 +131,8 @@ def read_text(text: str) -> Value:
 _Wanted = Literal["value or end", "value", "comma or end", "key or end", "colon"]
 _VALUE = ("value or end", "value")
 _END = ("comma or end", "value or end", "key or end")
-_CLOSING = {"(": ")", "[": "]", "{": "}"}
+CLOSING = {"(": ")", "[": "]", "{": "}"}
+"""What closes a bracket."""
 
 
 class _Bracket:
@@ -244,9 +245,9 @@ class ArgumentReader:
             self._may_begin(bracket, token)
             if len(self._open) > MAX_DEPTH:
                 raise _Stop("other", token.start(), f"brackets more than {MAX_DEPTH} deep")
-            if mark not in _CLOSING:
+            if mark not in CLOSING:
                 raise _Stop("other", token.start(), "no value")
-            self._open.append(_Bracket(_CLOSING[mark]))
+            self._open.append(_Bracket(CLOSING[mark]))
             self._wanted = "key or end" if mark == "{" else "value or end"
 
     def _key(self, bracket: _Bracket, token: re.Match[str]) -> None:

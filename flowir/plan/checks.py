@@ -118,10 +118,10 @@ class Checks:
             return name
         plain: dict[str, list[str]] = {}
         for tool in self.tools:
-            plain.setdefault(_plain(tool), []).append(tool)
-        found = difflib.get_close_matches(_plain(name), list(plain), n=2, cutoff=_CLOSE_ENOUGH)
-        if _plain(name) in plain:
-            found = [_plain(name)]
+            plain.setdefault(_letters(tool), []).append(tool)
+        found = difflib.get_close_matches(_letters(name), list(plain), n=2, cutoff=_CLOSE_ENOUGH)
+        if _letters(name) in plain:
+            found = [_letters(name)]
         return plain[found[0]][0] if len(found) == 1 and len(plain[found[0]]) == 1 else None
 
     def _arguments(
@@ -281,5 +281,5 @@ class _Resolve:
         return reference.written
 
 
-def _plain(name: str) -> str:
+def _letters(name: str) -> str:
     return re.sub(r"[\W_]", "", name).lower()

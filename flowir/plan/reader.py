@@ -16,6 +16,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 
 from flowir.plan.arguments import (
+    CLOSING,
     ArgumentReader,
     Arguments,
     NotRead,
@@ -46,7 +47,6 @@ _BEGINS = re.compile(
 _THOUGHT = re.compile(r"[ \t]*Thought:[ \t]*(.*)", re.DOTALL)
 _FENCE = re.compile(r"[ \t]*```\w*[ \t]*|[ \t]*#.*")
 _MARK = re.compile(r"\\.|[\"'()\[\]{},]", re.DOTALL)
-_CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 
 @dataclass(frozen=True)
@@ -232,7 +232,7 @@ class PlanReader:
         comment = code.rfind(" #")
         if comment >= 0 and head.end() <= code.rfind(")", 0, comment):
             end = code.rfind(")", 0, comment)
-        task = _number(head)
+        task = _task_number(head)
         if end < head.end() or (last and read.why == "unfinished"):
             at = len(code.rstrip())
             message = f"{read.message}: write ')' at the end of the call"
@@ -263,7 +263,7 @@ class PlanReader:
                 message = f"no task: {line.strip()[:60]!r}; {wanted}"
                 yield Diagnostic("error", number, 1, message)
             return None
-        task = _number(head)
+        task = _task_number(head)
         if self._checks.repair:
             yield Diagnostic("repaired", number, 1, f"read as a task; {wanted}", task)
             return head
@@ -273,7 +273,7 @@ class PlanReader:
 
     def _task(self, head: re.Match[str], read: Arguments, number: int) -> list[Event]:
         columns = (head.start(1) + 1, head.start(2) + 1, head.end() + 1)
-        call = (_number(head), head[2], read.positional, read.named)
+        call = (_task_number(head), head[2], read.positional, read.named)
         events = list(self._checks.call(*call, number, columns))
         self._over = bool(events) and isinstance(events[-1], Join)
         if len(self._checks.known) > self._limits.tasks + self._checks.before and not self._over:
@@ -335,7 +335,7 @@ def _split(text: str) -> Iterator[str]:
         return text[at] == '"' or not text[start:at].strip()
 
     for at, mark in _marks(text, opens):
-        if mark in _CLOSING:
+        if mark in CLOSING:
             depth += 1
         elif mark in ")]}":
             depth = max(depth - 1, 0)
@@ -349,8 +349,8 @@ def _closed(line: str) -> str:
     """A line with its open quote and brackets closed, innermost first."""
     open_: list[str] = []
     for _, mark in _marks(line, lambda at: True):
-        if mark in _CLOSING:
-            open_.append(_CLOSING[mark])
+        if mark in CLOSING:
+            open_.append(CLOSING[mark])
         elif open_ and mark == open_[-1]:
             open_.pop()
         elif mark in "\"'":
@@ -377,7 +377,7 @@ def _marks(text: str, opens: Callable[[int], bool]) -> Iterator[tuple[int, str]]
         yield begun, quote
 
 
-def _number(head: re.Match[str]) -> int | None:
+def _task_number(head: re.Match[str]) -> int | None:
     return None if head[1] is None else int(head[1])
 
 

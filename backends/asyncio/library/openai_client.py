@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from flowir.backends.asyncio.library.calls import LLM, Completion, Usage
+from flowir.backends.asyncio.library.calls import LLM, Completion
 from flowir.backends.asyncio.library.errors import CallError, WorkflowError
+from flowir.backends.asyncio.library.usage import Usage
 from flowir.backends.asyncio.library.written import PROVIDERS, REASONING, log
 
 
@@ -103,7 +104,7 @@ class Endpoint:
         answer = await self.client.chat.completions.create(**request)
         if isinstance(answer, str):
             raise CallError(f"{self.client.base_url} is no chat completions API: {answer[:60]!r}")
-        if not answer.choices:
+        if not getattr(answer, "choices", None):
             raise ConnectionError("a completion without choices")
         text = answer.choices[0].message.content or ""
         return Completion(text, self.usage(answer.usage), answer.model or request["model"])

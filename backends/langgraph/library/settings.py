@@ -25,11 +25,13 @@ class Settings:
 
     Attributes:
         point: the number of a point; today's if None.
+        provider: of all models, where their names do not tell; `chat_model_llm` says more.
         call_timeout: seconds for one request.
         retries: how often a request that fails for a passing reason is repeated.
     """
 
     point: int | None = None
+    provider: str | None = None
     call_timeout: float | None = None
     retries: int = 3
 
@@ -38,7 +40,7 @@ class Settings:
         """What a run with these settings works with."""
         return new_context(
             point=self.point,
-            llm=chat_model_llm(),
+            llm=chat_model_llm(provider=self.provider),
             call_timeout=self.call_timeout,
             max_concurrency=get_config().get("max_concurrency"),
             retries=self.retries,
@@ -97,7 +99,7 @@ class Reported:
     @property
     def pieces(self) -> Callable[..., AsyncIterator[Any]] | None:
         """An answer as it is written, if the client can tell."""
-        written = getattr(self.llm, "pieces", None)
+        written: Any = getattr(self.llm, "pieces", None)
 
         async def told(node: str, *messages: Any, **params: Any) -> AsyncIterator[Any]:
             async with contextlib.aclosing(written(node, *messages, **params)) as pieces:

@@ -47,6 +47,9 @@ class Prices(NamedTuple):
         return (price - self.low) / (self.high - self.low)
 
 
+FREE = Prices(0.0, 0.0)
+
+
 def call(c: Composer, scope: Scope, node: Node, term: Call, outside: Keys) -> PartialFront:
     inputs = folded(c, scope, term.inputs, outside | node.uses)
     agent = _agent(c, term.decision, term.fresh, outside | inputs.keys.keys(), term.output)
@@ -107,7 +110,7 @@ def select(c: Composer, scope: Scope, node: Node, term: Select, outside: Keys) -
         value: float(term.candidates.count(value)) if price is not None else 0.0
         for value in candidates
     }
-    prices = Prices(0.0, 0.0) if price is None else Prices(float(price.min()), float(price.max()))
+    prices = FREE if price is None else Prices(float(price.min()), float(price.max()))
     around = outside | node.uses
     inputs = folded(c, scope, term.inputs, around | c.uses(block, candidates))
     beside = around | c.uses(block, term.inputs)
@@ -196,7 +199,7 @@ def folded(
     *,
     some: bool = False,
     shown: Mapping[Value, float] | None = None,
-    prices: Prices = Prices(0.0, 0.0),
+    prices: Prices = FREE,
 ) -> PartialFront:
     """All of some values: right if all are, or if `some` is.
 
