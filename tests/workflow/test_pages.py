@@ -121,7 +121,8 @@ def test_the_table_of_constructs_has_every_name() -> None:
     constructs = {
         name
         for name in flowir.workflow.__all__
-        if getattr(getattr(flowir.workflow, name), "__module__", "") == "flowir.workflow.constructs"
+        if getattr(getattr(flowir.workflow, name), "__module__", "")
+        in ("flowir.workflow.constructs", "flowir.workflow.plans")
     }
     table = PAGES["docs/python.md"].split("## Constructs")[1].split("```")[0]
     assert constructs == {name for name in constructs if f"`{name}(" in table}

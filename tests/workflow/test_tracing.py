@@ -46,7 +46,7 @@ def module_of(seed: int, runs: bool) -> ModuleOp:
         runs: leave out races, which time decides, and spaces that leave no configuration.
     """
     random = Random(seed)
-    module = parse(module_text(random.randint, races=not runs))
+    module = parse(module_text(random.randint, races=not runs, plans=False))
     for number, workflow in enumerate(op for op in module.ops if isinstance(op, flow.WorkflowOp)):
         _rename(module, workflow, f"w{number}")
     for op in module.walk():
