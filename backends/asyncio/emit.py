@@ -23,7 +23,7 @@ from flowir.profile.prices import Prices
 SECTIONS = {
     "Points: what to run, and what to expect of it": ("points", "selection"),
     "Running the workflow": ("running", "errors"),
-    "Model calls": ("calls",),
+    "Model calls": ("usage", "calls"),
     "Tracing": ("tracing",),
     "Tools": ("tools",),
     "Values and answers": ("values",),

@@ -16,6 +16,7 @@ MODULES = (
     "selection",
     "errors",
     "running",
+    "usage",
     "calls",
     "tracing",
     "openai_client",
@@ -178,12 +179,18 @@ def names_in(source: str) -> frozenset[str]:
 
 
 def applicable(source: str, facts: Set[str]) -> str:
-    """The source without what does not apply, and without the marks."""
+    """The source without what does not apply, and without the marks; marks may be nested."""
 
     def kept(match: re.Match[str]) -> str:
         return match[2] if match[1] in facts else ""
 
-    return re.sub(r"^ *# <(\w+)>\n(.*?)^ *# </\1>\n", kept, source + "\n", flags=re.M | re.S)[:-1]
+    found, marks = source + "\n", 1
+    while marks:
+        found, marks = _MARKED.subn(kept, found)
+    return found[:-1]
+
+
+_MARKED = re.compile(r"^ *# <(\w+)>\n(.*?)^ *# </\1>\n", re.M | re.S)
 
 
 def import_lines(source: str, among: Library | None = None) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Literal
 
 from xdsl.dialects.builtin import ModuleOp
@@ -142,6 +143,13 @@ class _Painter:
         for value in values:
             self._flow(self._sources[value], node)
 
+    def _read_operands(self, op: Operation, node: Node) -> None:
+        """Edges from all operands; those of a race say how long after the first they start."""
+        delays = op.delays if isinstance(op, flow.JoinOp) else ()
+        for value, delay in zip_longest(op.operands, delays, fillvalue=0.0):
+            assert isinstance(value, SSAValue)
+            self._flow(self._sources[value], node, f"after {delay:g} s" if delay else "")
+
     def _block(self, block: Block) -> list[Node | Cluster]:
         parts: list[Node | Cluster] = []
         for op in block.ops:
@@ -169,7 +177,7 @@ class _Painter:
             case _:
                 shape, lines, hint = made_text(op, self._sites.get(op, ""))
                 node = self._node(shape, *lines, hint=hint)
-                self._read(op, node, op.operands)
+                self._read_operands(op, node)
                 for result in op.results:
                     self._sources[result] = (node.id,)
                 yield node

@@ -17,10 +17,11 @@ from flowir.profile.prices import Prices
 SECTIONS = {
     "Points: what to run, and what to expect of it": ("points", "selection"),
     "Running the workflow": ("running", "settings", "errors"),
-    "Model calls": ("calls",),
+    "Model calls": ("usage", "calls"),
     "Tracing": ("tracing",),
     "Tools": ("tools",),
     "Values and answers": ("values", "maps"),
+    "Graphs inside": ("subgraphs",),
     "Races": ("races",),
     "Plans": ("plan",),
     "Chat models": ("chat_models", "openai_client"),

@@ -9,7 +9,7 @@ from functools import cache
 from flowir.backends.asyncio import extract
 from flowir.backends.asyncio.extract import Library
 
-MODULES = ("settings", "running", "maps", "chat_models")
+MODULES = ("settings", "running", "maps", "subgraphs", "chat_models")
 """The modules of the library here."""
 
 RESERVED = {"graph", "build", "builder", "state", "runtime", "State", "Output", "index"}

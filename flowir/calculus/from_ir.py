@@ -338,6 +338,7 @@ def _plan(reader: _Reader, op: Operation) -> terms.Term:
         plan_shape(op, tuple(tool.latency.data for tool in tools)),
         reader.value(op.output),
         op.max_tasks.data,
+        tuple(tool.signature for tool in tools),
         writes=any(map(_writes, tools)),
     )
 

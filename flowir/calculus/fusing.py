@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from flowir.calculus.races import is_concurrent_code, races, with_lanes
-from flowir.calculus.supersteps import sources
+from flowir.calculus.supersteps import Key, sources
 from flowir.calculus.terms import Alternatives, Block, Value, Workflow, blocks_of, walk
 
 Strand = tuple[Value, ...]
@@ -52,7 +52,7 @@ def _in_block(block: Block) -> Iterator[Segment]:
         read = sources(block)
         for values in _segments(read):
             if _has_barrier(values, read):
-                strands = [strand for strand in _strands(values, read) if len(strand) > 1]
+                strands = [strand for strand in strands_of(values, read) if len(strand) > 1]
                 found = Segment(tuple(_with_lanes_of(strand, block) for strand in strands))
                 fused.update(value for strand in strands for value in strand)
                 yield found
@@ -105,9 +105,11 @@ def _segments(read: Mapping[Value, Sequence[Value]]) -> list[list[Value]]:
     return found
 
 
-def _strands(values: Sequence[Value], read: Mapping[Value, Sequence[Value]]) -> tuple[Strand, ...]:
-    """Parts of a segment between which nothing is read."""
-    part: dict[Value, list[Value]] = {}
+def strands_of(
+    values: Sequence[Key], read: Mapping[Key, Sequence[Key]]
+) -> tuple[tuple[Key, ...], ...]:
+    """Parts of a segment between which nothing is read; all in the order that `read` has."""
+    part: dict[Key, list[Key]] = {}
     for value in values:
         joined = [value]
         for source in dict.fromkeys(read[value]):

@@ -237,7 +237,7 @@ class Realising:
         parts: list[tuple[Diagram, Run]] = []
         for i, scope in enumerate(step.inner):
             goes = self._batch.apply(_equals(case_of, i), state)
-            if _nowhere(goes):
+            if self._batch.nowhere(goes):
                 continue
             run = self._scope(scope, values, (), path)
             right = self._batch.apply(truths.chosen, goes, run.right, right)
@@ -266,7 +266,7 @@ class Realising:
             verdict = self._verdict(term.checker, right, (*path, i))
             parts.append((running, verdict))
             running = self._unless(running, verdict.right)
-            if _nowhere(running):
+            if self._batch.nowhere(running):
                 break
         return self._spent(right, parts)
 
@@ -279,7 +279,7 @@ class Realising:
             verdict = self._verdict(term.checker, right, (*path, i))
             parts.append((running, verdict))
             running = self._unless(running, verdict.right)
-            if _nowhere(running):
+            if self._batch.nowhere(running):
                 break
             run = self._scope(body, values, (right, 1.0), (*path, i))
             right = self._batch.apply(truths.chosen, running, run.right, right)
@@ -341,7 +341,7 @@ class Realising:
                 self._happens(term.shape.replan_wrong, "replan", term.site, here),
             )
             running = self._batch.apply(truths.both, running, again)
-            if _nowhere(running):
+            if self._batch.nowhere(running):
                 break
         self._stepwise = stepwise
         return self._spent(right, parts)
@@ -461,12 +461,6 @@ def _equals(case_of: Any, case: int) -> Callable[[Any], Any]:
 
 def _share(*rights: Any) -> Any:
     return sum(right * 1.0 for right in rights) / len(rights)
-
-
-def _nowhere(condition: Diagram) -> bool:
-    if isinstance(condition, Sheet):
-        return not condition.values.any()
-    return condition == 0.0
 
 
 TERMS: Mapping[type[Term], Callable[[Realising, Step, Any, Values, Path], Run]] = {

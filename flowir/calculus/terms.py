@@ -13,6 +13,7 @@ from typing import Literal
 from flowir.calculus.plans import PlanShape
 from flowir.configuration import Configuration
 from flowir.errors import CalculusError
+from flowir.plan.signatures import Signature
 
 Value = int
 
@@ -232,6 +233,7 @@ class Plan:
     Attributes:
         plans: the most there are; after the last the joiner has to finish.
         most_tasks: of one plan.
+        tools: what plans may call, in the order of the seconds in `shape`.
         writes: whether one of its tools changes the world.
     """
 
@@ -242,6 +244,7 @@ class Plan:
     shape: PlanShape
     output: Value
     most_tasks: int = 1000
+    tools: tuple[Signature, ...] = ()
     writes: bool = False
 
 

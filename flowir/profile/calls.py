@@ -141,6 +141,8 @@ class CallStore:
         self._lock = FileLock(self.path.with_name(self.path.name + ".lock"), blocking=False)
 
     def __enter__(self) -> Self:
+        if not self.path.absolute().parent.is_dir():
+            raise ProfileError(f"{self.path}: there is no folder {self.path.absolute().parent}")
         try:
             self._lock.acquire()
         except Timeout:
@@ -207,6 +209,11 @@ class CallStore:
         cursor.row_factory = sqlite3.Row
         for row in cursor.execute(f"{query} ORDER BY rowid"):
             yield _call(row)
+
+    def output(self, key: Key) -> str:
+        """The text of a stored call, empty where it was not kept."""
+        row = self._database.execute("SELECT output FROM call WHERE key = ?", (key.text,))
+        return (row.fetchone() or ("",))[0] or ""
 
     def add(self, call: Call) -> None:
         """Store a call that ended, with its judgement where it has one."""

@@ -37,7 +37,7 @@ class Caller:
         timeout_s: seconds for one request.
         secrets: texts that no message may hold, such as a key.
         failures: how many requests failed for good.
-        refused: why requests were not made, by model.
+        stopped: nothing is to be begun any more.
     """
 
     llm: LLM
@@ -49,6 +49,7 @@ class Caller:
     timeout_s: float = 120.0
     secrets: Sequence[str] = ()
     failures: int = 0
+    stopped: bool = False
 
     async def ask(self, request: Request) -> Call:
         """The stored call of a request: made now unless it was made before.
@@ -60,7 +61,7 @@ class Caller:
         if (before := self.store.calls.get(request.key)) is not None:
             return before
         lane = self.lanes[request.model]
-        if lane.down or self.store.full:
+        if lane.down or self.stopped or self.store.full:
             raise NotAskedError
         configuration = request.key.configuration
         aside = self.limits.admits(request.key.agent, configuration, request.messages)

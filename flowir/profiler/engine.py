@@ -98,7 +98,7 @@ class Engine:
 
     def stop(self) -> None:
         """Begin nothing more; what is under way is finished and stored."""
-        self.outcome.interrupted = True
+        self.outcome.interrupted = self.caller.stopped = True
         self._stop.set()
 
     async def run(self, choose: Chooser) -> Outcome:

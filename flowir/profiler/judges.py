@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from flowir.errors import ProfilerError
 from flowir.profiler.sandbox import SandboxError, run_python
@@ -59,6 +59,13 @@ class Judge(Protocol):
     def name(self) -> str: ...
 
     def __call__(self, case: Case) -> Awaitable[float]: ...
+
+
+@runtime_checkable
+class Unaided(Judge, Protocol):
+    """A judge that can also tell where no right answer is known: `expected` is None then."""
+
+    needs_no_answer: ClassVar[bool]
 
 
 @dataclass(frozen=True)
@@ -136,11 +143,13 @@ class Tests:
 class Function:
     """A user's `function(answer, expected, fields)`, which gives a truth value or 0..1.
 
-    A coroutine function is awaited, any other runs in a thread.
+    A coroutine function is awaited, any other runs in a thread. `expected` is None where no right
+    answer is known.
     """
 
     name: str
     function: Callable[..., Any]
+    needs_no_answer: ClassVar[bool] = True
 
     async def __call__(self, case: Case) -> float:
         given = (case.answer, case.expected, dict(case.fields))

@@ -23,7 +23,14 @@ class Shown:
         total: calls that are to be in the store in the end.
     """
 
-    def __init__(self, total: int, store: CallStore, limits: Limits, outcome: Outcome) -> None:
+    def __init__(
+        self,
+        total: int,
+        store: CallStore,
+        limits: Limits,
+        outcome: Outcome,
+        what: str = "profiling",
+    ) -> None:
         self._console = Console(stderr=True)
         self._total, self._limits, self._outcome = total, limits, outcome
         self._before = len(store.calls)
@@ -32,7 +39,7 @@ class Shown:
         self._bar: Progress | None = None
         if self._console.is_terminal:
             self._bar = Progress(
-                TextColumn("profiling"),
+                TextColumn(what),
                 BarColumn(),
                 MofNCompleteColumn(),
                 TextColumn("calls  {task.fields[used]}"),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import Builtin, ModuleOp
-from xdsl.ir import Attribute, Operation
+from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.parser import Parser
 from xdsl.utils.exceptions import ParseError, VerifyException
 
@@ -42,6 +42,18 @@ class Subject:
     critics: frozenset[str]
     selectors: frozenset[str]
     inputs: Mapping[str, Attribute]
+
+    @property
+    def result(self) -> SSAValue:
+        """What the workflow answers."""
+        last = self.workflow.body.block.last_op
+        assert last is not None
+        return last.operands[0]
+
+    @property
+    def finals(self) -> tuple[str, ...]:
+        """The sub-agents that may have written the workflow's answer."""
+        return writers(self.result)
 
 
 def read_subject(path: str | Path, name: str | None = None) -> Subject:
@@ -163,9 +175,7 @@ def direct_agents(subject: Subject) -> dict[str, Direct]:
     """The sub-agents all of whose calls are given the same inputs of the workflow."""
     block = subject.workflow.body.block
     names = dict(zip(block.args, subject.inputs, strict=True))
-    last = block.last_op
-    assert last is not None
-    final = set(writers(last.operands[0]))
+    final = set(subject.finals)
     found: dict[str, Direct | None] = {}
     for op in subject.workflow.walk():
         called = flow.called_symbol(op)

@@ -88,6 +88,41 @@ def test_the_error_of_a_failed_run_tells_what_the_run_had_used(fuse: bool) -> No
     assert told[: len(told) // 2] == told[len(told) // 2 :]
 
 
+NESTED = """
+flow.agent @two prompt "{i} {j}" space <models = ["small"]>
+flow.workflow @w(%i: !flow.list<!flow.text>) -> !flow.list<!flow.list<!flow.text>> {
+  %m = flow.map(%x) in %i : !flow.list<!flow.text> max 3 -> !flow.list<!flow.list<!flow.text>> {
+    %n = flow.map(%y) in %i : !flow.list<!flow.text> max 3 -> !flow.list<!flow.text> {
+      %a = flow.call @two(%x, %y) : (!flow.text, !flow.text) -> !flow.text
+      %b = flow.call @two(%a, %y) : (!flow.text, !flow.text) -> !flow.text
+      flow.yield %b : !flow.text
+    }
+    flow.yield %n : !flow.list<!flow.text>
+  }
+  flow.return %m : !flow.list<!flow.list<!flow.text>>
+}
+"""
+
+
+@pytest.mark.parametrize("fuse", [True, False])
+def test_a_failure_ends_what_runs_in_graphs_inside_as_well(fuse: bool) -> None:
+    """LangGraph by itself leaves the tasks of a graph in a graph running."""
+    file = load(emit(parse(NESTED), fuse=fuse), "emitted_nested")
+    model = Model(1.0, 1.1, 1.2, Http(401), 2.0, 2.0, 2.0, 2.0, 2.0)
+
+    async def main() -> tuple[int, int]:
+        with pytest.raises(file.CallError):
+            await file.run({"i": ["x", "y", "z"]}, llm=model)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        begun = len(model.starts)
+        await asyncio.sleep(10)
+        return begun, len(model.starts)
+
+    begun, after = clock.run(main())
+    assert begun == after == 9
+    assert model.open == 0
+
+
 def test_who_ends_before_the_run_has_used_nothing(file: ModuleType) -> None:
     with pytest.raises(file.InputError) as caught:
         clock.run(file.run({}, llm=Model()))

@@ -16,37 +16,10 @@ from typing import Any, NamedTuple, Protocol
 from flowir.backends.asyncio.library.errors import CallError, WorkflowError
 from flowir.backends.asyncio.library.points import Config
 from flowir.backends.asyncio.library.tracing import call_span, record
+from flowir.backends.asyncio.library.usage import Usage
 from flowir.backends.asyncio.library.written import PRICES, Point
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Usage:
-    """Answered calls and what they took; `cost_usd` is None where a price is not known."""
-
-    calls: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost_usd: float | None = 0.0
-    seconds: float = 0.0
-    # <races>
-    cancelled: int = 0
-    """Calls that were begun and not waited for: they are billed, nobody here knows for how much."""
-    # </races>
-
-    def __add__(self, other: Usage) -> Usage:
-        priced = self.cost_usd is not None and other.cost_usd is not None
-        return Usage(
-            self.calls + other.calls,
-            self.input_tokens + other.input_tokens,
-            self.output_tokens + other.output_tokens,
-            (self.cost_usd or 0.0) + (other.cost_usd or 0.0) if priced else None,
-            self.seconds + other.seconds,
-            # <races>
-            self.cancelled + other.cancelled,
-            # </races>
-        )
 
 
 class Completion(NamedTuple):
@@ -81,10 +54,16 @@ class Context:
     call_timeout: float | None
     retries: int
     slots: contextlib.AbstractAsyncContextManager[Any]
-    # <races>
     begun: Counter[str] = field(default_factory=Counter)
-    # </races>
     sites: dict[str, Usage] = field(default_factory=dict)
+
+    def used(self) -> dict[str, Usage]:
+        """What the run has used so far, site by site, with what was begun and cut short."""
+        found = dict(self.sites)
+        for site, unanswered in self.begun.items():
+            if unanswered:
+                found[site] = found.get(site, Usage()) + Usage(cancelled=unanswered)
+        return found
 
 
 BACKOFF_S = 0.5  # The longest random wait before the first repeat; it doubles from then on.
@@ -140,21 +119,16 @@ async def request(
         try:
             async with ctx.slots:
                 start = clock()
-                # <races>
                 ctx.begun[site] += 1
-                # </races>
                 async with asyncio.timeout(ctx.call_timeout):
                     answer = await ctx.llm(site, messages, model=config.model, **params)
-                # <races>
                 ctx.begun[site] -= 1
-                # </races>
                 return answer, clock() - start
         except WorkflowError:
-            raise
-        except Exception as error:
-            # <races>
             ctx.begun[site] -= 1
-            # </races>
+            raise
+        except Exception as error:  # noqa: BLE001 - `patience` raises what no repeat mends.
+            ctx.begun[site] -= 1
             failures += 1
             wait = patience(site, config.model, error, failures, ctx.retries)
         await asyncio.sleep(wait)

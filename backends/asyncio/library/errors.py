@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+
+from flowir.backends.asyncio.library.usage import Usage
 
 
 class WorkflowError(Exception):
-    """Why a run ended without a result.
+    """Why a run ended without a result, and what it had used: in total, and site by site."""
 
-    Attributes:
-        usage: what the run had used until then, a Usage; None if it never began.
-        sites: the same, site by site.
-    """
-
-    usage: Any = None
-    sites: Any = None
+    def __init__(self, *reasons: object) -> None:
+        super().__init__(*reasons)
+        self.usage = Usage()
+        self.sites: Mapping[str, Usage] = {}
 
 
 class InputError(WorkflowError, ValueError):

@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from flowir.backends.asyncio.library.calls import LLM, Completion, Usage
+from flowir.backends.asyncio.library.calls import LLM, Completion
 from flowir.backends.asyncio.library.errors import CallError, WorkflowError
+from flowir.backends.asyncio.library.usage import Usage
 from flowir.backends.asyncio.library.written import PROVIDERS, REASONING, log
 
 

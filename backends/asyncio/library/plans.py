@@ -102,9 +102,7 @@ async def pieces_of(
                 async with ctx.slots:
                     start = clock()
                     end = None if ctx.call_timeout is None else start + ctx.call_timeout
-                    # <races>
                     ctx.begun[site] += 1
-                    # </races>
                     answers = pieces(site, chat(prompt, system), model=chosen.model, **params)
                     async with contextlib.aclosing(answers):
                         while True:
@@ -114,17 +112,14 @@ async def pieces_of(
                                 break
                             begun = True
                             yield piece
-                    # <races>
                     ctx.begun[site] -= 1
-                    # </races>
                     seconds = clock() - start
                     break
             except WorkflowError:
-                raise
-            except Exception as error:
-                # <races>
                 ctx.begun[site] -= 1
-                # </races>
+                raise
+            except Exception as error:  # noqa: BLE001 - As for other calls.
+                ctx.begun[site] -= 1
                 failures += 1
                 retries = 0 if begun else ctx.retries
                 wait = patience(site, chosen.model, error, failures, retries)

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flowir.backends.asyncio.library.calls import LLM, Context, Usage
+from flowir.backends.asyncio.library.calls import LLM, Context
 from flowir.backends.asyncio.library.errors import InputError, RunTimeoutError, WorkflowError
 from flowir.backends.asyncio.library.selection import point_of
 from flowir.backends.asyncio.library.tracing import run_span
+from flowir.backends.asyncio.library.usage import Usage
 from flowir.backends.asyncio.library.written import INPUTS, Inputs, Point, workflow
 
 
@@ -50,7 +51,7 @@ async def run(
         retries: how often a request that fails for a passing reason is repeated.
 
     Raises:
-        WorkflowError: see its subclasses.
+        WorkflowError: see its subclasses; it has the usage until then, as a result has.
     """
     check_inputs(inputs)
     slots = contextlib.nullcontext() if max_concurrency is None else max_concurrency
@@ -65,33 +66,25 @@ async def run(
         with run_span(ctx.point.number, inputs):
             async with asyncio.timeout(timeout):
                 value = await workflow(ctx)
-    except WorkflowError as error:
-        with_usage(error, ctx)
-        raise
     except TimeoutError as error:
-        raise with_usage(RunTimeoutError(f"no result after {timeout} s"), ctx) from error
+        raise charged(RunTimeoutError(f"no result after {timeout} s"), ctx) from error
+    except WorkflowError as error:
+        charged(error, ctx)
+        raise
     # <parallel>
     except ExceptionGroup as group:
-        first = first_of(group)
-        raise with_usage(first, ctx) from first.__cause__
+        first = charged(first_of(group), ctx)
+        raise first from first.__cause__
     # </parallel>
-    return Result(value, ctx.point, clock() - start, usage_of(ctx), ctx.sites)
+    sites = ctx.used()
+    return Result(value, ctx.point, clock() - start, sum(sites.values(), Usage()), sites)
 
 
-def usage_of(ctx: Context) -> Usage:
-    """What a run that has ended used in total."""
-    # <races>
-    for site, open_ in ctx.begun.items():
-        if open_:
-            ctx.sites[site] = ctx.sites.get(site, Usage()) + Usage(cancelled=open_)
-    # </races>
-    return sum(ctx.sites.values(), Usage())
-
-
-def with_usage(error: BaseException, ctx: Context) -> BaseException:
-    """An error that tells what the run had used until then."""
+def charged(error: BaseException, ctx: Context) -> BaseException:
+    """The error that a run ends with; it knows what the run has used."""
     if isinstance(error, WorkflowError):
-        error.usage, error.sites = usage_of(ctx), ctx.sites
+        error.sites = ctx.used()
+        error.usage = sum(error.sites.values(), Usage())
     return error
 
 

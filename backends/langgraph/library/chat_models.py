@@ -14,9 +14,10 @@ from langchain_core.messages import convert_to_messages
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config
 
-from flowir.backends.asyncio.library.calls import LLM, Completion, Usage
+from flowir.backends.asyncio.library.calls import LLM, Completion
 from flowir.backends.asyncio.library.errors import CallError, WorkflowError
 from flowir.backends.asyncio.library.openai_client import reasoning
+from flowir.backends.asyncio.library.usage import Usage
 from flowir.backends.asyncio.library.written import PROVIDERS, REASONING, log
 
 

@@ -8,14 +8,9 @@ from typing import Any
 
 from flowir.backends.asyncio.library.calls import LLM
 from flowir.backends.asyncio.library.errors import RunTimeoutError, WorkflowError
-from flowir.backends.asyncio.library.running import (
-    Result,
-    check_inputs,
-    first_of,
-    usage_of,
-    with_usage,
-)
+from flowir.backends.asyncio.library.running import Result, charged, check_inputs, first_of
 from flowir.backends.asyncio.library.tracing import run_span
+from flowir.backends.asyncio.library.usage import Usage
 from flowir.backends.asyncio.library.written import Inputs, Point
 from flowir.backends.langgraph.library.settings import new_context
 from flowir.backends.langgraph.library.written import graph
@@ -63,14 +58,16 @@ async def run(
         with run_span(ctx.point.number, inputs):
             async with asyncio.timeout(timeout):
                 final = await graph.ainvoke(inputs, context=context)
-    except WorkflowError as error:
-        with_usage(error, ctx)
-        raise
     except TimeoutError as error:
-        raise with_usage(RunTimeoutError(f"no result after {timeout} s"), ctx) from error
+        raise charged(RunTimeoutError(f"no result after {timeout} s"), ctx) from error
+    except WorkflowError as error:
+        charged(error, ctx)
+        raise
     # <parallel>
     except ExceptionGroup as group:
-        first = first_of(group)
-        raise with_usage(first, ctx) from first.__cause__
+        first = charged(first_of(group), ctx)
+        raise first from first.__cause__
     # </parallel>
-    return Result(final["result"], ctx.point, clock() - start, usage_of(ctx), ctx.sites)
+    sites = ctx.used()
+    total = sum(sites.values(), Usage())
+    return Result(final["result"], ctx.point, clock() - start, total, sites)

@@ -17,7 +17,7 @@ from flowir.frontends.langgraph.lints import lints
 from flowir.frontends.langgraph.lowering.adapters import Adapters
 from flowir.frontends.langgraph.lowering.workflow import Options, lower
 from flowir.frontends.langgraph.reading.builder import read_graph
-from flowir.frontends.langgraph.runs.observations import observations
+from flowir.frontends.langgraph.runs.observations import observations, shared_nodes
 from flowir.frontends.langgraph.runs.observing import with_runs
 from flowir.frontends.langgraph.runs.statistics import NO_RUNS, Statistics
 from flowir.frontends.langgraph.runs.traces import read_runs
@@ -87,6 +87,8 @@ def from_langgraph(
     _check_bounds(facts, options)
     tools = Adapters(adapters, name)
     lowered = lower(compiled, facts, tools, options)
+    for node in shared_nodes(lowered.nodes_of, runs):
+        seen.append(f"{node}: its calls are of agents that differ by prompt, and in no profile")
     try:
         lowered.module.verify()
     except VerifyException as error:

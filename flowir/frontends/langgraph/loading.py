@@ -95,7 +95,8 @@ def load_graph(
 def _run(arguments: list[str], target: str, does: str, time_limit_s: float) -> str:
     """Run the process; gives the last line of what it said, for a message."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "flowir.frontends.langgraph.worker", *arguments],
+        # -P: modules of the folder one works in do not stand in for those of Python.
+        [sys.executable, "-P", "-m", "flowir.frontends.langgraph.worker", *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -38,16 +38,17 @@ def refine(
     if bound == 1:
         return rotation.leaves, _without_goto(before)
     carried = _carried(level, rotation, before)
-    build = level.build
-    with build.at(level.owner.facts.node(loop.header).place, "builder"):
+    build, place = level.build, level.owner.facts.node(loop.header).place
+    with build.at(place, "builder"):
         initial = build.pack({**before, GOTO: on}, [*carried, GOTO])
     outer, block = build.block, Block(arg_types=[json, text])
     build.block = block
     block.args[0].name_hint, block.args[1].name_hint = "values", "feedback"
-    inside = _unpacked(level, carried, block.args[0], before)
+    with build.at(place, "builder"):
+        inside = _unpacked(level, carried, block.args[0], before)
     inside = _turn(level, rotation, ends, block.args[0], inside, visits, carried)
     inside, again, _ = _decided(level, last, inside)
-    with build.at(level.owner.facts.node(loop.header).place, "builder"):
+    with build.at(place, "builder"):
         given = build.pack({**inside, GOTO: again}, [*carried, GOTO])
     block.add_op(flow.YieldOp(given))
     build.block = outer
@@ -66,7 +67,7 @@ def refine(
     turns = level.owner.options.runs.turns(loop)
     if turns is not None:
         op.attributes["flowir.runs"] = StringAttr(turns.said)
-    with build.at(level.owner.facts.node(loop.header).place, "builder"):
+    with build.at(place, "builder"):
         refined = build.add(op, "_".join(carried) or header)
         after = _unpacked(level, carried, refined, before)
     return rotation.leaves, after

@@ -28,6 +28,15 @@ COLUMNS = (
 )
 
 
+def shared_nodes(nodes_of: Mapping[str, list[str]], runs: Statistics) -> list[str]:
+    """Nodes of several agents whose recorded calls are in no profile."""
+    found: dict[str, int] = {}
+    for nodes in nodes_of.values():
+        for node in nodes:
+            found[node] = found.get(node, 0) + 1
+    return sorted(node for node, count in found.items() if count > 1 and runs.calls(node))
+
+
 def observations(module: ModuleOp, nodes_of: Mapping[str, list[str]], runs: Statistics) -> str:
     """A profile as CSV, one row per call; empty where there is none to write.
 
