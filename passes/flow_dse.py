@@ -13,6 +13,7 @@ from flowir.calculus.from_ir import find_workflow, workflow_terms
 from flowir.errors import SearchError
 from flowir.passes.flow_inline import FlowInline
 from flowir.passes.flow_name_sites import FlowNameSites
+from flowir.profile.provenance import proxy_remarks
 from flowir.search.annotate import annotate
 from flowir.search.explore import explore
 from flowir.search.front import Front
@@ -93,6 +94,7 @@ class FlowDse(ModulePass):
                 options,
                 profile=observed.observations.content_hash,
                 prices=observed.prices,
+                warnings=proxy_remarks(observed.observations),
                 report=report,
             )
         for sentence in front.facts.warnings:

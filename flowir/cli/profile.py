@@ -18,7 +18,7 @@ from flowir.cli.profile_options import NOBODY, Options
 from flowir.cli.profile_report import plan_table, report, say, tell_of_induction
 from flowir.configuration import Configuration
 from flowir.errors import ProfilerError
-from flowir.profile.calls import CallStore
+from flowir.profile.calls import CallStore, read_calls
 from flowir.profile.prices import Prices, read_prices
 from flowir.profiler.caller import Caller
 from flowir.profiler.datasets import write_datasets
@@ -70,13 +70,14 @@ def profile(given: Options) -> int:
     lanes = options.lanes(job.models, given)
     options.check_prices(job.models, job.prices, given.max_dollars)
     console = Console(width=WIDTH)
+    if given.only_plan:
+        rows = plan(_expected(job), read_calls(given.store), lanes, job.prices)
+        console.print(plan_table(rows))
+        say(console, RULES)
+        if job.runs:
+            say(console, "Inputs that runs of the workflow give are not known yet: estimated.")
+        return 0
     with CallStore(given.store, given.texts) as store:
-        if given.only_plan:
-            console.print(plan_table(plan(_expected(job), store.calls, lanes, job.prices)))
-            say(console, RULES)
-            if job.runs:
-                say(console, "Inputs that runs of the workflow give are not known yet: estimated.")
-            return 0
         limits = Limits(job.prices, given.max_calls, given.max_dollars, given.max_minutes)
         limits.count(store.calls.values())
         with plain_warnings():
@@ -184,8 +185,9 @@ async def _with_client(
 async def _profile(job: Job, engine: Engine, console: Console) -> int:
     caller, ready = engine.caller, job.session
     store = caller.store
+    broken = 0
     if job.runs:
-        requests = await _induced(job, engine, console)
+        requests, broken = await _induced(job, engine, console)
         if requests is None:
             store.check()
             report(console, caller, engine.outcome, 0, 0, "runs of the workflow")
@@ -203,10 +205,11 @@ async def _profile(job: Job, engine: Engine, console: Console) -> int:
     with shown:
         outcome = await run(engine, Grid(requests), requests)
     missing = sum(1 for one in requests if one.key not in store.calls)
-    if not missing and not outcome.unjudged:
+    if not (missing or broken or outcome.unjudged):
         store.forget_texts()
-    report(console, caller, outcome, len(requests), missing)
-    return _code(engine, complete=not missing)
+    what = f"{broken} runs of the workflow" if broken and not missing else ""
+    report(console, caller, outcome, len(requests), missing, what)
+    return _code(engine, complete=not (missing or broken))
 
 
 def _code(engine: Engine, *, complete: bool) -> int:
@@ -216,8 +219,10 @@ def _code(engine: Engine, *, complete: bool) -> int:
     return 0 if complete or engine.caller.limits.reached else 1
 
 
-async def _induced(job: Job, engine: Engine, console: Console) -> tuple[Request, ...] | None:
-    """Requests from runs of the workflow; None where not all runs could be made."""
+async def _induced(
+    job: Job, engine: Engine, console: Console
+) -> tuple[tuple[Request, ...] | None, int]:
+    """Requests from runs of the workflow (None where some were not made), and how many broke."""
     ready, caller = job.session, engine.caller
     total = len(expected_requests(ready.subject, ready.records, job.runs))
     shown = Shown(total, caller.store, caller.limits, engine.outcome, "running the workflow")
@@ -231,13 +236,13 @@ async def _induced(job: Job, engine: Engine, console: Console) -> tuple[Request,
     if traces.missing or not traces.ended:
         for reason, times in traces.reasons.most_common(3):
             say(console, f"error: {times} runs failed: {reason}")
-        return None
+        return None, traces.failed
     induced = await induce(ready.subject, ready.records, traces.ended, ready.readers, ready.final)
     examples = ready.examples(induced)
     tell_of_induction(console, traces, induced, examples)
     if job.given.datasets is not None:
         write_datasets(job.given.datasets, examples)
-    return ready.requests(examples)
+    return ready.requests(examples), traces.failed
 
 
 def _stop_on_interrupt(engine: Engine) -> None:

@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 from flowir.configuration import Configuration
 from flowir.errors import ProfileError
 from flowir.profile.cells import parse_budget, parse_params
-from flowir.profile.schema import CALL, insertion, prepare
+from flowir.profile.schema import CALL, VERSION, check_version, insertion, prepare
 
 PROFILE, REFERENCE, JUDGE = "profile", "reference", "judge"
 """What a call was made for; only the first kind are observations."""
@@ -114,6 +114,39 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def read_calls(path: str | Path) -> dict[Key, Call]:
+    """The calls of a store, without their texts; none where there is no file. Locks nobody out.
+
+    Raises:
+        ProfileError: the file is no store.
+    """
+    path = Path(path)
+    if not path.exists():
+        return {}
+    try:
+        address = f"{path.resolve().as_uri()}?mode=ro"
+        with contextlib.closing(sqlite3.connect(address, uri=True)) as database:
+            if check_version(path, database) < VERSION:
+                return {}
+            return {call.key: call for call in _loaded(database, texts=False)}
+    except sqlite3.Error as error:
+        raise ProfileError(f"{path}: not a profile store ({error})") from None
+
+
+def _loaded(
+    database: sqlite3.Connection, *, texts: bool, purpose: str | None = None
+) -> Iterator[Call]:
+    """Stored calls, in the order in which they ended."""
+    hidden = () if texts else ("prompt", "output")
+    columns = (f"NULL AS {name}" if name in hidden else name for name in CALL)
+    condition = "" if purpose is None else "WHERE purpose = ?"
+    cursor = database.cursor()
+    cursor.row_factory = sqlite3.Row
+    given = () if purpose is None else (purpose,)
+    query = f"SELECT {', '.join(columns)} FROM call {condition} ORDER BY rowid"
+    yield from map(_call, cursor.execute(query, given))
+
+
 class CallStore:
     """The calls of one profile; use it as a context manager. One process at a time may have it.
 
@@ -198,17 +231,7 @@ class CallStore:
 
     def load(self, *, texts: bool = True, purpose: str | None = None) -> Iterator[Call]:
         """Stored calls, in the order in which they ended."""
-        columns = [
-            f"NULL AS {name}" if name in ("prompt", "output") and not texts else name
-            for name in CALL
-        ]
-        query = f"SELECT {', '.join(columns)} FROM call"
-        if purpose is not None:
-            query += f" WHERE purpose = '{purpose}'"
-        cursor = self._database.cursor()
-        cursor.row_factory = sqlite3.Row
-        for row in cursor.execute(f"{query} ORDER BY rowid"):
-            yield _call(row)
+        return _loaded(self._database, texts=texts, purpose=purpose)
 
     def output(self, key: Key) -> str:
         """The text of a stored call, empty where it was not kept."""

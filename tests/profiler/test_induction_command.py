@@ -125,7 +125,9 @@ def test_a_failing_endpoint_is_no_wrong_run(tmp_path: Path) -> None:
         first = invoke(tmp_path, running.url, *options)
         broken["on"] = False
         second = invoke(tmp_path, running.url, *options)
+    assert first.exit_code == 1
     assert "runs failed and are left out" in first.output
+    assert "2 runs of the workflow are still to be made" in first.output
     assert "3 of 3 runs of the reference ended right" in first.output
     assert "4 of 4 runs of the reference ended right" in second.output
     assert second.exit_code == 0

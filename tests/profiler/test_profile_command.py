@@ -189,6 +189,7 @@ def test_a_plan_asks_nobody(tmp_path: Path) -> None:
     with endpoint() as running:
         result = invoke(tmp_path, running.url, *options)
         assert running.bodies == []
+    assert not (tmp_path / "p.sqlite").exists()
     lines = {line.split()[0]: line.split() for line in result.output.splitlines() if line.split()}
     # "Say: task n" is 11 characters: 30 calls are 82.5 tokens at a dollar each.
     assert lines["m2"] == ["m2", "30", "0", "82", "9000", "82.5", "3"]
