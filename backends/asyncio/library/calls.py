@@ -125,6 +125,15 @@ def account(ctx: Context, site: str, model: str, answer: Any, seconds: float) ->
     log.info("%s: %s, %d + %d tokens, %.1f s", site, model, read, written, seconds)
 
 
+def count_cancelled(ctx: Context) -> None:
+    """Add the calls that were begun and not waited for to what their sites have used."""
+    # <races>
+    for site, open_ in ctx.begun.items():
+        if open_:
+            ctx.sites[site] = ctx.sites.get(site, Usage()) + Usage(cancelled=open_)
+    # </races>
+
+
 async def request(
     ctx: Context, site: str, config: Config, messages: list[dict[str, str]]
 ) -> tuple[Any, float]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flowir.backends.asyncio.library.calls import LLM, Context, Usage
+from flowir.backends.asyncio.library.calls import LLM, Context, Usage, count_cancelled
 from flowir.backends.asyncio.library.errors import InputError, RunTimeoutError
 from flowir.backends.asyncio.library.selection import point_of
 from flowir.backends.asyncio.library.tracing import run_span
@@ -73,9 +73,7 @@ async def run(
         raise first from first.__cause__
     # </parallel>
     # <races>
-    for site, open_ in ctx.begun.items():
-        if open_:
-            ctx.sites[site] = ctx.sites.get(site, Usage()) + Usage(cancelled=open_)
+    count_cancelled(ctx)
     # </races>
     total = sum(ctx.sites.values(), Usage())
     return Result(value, ctx.point, clock() - start, total, ctx.sites)

@@ -8,7 +8,7 @@ from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 
-from flowir.backends.asyncio.library.calls import LLM, Usage
+from flowir.backends.asyncio.library.calls import LLM, Usage, count_cancelled
 from flowir.backends.asyncio.library.errors import RunTimeoutError
 from flowir.backends.asyncio.library.running import Result, check_inputs, first_of
 from flowir.backends.asyncio.library.tracing import run_span
@@ -69,5 +69,8 @@ async def run(
         first = first_of(group)
         raise first from first.__cause__
     # </parallel>
+    # <races>
+    count_cancelled(ctx)
+    # </races>
     total = sum(ctx.sites.values(), Usage())
     return Result(final["result"], ctx.point, clock() - start, total, ctx.sites)
