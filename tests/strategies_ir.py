@@ -475,6 +475,9 @@ class Recorded:
     settings: tuple[tuple[str, Any], ...]
 
 
+OUT_OF_ORDER = " is out of order"
+
+
 class ScriptedModel:
     """A model client and tools whose answers depend on what is asked, and how often it was.
 
@@ -511,7 +514,7 @@ class ScriptedModel:
         number = int.from_bytes(hashlib.sha256(what.encode()).digest()[:8], "big")
         await asyncio.sleep(1 + number % 100_003 / 100_003)
         if self._failures and number // 100_003 % self._failures == 0:
-            raise CallError(f"{node} is out of order", transient=False)
+            raise CallError(node + OUT_OF_ORDER, transient=False)
         return number
 
 
