@@ -19,15 +19,18 @@ TAIL = "  flow.return %x : T\n}\n"
 
 BODIES = {
     "a branch waits for what only a dead list in it reads": """
+  %three = flow.call @a(%two) at "three" : (T) -> T
   %kind = flow.call @l(%x) : (T) -> !flow.label
   %case = flow.branch %kind : !flow.label -> T
     else {
-      %list = flow.join all(%one, %two) : (T, T) -> !flow.list<T>
+      %list = flow.join all(%two, %two) : (T, T) -> !flow.list<T>
       %late = flow.call @a(%x) at "late" : (T) -> T
       flow.yield %late : T
     }
+  %after = flow.call @a(%case) at "after" : (T) -> T
 """,
     "a branch waits for what it gives, also if nobody reads that": """
+  %three = flow.call @a(%two) at "three" : (T) -> T
   %kind = flow.call @l(%x) : (T) -> !flow.label
   %case = flow.branch %kind : !flow.label -> T
     "easy" {
@@ -61,11 +64,21 @@ BODIES = {
       flow.yield %most : T
     }
 """,
+    "a map waits for what nobody reads of it": """
+  %beside = flow.call @a(%x) at "beside" : (T) -> T
+  %items = flow.join all(%x, %x) : (T, T) -> !flow.list<T>
+  %made = flow.map(%v) in %items : !flow.list<T> max 2 -> !flow.list<T> {
+    %late = flow.call @a(%v) at "late" : (T) -> T
+    flow.yield %beside : T
+  }
+""",
     "a refine waits before its first check": """
+  %beside = flow.call @a(%x) at "beside" : (T) -> T
   %kept = flow.refine(%v, %why) from %x : T max 2 until @c {
-    %list = flow.join all(%two) : (T) -> !flow.list<T>
+    %list = flow.join all(%beside) : (T) -> !flow.list<T>
     flow.yield %v : T
   }
+  %after = flow.call @a(%kept) at "after" : (T) -> T
 """,
     "what a lane of one race reads is not cancelled by another": """
   %three = flow.call @a(%two) at "three" : (T) -> T
