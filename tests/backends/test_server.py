@@ -133,14 +133,15 @@ def _run(file: ModuleType, proxy: Any, *, stream: bool = False, **options: Any) 
     """A run that must end within a minute."""
 
     async def main() -> Any:
-        make = getattr(file, "chat_model_llm", None) or file.openai_llm
+        graph = hasattr(file, "chat_model_llm")
+        make = file.chat_model_llm if graph else file.openai_llm
         llm = make(proxy.address, "key", stream=stream)
         try:
             return await asyncio.wait_for(
                 file.run(INPUTS, llm=options.pop("watched", Watched)(llm), **options), 60
             )
         finally:
-            if hasattr(llm, "client"):
+            if not graph:
                 await llm.client.close()
 
     return asyncio.run(main())
