@@ -530,6 +530,9 @@ class Recorded:
     settings: tuple[tuple[str, Any], ...]
 
 
+OUT_OF_ORDER = " is out of order"
+
+
 class ScriptedModel:
     """A model client and tools whose answers depend on what is asked, and how often it was.
 
@@ -586,7 +589,7 @@ class ScriptedModel:
     def fail(self, node: str, number: int) -> None:
         """Raises where the answer is a failure."""
         if self._failures and number // 100_003 % self._failures == 0:
-            raise CallError(f"{node} is out of order", transient=False)
+            raise CallError(node + OUT_OF_ORDER, transient=False)
 
     def asked(self, node: str, texts: tuple[str, ...], settings: Any) -> int:
         """The number that stands for the answer; the call is recorded."""
