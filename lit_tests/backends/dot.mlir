@@ -32,7 +32,7 @@ flow.workflow @other(%x: !flow.list<!flow.text>) -> !flow.list<!flow.text> {
 }
 
 // CHECK:      digraph workflow {
-// CHECK-NEXT:   graph [fontname="sans-serif", compound=true, style="rounded", color="gray60"]
+// CHECK-NEXT:   graph [fontname="sans-serif", fontsize=11, compound=true, style="rounded", color="gray60"]
 // CHECK-NEXT:   node [fontname="sans-serif", fontsize=11]
 // CHECK-NEXT:   edge [fontname="sans-serif", fontsize=9]
 // CHECK-NEXT:   subgraph cluster_c11 {
