@@ -4,7 +4,8 @@ Emitted code must make the same calls with the same inputs and give the same ans
 engineers could differ, this file decides:
 
 - An op starts once every value is there that it, or anything inside its regions, uses, whether or
-  not anything is read of what it makes of them. Ops whose values are there run at the same time. A block is done when all its ops are.
+  not anything is read of what it makes of them. Ops whose values are there run at the same time. A
+  block is done when all its ops are.
 - Alternatives stand for the chosen region, and a call of a workflow for its body: the ops inside
   belong to the block around.
 - A prompt shows text as it is, a list as numbered lines, and anything else as JSON.
