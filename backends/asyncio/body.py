@@ -18,6 +18,7 @@ from flowir.backends.asyncio.layout import (
 )
 from flowir.backends.asyncio.literals import quoted
 from flowir.backends.asyncio.loops import Loops
+from flowir.backends.asyncio.plans import Plans
 from flowir.backends.asyncio.program import Program, python_type
 from flowir.backends.asyncio.races import Races
 from flowir.backends.asyncio.schedule import (
@@ -217,6 +218,8 @@ class BodyWriter:
                 expression = prefixed("await ", self.expressions.call(node, scope))
             case flow.MapOp():
                 expression = prefixed("await ", self._map(node, scope))
+            case flow.PlanOp():
+                expression = prefixed("await ", Plans(self).plan(node, scope))
             case flow.JoinOp() if node.races:
                 expression = prefixed("await ", Races(self).race(node, scope))
             case flow.JoinOp():

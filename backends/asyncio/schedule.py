@@ -113,7 +113,7 @@ def needs_functions(
                 if len(step.nodes) > 1 or not is_simple(node) or not started.isdisjoint(node.uses):
                     return True
                 started.add(node.output)
-            elif isinstance(node.op, flow.MapOp) or node.races:
+            elif isinstance(node.op, flow.MapOp) or node.concurrent:
                 return True
             elif not node.acts and not started.isdisjoint(node.uses):
                 started.add(node.output)

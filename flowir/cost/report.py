@@ -21,6 +21,7 @@ from flowir.cost.series import (
 )
 from flowir.profile.observations import Observations
 from flowir.profile.prices import Prices
+from flowir.profile.provenance import proxy_remarks
 
 if TYPE_CHECKING:
     from flowir.cost.cost_model import CostModel
@@ -152,6 +153,7 @@ def remarks(observations: Observations) -> list[str]:
     usable = observations.without_errors()
     if not len(usable):
         return found
+    found += proxy_remarks(usable)
     if len(usable.queries) < FEW_QUERIES:
         found.append(
             f"only {len(usable.queries)} distinct queries: intervals for fresh queries are wide, "

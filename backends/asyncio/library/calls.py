@@ -77,21 +77,31 @@ async def ask(ctx: Context, site: str, config: str, prompt: str, system: str | N
         CallError: see `request`.
     """
     chosen = ctx.point.configs[config]
+    with call_span(ctx.llm, site, config, chosen) as current:
+        answer, seconds = await request(ctx, site, chosen, chat(prompt, system))
+        if current is not None:
+            record(current, answer, seconds)
+    account(ctx, site, chosen.model, answer, seconds)
+    text: str = answer.text
+    return text
+
+
+def chat(prompt: str, system: str | None) -> list[dict[str, str]]:
+    """The messages of a request."""
     messages = [{"role": "user", "content": prompt}]
     if system is not None:
         messages.insert(0, {"role": "system", "content": system})
-    with call_span(ctx.llm, site, config, chosen) as current:
-        answer, seconds = await request(ctx, site, chosen, messages)
-        if current is not None:
-            record(current, answer, seconds)
+    return messages
+
+
+def account(ctx: Context, site: str, model: str, answer: Any, seconds: float) -> None:
+    """Add what a call took to what its site has used."""
     read, written = answer.usage.input_tokens, answer.usage.output_tokens
-    price = PRICES.get(chosen.model)
+    price = PRICES.get(model)
     cost = None if price is None else (read * price[0] + written * price[1]) / 1e6
     used = Usage(1, read, written, cost, seconds)
     ctx.sites[site] = ctx.sites[site] + used if site in ctx.sites else used
-    log.info("%s: %s, %d + %d tokens, %.1f s", site, chosen.model, read, written, seconds)
-    text: str = answer.text
-    return text
+    log.info("%s: %s, %d + %d tokens, %.1f s", site, model, read, written, seconds)
 
 
 async def request(
@@ -102,11 +112,7 @@ async def request(
     Raises:
         CallError: the request failed for a lasting reason, or more than `ctx.retries` times.
     """
-    params = dict(config.params)
-    # <budgets>
-    if config.budget is not None:
-        params["budget"] = config.budget
-    # </budgets>
+    params = settings_of(config)
     clock = asyncio.get_running_loop().time
     failures = 0
     while True:
@@ -121,15 +127,35 @@ async def request(
         except WorkflowError:
             ctx.begun[site] -= 1
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - `patience` raises what no repeat mends.
             ctx.begun[site] -= 1
-            wait = backoff(error, failures)
             failures += 1
-            reason = str(error) or type(error).__name__
-            if wait is None or failures > ctx.retries:
-                raise CallError(f"{site}: {config.model} failed, {failures}×: {reason}") from error
-        log.warning("%s: %s failed, again in %.1f s: %s", site, config.model, wait, reason)
+            wait = patience(site, config.model, error, failures, ctx.retries)
         await asyncio.sleep(wait)
+
+
+def settings_of(config: Config) -> dict[str, Any]:
+    """The parameters of a request."""
+    params = dict(config.params)
+    # <budgets>
+    if config.budget is not None:
+        params["budget"] = config.budget
+    # </budgets>
+    return params
+
+
+def patience(site: str, model: str, error: Exception, failures: int, retries: int) -> float:
+    """Seconds to wait before a request that failed, not for the first time perhaps, is repeated.
+
+    Raises:
+        CallError: it is not.
+    """
+    wait = backoff(error, failures - 1)
+    reason = str(error) or type(error).__name__
+    if wait is None or failures > retries:
+        raise CallError(f"{site}: {model} failed, {failures}×: {reason}") from error
+    log.warning("%s: %s failed, again in %.1f s: %s", site, model, wait, reason)
+    return wait
 
 
 def backoff(error: Exception, failures: int) -> float | None:

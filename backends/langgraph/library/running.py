@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from langchain_core.runnables import RunnableConfig
-
 from flowir.backends.asyncio.library.calls import LLM
 from flowir.backends.asyncio.library.errors import RunTimeoutError, WorkflowError
 from flowir.backends.asyncio.library.running import Result, charged, check_inputs, first_of
@@ -54,15 +52,12 @@ async def run(
         retries=retries,
     )
     context: Any = ctx  # Settings are what the graph says it takes; a Context has all of them.
-    config: RunnableConfig = {}
-    if isinstance(max_concurrency, int):
-        config["max_concurrency"] = max_concurrency
     clock = asyncio.get_running_loop().time
     start = clock()
     try:
         with run_span(ctx.point.number, inputs):
             async with asyncio.timeout(timeout):
-                final = await graph.ainvoke(inputs, config, context=context)
+                final = await graph.ainvoke(inputs, context=context)
     except TimeoutError as error:
         raise charged(RunTimeoutError(f"no result after {timeout} s"), ctx) from error
     except WorkflowError as error:
