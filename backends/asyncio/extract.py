@@ -94,7 +94,7 @@ def library(plans: bool = False) -> Library:
     definitions, imports = dict(own.definitions), dict(own.imports)
     for package, modules in PLANS.items():
         found = read_library(package, modules)
-        imports = found.imports | imports
+        imports = {**found.imports, **imports}
         for name, definition in found.definitions.items():
             assert name not in definitions, f"two definitions of {name}"
             source = definition.source.replace("FlowirError", "WorkflowError")

@@ -359,8 +359,14 @@ def plan_shape(op: flow.PlanOp, tools: tuple[float, ...]) -> PlanShape:
             f"{describe(op)}: it `expects` plans of up to {most} tasks, but max_tasks is "
             f"{op.max_tasks.data}; raise max_tasks, or expect less"
         )
-    rates = (expects.right, expects.replan_right, expects.replan_wrong)
-    return PlanShape(width, depth, *(rate.data for rate in rates), tools)
+    return PlanShape(
+        width,
+        depth,
+        expects.right.data,
+        expects.replan_right.data,
+        expects.replan_wrong.data,
+        tools,
+    )
 
 
 def _alternatives(reader: _Reader, op: Operation) -> terms.Term:

@@ -97,7 +97,7 @@ class Reported:
     @property
     def pieces(self) -> Callable[..., AsyncIterator[Any]] | None:
         """An answer as it is written, if the client can tell."""
-        written = getattr(self.llm, "pieces", None)
+        written: Any = getattr(self.llm, "pieces", None)
 
         async def told(node: str, *messages: Any, **params: Any) -> AsyncIterator[Any]:
             async with contextlib.aclosing(written(node, *messages, **params)) as pieces:
