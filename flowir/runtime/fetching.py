@@ -210,7 +210,7 @@ class _Unit:
                     if inspect.isawaitable(value):
                         value = await value
                 outcome: Outcome = "done"
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 (a failure is an observation)
                 outcome = "failed"
                 late = timeout.expired() and isinstance(error, TimeoutError)
                 value = f"no answer within {tool.timeout_s:g} s" if late else _said(error)
