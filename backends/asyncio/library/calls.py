@@ -131,6 +131,8 @@ async def request(
             ctx.begun[site] -= 1
             failures += 1
             wait = patience(site, config.model, error, failures, ctx.retries)
+            if wait is None:
+                raise CallError(f"{site}: {config.model} {failure(error, failures)}") from error
         await asyncio.sleep(wait)
 
 
@@ -144,18 +146,19 @@ def settings_of(config: Config) -> dict[str, Any]:
     return params
 
 
-def patience(site: str, model: str, error: Exception, failures: int, retries: int) -> float:
-    """Seconds to wait before a request that failed, not for the first time perhaps, is repeated.
-
-    Raises:
-        CallError: it is not.
-    """
+def patience(site: str, model: str, error: Exception, failures: int, retries: int) -> float | None:
+    """Seconds to wait before a request that failed so often is repeated; None if it is not."""
     wait = backoff(error, failures - 1)
-    reason = str(error) or type(error).__name__
     if wait is None or failures > retries:
-        raise CallError(f"{site}: {model} failed, {failures}×: {reason}") from error
+        return None
+    reason = str(error) or type(error).__name__
     log.warning("%s: %s failed, again in %.1f s: %s", site, model, wait, reason)
     return wait
+
+
+def failure(error: Exception, failures: int) -> str:
+    """How a request failed, in words."""
+    return f"failed, {failures}×: {str(error) or type(error).__name__}"
 
 
 def backoff(error: Exception, failures: int) -> float | None:

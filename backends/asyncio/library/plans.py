@@ -7,8 +7,16 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
-from flowir.backends.asyncio.library.calls import Context, account, ask, chat, patience, settings_of
-from flowir.backends.asyncio.library.errors import WorkflowError
+from flowir.backends.asyncio.library.calls import (
+    Context,
+    account,
+    ask,
+    chat,
+    failure,
+    patience,
+    settings_of,
+)
+from flowir.backends.asyncio.library.errors import CallError, WorkflowError
 from flowir.backends.asyncio.library.tools import imported, invoke
 from flowir.backends.asyncio.library.tracing import call_span, record, tool_span
 from flowir.backends.asyncio.library.written import PLANNED, log
@@ -123,6 +131,8 @@ async def pieces_of(
                 failures += 1
                 retries = 0 if begun else ctx.retries
                 wait = patience(site, chosen.model, error, failures, retries)
+                if wait is None:
+                    raise CallError(f"{site}: {chosen.model} {failure(error, failures)}") from error
             await asyncio.sleep(wait)
         if current is not None:
             record(current, piece, seconds)
