@@ -152,6 +152,12 @@ def remarks(observations: Observations) -> list[str]:
     usable = observations.without_errors()
     if not len(usable):
         return found
+    for code, proxy in enumerate(usable.proxies):
+        calls = int((usable.proxy == code).sum())
+        found.append(
+            f"{calls} of {len(usable)} calls have no label: what is right was taken from a proxy, "
+            f"{proxy}; accuracy means agreement with it"
+        )
     if len(usable.queries) < FEW_QUERIES:
         found.append(
             f"only {len(usable.queries)} distinct queries: intervals for fresh queries are wide, "

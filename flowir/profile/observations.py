@@ -41,6 +41,7 @@ class Observation(NamedTuple):
         input_correct: whether what the call was given was right.
         answer: any label equal exactly for equal answers; a verdict is `accept` or `reject`.
         error: the call failed for infrastructure reasons: missing data, never a wrong answer.
+        proxy: what stood in for a label when `correct` was found; None where labels said it.
     """
 
     agent: str
@@ -55,6 +56,7 @@ class Observation(NamedTuple):
     input_correct: bool = True
     answer: str | None = None
     error: bool = False
+    proxy: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,13 +64,14 @@ class Observations:
     """N calls as columns, in canonical order. Make one with :func:`observations_of`.
 
     Attributes:
-        agents, configurations, queries, samples, answers: what the codes below stand for, sorted,
-            each value used by some row.
+        agents, configurations, queries, samples, answers, proxies: what the codes below stand for,
+            sorted, each value used by some row.
         agent, configuration, query, sample: [N] codes.
         correct, latency_s, input_tokens, output_tokens, cost_usd: [N], NaN where not measured.
         input_correct: [N] whether what the call was given was right.
         answer: [N] codes, -1 where there is none.
         error: [N] infrastructure errors.
+        proxy: [N] codes of what stood in for labels, -1 where labels said what is correct.
     """
 
     agents: tuple[str, ...]
@@ -76,6 +79,7 @@ class Observations:
     queries: tuple[str, ...]
     samples: tuple[str, ...]
     answers: tuple[str, ...]
+    proxies: tuple[str, ...]
     agent: Codes
     configuration: Codes
     query: Codes
@@ -88,6 +92,7 @@ class Observations:
     input_correct: Flags
     answer: Codes
     error: Flags
+    proxy: Codes
 
     def __len__(self) -> int:
         return len(self.agent)
@@ -100,6 +105,7 @@ class Observations:
             queries=self.queries,
             samples=self.samples,
             answers=self.answers,
+            proxies=self.proxies,
             **{name: getattr(self, name)[mask] for name in _COLUMNS},
         )
 
@@ -115,7 +121,10 @@ class Observations:
             digest.update(repr(table).encode())
         digest.update(repr([_words(c) for c in self.configurations]).encode())
         for name in _COLUMNS:
-            digest.update(np.ascontiguousarray(getattr(self, name)).tobytes())
+            if name != "proxy" or self.proxies:
+                digest.update(np.ascontiguousarray(getattr(self, name)).tobytes())
+        if self.proxies:
+            digest.update(repr(self.proxies).encode())
         return digest.hexdigest()
 
     def rows(self) -> Iterable[Observation]:
@@ -134,6 +143,7 @@ class Observations:
                 bool(self.input_correct[i]),
                 None if self.answer[i] < 0 else self.answers[self.answer[i]],
                 bool(self.error[i]),
+                None if self.proxy[i] < 0 else self.proxies[self.proxy[i]],
             )
 
 
@@ -143,6 +153,7 @@ _TABLES = {
     "query": "queries",
     "sample": "samples",
     "answer": "answers",
+    "proxy": "proxies",
 }
 _COLUMNS = tuple(
     field.name for field in fields(Observations) if field.name not in set(_TABLES.values())
@@ -156,15 +167,15 @@ def observations_of(rows: Iterable[Observation]) -> Observations:
     configurations, configuration = coded([row.configuration for row in kept])
     queries, query = coded([row.query for row in kept])
     samples, sample = coded([row.sample for row in kept])
-    answers, answer = coded([row.answer for row in kept if row.answer is not None])
-    codes = np.full(len(kept), -1, dtype=np.int32)
-    codes[[row.answer is not None for row in kept]] = answer
+    answers, answer = _coded_where_given([row.answer for row in kept])
+    proxies, proxy = _coded_where_given([row.proxy for row in kept])
     return from_columns(
         agents=agents,
         configurations=configurations,
         queries=queries,
         samples=samples,
         answers=answers,
+        proxies=proxies,
         agent=agent,
         configuration=configuration,
         query=query,
@@ -175,8 +186,9 @@ def observations_of(rows: Iterable[Observation]) -> Observations:
         output_tokens=_floats(row.output_tokens for row in kept),
         cost_usd=_floats(row.cost_usd for row in kept),
         input_correct=np.array([row.input_correct for row in kept], dtype=np.bool_),
-        answer=codes,
+        answer=answer,
         error=np.array([row.error for row in kept], dtype=np.bool_),
+        proxy=proxy,
     )
 
 
@@ -209,6 +221,7 @@ def from_columns(
     queries: Sequence[str],
     samples: Sequence[str],
     answers: Sequence[str],
+    proxies: Sequence[str],
     **columns: npt.NDArray[np.generic],
 ) -> Observations:
     """Observations from codes and values in any order; unused table entries are dropped."""
@@ -218,6 +231,7 @@ def from_columns(
         "query": queries,
         "sample": samples,
         "answer": answers,
+        "proxy": proxies,
     }
     tables: dict[str, tuple[object, ...]] = {}
     for name, table in given.items():
@@ -253,6 +267,14 @@ def coded(values: Iterable[T]) -> tuple[tuple[T, ...], Codes]:
     index: dict[T, int] = {}
     codes = [index.setdefault(value, len(index)) for value in values]
     return tuple(index), np.array(codes, dtype=np.int32)
+
+
+def _coded_where_given(values: Sequence[T | None]) -> tuple[tuple[T, ...], Codes]:
+    """As `coded`; the code of None is -1."""
+    table, given = coded([value for value in values if value is not None])
+    codes = np.full(len(values), -1, dtype=np.int32)
+    codes[[value is not None for value in values]] = given
+    return table, codes
 
 
 def _floats(values: Iterable[float | None]) -> Floats:

@@ -6,7 +6,7 @@ import csv
 import json
 import math
 from array import array
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ COLUMNS = (
     "input_correct",
     "answer",
     "error",
+    "proxy",
 )
 REQUIRED = ("sub_agent", "model", "query_id")
 MEASURED = ("correct", "latency_s", "answer")
@@ -66,6 +67,29 @@ def read_observations(path: str | Path) -> Observations:
     problems.raise_if_any()
     if not rows.count:
         raise ProfileError(f"{path}: no observations; add one row per call")
+    return rows.observations()
+
+
+def observations_from_records(records: Iterable[Mapping[str, Any]]) -> Observations:
+    """Observations of rows in memory, by the names of the columns; None and NaN are empty.
+
+    Raises:
+        ProfileError: there are none, their columns are wrong, or rows are bad: all of them, each
+            with its number, from 1, and reason.
+    """
+    path = Path("rows given")
+    problems = Problems(path)
+    rows = Rows(problems)
+    columns: list[str] | None = None
+    for number, record in enumerate(records, start=1):
+        names = [str(name) for name in record]
+        if names != columns:
+            check_columns(path, names, COLUMNS, required=REQUIRED)
+            columns = names
+        rows.add(number, {name: None if v != v else v for name, v in record.items()})
+    problems.raise_if_any()
+    if not rows.count:
+        raise ProfileError(f"{path}: no observations; give one row per call")
     return rows.observations()
 
 
@@ -192,7 +216,7 @@ class Rows:
         self.problems = problems
         self.count = 0
         self._tables: dict[str, dict[Any, int]] = {
-            name: {} for name in ("agent", "configuration", "query", "sample", "answer")
+            name: {} for name in ("agent", "configuration", "query", "sample", "answer", "proxy")
         }
         self._codes = {name: array("i") for name in self._tables}
         self._values = {name: array("d") for name in NUMBERS}
@@ -212,7 +236,7 @@ class Rows:
         agent, model, query = (text_of(row, name, required=True) for name in REQUIRED)
         configuration = self._configuration(model, row.get("budget"), row.get("params"))
         sample = text_of(row, "sample")
-        answer = text_of(row, "answer")
+        answer, proxy = text_of(row, "answer"), text_of(row, "proxy")
         error = text_of(row, "error").lower() not in _FALSE
         values = {name: number_of(row, name, check) for name, check in NUMBERS.items()}
         input_correct = truth_of(row, "input_correct")
@@ -225,6 +249,7 @@ class Rows:
             "query": self._code("query", query),
             "sample": self._code("sample", sample),
             "answer": self._code("answer", answer) if answer else -1,
+            "proxy": self._code("proxy", proxy) if proxy else -1,
         }
         if sample and self._repeated(line, codes, values, input_correct, error):
             return
@@ -298,5 +323,6 @@ class Rows:
             queries=tuple(self._tables["query"]),
             samples=tuple(self._tables["sample"]),
             answers=tuple(self._tables["answer"]),
+            proxies=tuple(self._tables["proxy"]),
             **columns,
         )

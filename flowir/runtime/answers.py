@@ -78,6 +78,14 @@ def _workflow_ops(workflow: flow.WorkflowOp, symbols: Symbols) -> Iterator[Opera
                 yield from _workflow_ops(callee, symbols)
 
 
+def writers(value: SSAValue) -> tuple[str, ...]:
+    """The agents that may have written a value of a workflow, each once."""
+    owner = value.owner
+    op = owner.parent_op() if isinstance(owner, Block) else owner
+    symbols = {} if op is None else module_symbols(op) or {}
+    return tuple(dict.fromkeys(_writers(value, symbols, set())))
+
+
 def _writers(value: SSAValue, symbols: Symbols, seen: set[SSAValue]) -> Iterator[str]:
     """Agents that may have written a value."""
     if value in seen:

@@ -117,7 +117,7 @@ def test_every_point_of_a_front(text: str, random: Any, seed: int, failures: int
 
 
 @settings(max_examples=20, deadline=None)
-@given(module_texts(), SEEDS, st.booleans())
+@given(module_texts(plans=False), SEEDS, st.booleans())
 def test_calls_wait_for_what_they_need(text: str, seed: int, fuse: bool) -> None:
     """A call that a slow call delays in the interpreter needs it, and waits for it here."""
     module = parse(text)

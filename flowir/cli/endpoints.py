@@ -1,0 +1,94 @@
+"""The model client of a command line, checked before anything is sent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
+from urllib.parse import urlsplit
+
+from flowir.configuration import Configuration
+from flowir.errors import ProfilerError
+from flowir.runtime.capabilities import CAPABILITIES, HOSTS, Capability, reasoning
+from flowir.runtime.llm import LLM, CallError
+from flowir.runtime.wire import budget_field
+
+LITELLM = "litellm"
+KEY = "OPENAI_API_KEY"
+
+
+async def client(
+    stack: AsyncExitStack,
+    endpoint: str | None,
+    configurations: Iterable[Configuration],
+    *,
+    provider: str | None = None,
+    field: str | None = None,
+    timeout_s: float,
+    stream: bool,
+) -> LLM:
+    """A client that can ask for all of the configurations; the stack closes it.
+
+    Args:
+        endpoint: an address, OpenAI's where it is None, or `litellm`.
+        field: where in a request budgets go, where no table knows.
+
+    Raises:
+        ProfilerError: no key, no SDK, an address that is none, or a budget nobody knows how to ask.
+    """
+    try:
+        if endpoint == LITELLM:
+            from flowir.runtime.litellm import LiteLLMModels
+
+            return LiteLLMModels(timeout_s=timeout_s, stream=stream)
+        provider = provider or HOSTS.get(_host(endpoint), "")
+        rows = _rows(provider, field, list(configurations))
+        from flowir.runtime.openai import OpenAIModels
+
+        return await stack.enter_async_context(
+            OpenAIModels(
+                base_url=endpoint,
+                provider=provider,
+                capabilities=rows,
+                timeout_s=timeout_s,
+                stream=stream,
+            )
+        )
+    except CallError as error:
+        hint = "; or --budget-field FIELD" if "Capability" in str(error) else ""
+        raise ProfilerError(f"{error}{hint}") from None
+
+
+def secrets() -> tuple[str, ...]:
+    """Texts that no message may hold."""
+    key = os.environ.get(KEY)
+    return (key,) if key else ()
+
+
+def _rows(
+    provider: str, field: str | None, configurations: list[Configuration]
+) -> tuple[Capability, ...]:
+    own = (
+        ()
+        if field is None
+        else (budget_field(provider, field, (c.budget for c in configurations)),)
+    )
+    for one in configurations:
+        if one.budget is not None:
+            reasoning(provider, one.model, one.budget, (*own, *CAPABILITIES))
+    return (*own, *CAPABILITIES)
+
+
+def _host(endpoint: str | None) -> str:
+    if endpoint is None:
+        return "api.openai.com"
+    parts = urlsplit(endpoint)
+    if parts.password or parts.username:
+        raise ProfilerError(
+            f"--endpoint holds a name or a password, which would be shown; set {KEY}"
+        )
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ProfilerError(
+            f"--endpoint {endpoint} is no address; write https://HOST/v1, or {LITELLM}"
+        )
+    return parts.hostname

@@ -1,0 +1,257 @@
+"""`flowir profile`: observations of single calls from a live endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from flowir.cli import endpoints
+from flowir.cli import profile_options as options
+from flowir.cli.diagnostics import plain_warnings
+from flowir.cli.profile_options import NOBODY, Options
+from flowir.cli.profile_report import plan_table, report, say, tell_of_induction
+from flowir.configuration import Configuration
+from flowir.errors import ProfilerError
+from flowir.profile.calls import CallStore
+from flowir.profile.prices import Prices, read_prices
+from flowir.profiler.caller import Caller
+from flowir.profiler.datasets import write_datasets
+from flowir.profiler.engine import Engine, Grid
+from flowir.profiler.induction import induce
+from flowir.profiler.lanes import Lane
+from flowir.profiler.limits import Limits
+from flowir.profiler.model_judge import RUBRIC, ModelJudge
+from flowir.profiler.planning import RULES, plan
+from flowir.profiler.progress import Shown
+from flowir.profiler.reference import expected_examples, expected_requests, plans
+from flowir.profiler.requests import Example, Request
+from flowir.profiler.session import Asked, Session, run, session
+from flowir.profiler.tracing import Plan, imported_tools, trace
+from flowir.profiler.workflow import read_subject
+from flowir.runtime.llm import Tools
+
+WIDTH = 118
+INTERRUPTED = 130
+WITHOUT_LABELS = 3
+"""Runs of the reference where its agreement stands in for labels."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A profile and everything around it, checked."""
+
+    given: Options
+    session: Session
+    prices: Prices
+    configurations: tuple[Configuration, ...]
+    runs: tuple[Plan, ...]
+    tools: Tools
+    judge: ModelJudge | None
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Who is asked, each once."""
+        return tuple(dict.fromkeys(one.model for one in self.configurations))
+
+
+def profile(given: Options) -> int:
+    """Make the calls and say what came of them; the exit code.
+
+    Raises:
+        ProfilerError, ProfileError: nothing was asked, or the store cannot take any more.
+    """
+    job = _job(given)
+    lanes = options.lanes(job.models, given)
+    options.check_prices(job.models, job.prices, given.max_dollars)
+    console = Console(width=WIDTH)
+    with CallStore(given.store, given.texts) as store:
+        if given.only_plan:
+            console.print(plan_table(plan(_expected(job), store.calls, lanes, job.prices)))
+            say(console, RULES)
+            if job.runs:
+                say(console, "Inputs that runs of the workflow give are not known yet: estimated.")
+            return 0
+        limits = Limits(job.prices, given.max_calls, given.max_dollars, given.max_minutes)
+        limits.count(store.calls.values())
+        with plain_warnings():
+            return asyncio.run(_with_client(job, store, lanes, limits, console))
+
+
+def _job(given: Options) -> Job:
+    subject = read_subject(given.workflow, given.name)
+    judge = None
+    if given.judge_model is not None:
+        judge = ModelJudge(options.model("--judge-model", given.judge_model), _rubric(given.rubric))
+    asked = Asked(
+        given.agents,
+        given.models,
+        options.budgets(given.budgets),
+        given.repeats,
+        dict(options.assignments("--judge", given.judges)),
+        judge,
+        given.texts == "hash",
+        given.reference is not None,
+    )
+    ready = session(subject, given.data, asked)
+    runs: list[Plan] = []
+    tools: Tools = {}
+    if given.reference is not None:
+        reference = options.model("--reference", given.reference)
+        tools = imported_tools(subject, may_write=given.allow_writes)
+        number = given.reference_runs or (1 if ready.labelled else WITHOUT_LABELS)
+        mistaken = _mistaken(given, ready, reference)
+        runs = plans(subject, ready.agents, reference, number, mistaken)
+    configurations = dict.fromkeys(one for some in ready.spaces.values() for one in some)
+    configurations |= dict.fromkeys(one.configuration for one in runs)
+    if judge is not None:
+        configurations[judge.configuration] = None
+    prices = Prices() if given.prices is None else read_prices(given.prices)
+    return Job(given, ready, prices, tuple(configurations), tuple(runs), tools, judge)
+
+
+def _mistaken(given: Options, ready: Session, reference: Configuration) -> Configuration | None:
+    """Whose runs give wrong inputs: as said, else the first configuration of another model."""
+    if given.mistakes_by == NOBODY or not ready.inner:
+        return None
+    if given.mistakes_by is not None:
+        return options.model("--mistakes-by", given.mistakes_by)
+    others = (one for some in ready.spaces.values() for one in some)
+    return next((one for one in others if one.model != reference.model), None)
+
+
+def _rubric(path: str | None) -> str:
+    if path is None:
+        return RUBRIC
+    try:
+        return Path(path).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProfilerError(f"--rubric {path}: cannot be read ({error})") from None
+
+
+def _expected(job: Job) -> list[Request]:
+    """What will be asked, as far as that is known before the runs of the workflow."""
+    ready = job.session
+    if not job.runs:
+        return list(ready.requests(ready.examples()))
+    each = 1 if all(one.reference for one in job.runs) else 2
+    examples: dict[str, list[Example]] = {}
+    direct = ready.examples()
+    for name in ready.agents:
+        known = name in ready.direct and ready.direct[name].answers
+        guess = expected_examples(ready.subject, name, ready.records, each)
+        examples[name] = direct[name] if known else guess
+    runs = expected_requests(ready.subject, ready.records, job.runs)
+    return [*runs, *ready.requests(examples)]
+
+
+async def _with_client(
+    job: Job, store: CallStore, lanes: dict[str, Lane], limits: Limits, console: Console
+) -> int:
+    given = job.given
+    async with AsyncExitStack() as stack:
+        llm = await endpoints.client(
+            stack,
+            given.endpoint,
+            job.configurations,
+            provider=given.provider,
+            field=given.budget_field,
+            timeout_s=given.timeout,
+            stream=given.stream,
+        )
+        caller = Caller(
+            llm,
+            store,
+            lanes,
+            limits,
+            limits.prices,
+            given.retries,
+            given.timeout,
+            endpoints.secrets(),
+        )
+        if job.judge is not None:
+            job.judge.caller = caller
+        engine = Engine(caller, job.session.readers)
+        _stop_on_interrupt(engine)
+        return await _profile(job, engine, console)
+
+
+async def _profile(job: Job, engine: Engine, console: Console) -> int:
+    caller, ready = engine.caller, job.session
+    store = caller.store
+    if job.runs:
+        requests = await _induced(job, engine, console)
+        if requests is None:
+            store.check()
+            report(console, caller, engine.outcome, 0, 0, "runs of the workflow")
+            return _code(engine, complete=False)
+    else:
+        requests = ready.requests(ready.examples())
+        if not ready.labelled:
+            say(
+                console,
+                "warning: no labels and no --reference: only tokens, seconds and answers "
+                "are measured, not accuracy",
+            )
+    shown = Shown(len(requests), store, caller.limits, engine.outcome)
+    engine.changed = shown.update
+    with shown:
+        outcome = await run(engine, Grid(requests), requests)
+    missing = sum(1 for one in requests if one.key not in store.calls)
+    if not missing and not outcome.unjudged:
+        store.forget_texts()
+    report(console, caller, outcome, len(requests), missing)
+    return _code(engine, complete=not missing)
+
+
+def _code(engine: Engine, *, complete: bool) -> int:
+    """0 where all is done, or as much of it as was allowed."""
+    if engine.outcome.interrupted:
+        return INTERRUPTED
+    return 0 if complete or engine.caller.limits.reached else 1
+
+
+async def _induced(job: Job, engine: Engine, console: Console) -> tuple[Request, ...] | None:
+    """Requests from runs of the workflow; None where not all runs could be made."""
+    ready, caller = job.session, engine.caller
+    total = len(expected_requests(ready.subject, ready.records, job.runs))
+    shown = Shown(total, caller.store, caller.limits, engine.outcome, "running the workflow")
+    before = len(caller.store.calls)
+    with shown:
+        traces = await trace(
+            ready.subject, ready.records, job.runs, caller, job.tools, shown.update
+        )
+    engine.outcome.answered += len(caller.store.calls) - before
+    engine.outcome.failed += caller.failures
+    if traces.missing or not traces.ended:
+        for reason, times in traces.reasons.most_common(3):
+            say(console, f"error: {times} runs failed: {reason}")
+        return None
+    induced = await induce(ready.subject, ready.records, traces.ended, ready.readers, ready.final)
+    examples = ready.examples(induced)
+    tell_of_induction(console, traces, induced, examples)
+    if job.given.datasets is not None:
+        write_datasets(job.given.datasets, examples)
+    return ready.requests(examples)
+
+
+def _stop_on_interrupt(engine: Engine) -> None:
+    """Ctrl-C finishes what is under way; a second one drops it."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+
+    def interrupt() -> None:
+        if engine.outcome.interrupted:
+            task.cancel()
+            return
+        click.echo("\nfinishing the calls under way; once more to drop them", err=True)
+        engine.stop()
+
+    with suppress(NotImplementedError):
+        loop.add_signal_handler(signal.SIGINT, interrupt)
+        loop.add_signal_handler(signal.SIGTERM, interrupt)

@@ -1,0 +1,374 @@
+"""The profiler's calls in a store: every one is on the disk when it ends, and none is made twice.
+
+SQLite's write-ahead log keeps what was committed when the process is killed. `synchronous` is
+NORMAL: a power failure may take the last calls, which are then made again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, NamedTuple, Self
+
+from filelock import FileLock, Timeout
+
+from flowir.configuration import Configuration
+from flowir.errors import ProfileError
+from flowir.profile.cells import parse_budget, parse_params
+from flowir.profile.schema import CALL, insertion, prepare
+
+PROFILE, REFERENCE, JUDGE = "profile", "reference", "judge"
+"""What a call was made for; only the first kind are observations."""
+
+Texts = Literal["keep", "hash"]
+"""Whether prompts and outputs stay in the store, or SHA-256 of them alone."""
+
+RESERVE_BYTES = 4 * 1024 * 1024
+"""Kept free beside the store, so that a full disk still takes the calls that are under way."""
+
+
+class StoreFullError(ProfileError):
+    """There is no room left on the disk."""
+
+
+class Key(NamedTuple):
+    """Which request a call answers; equal keys are the same request, made once.
+
+    Attributes:
+        agent: the sub-agent, or for a judge's call who judges.
+        variant: tells the inputs apart that one query gave the agent; mostly empty.
+        repetition: counts draws of the same request, from 0.
+    """
+
+    purpose: str
+    agent: str
+    configuration: Configuration
+    query: str
+    variant: str = ""
+    repetition: int = 0
+
+    @property
+    def text(self) -> str:
+        """The key as it is stored."""
+        chosen = self.configuration
+        parts = [self.purpose, self.agent, chosen.model, chosen.budget, dict(chosen.params)]
+        return json.dumps([*parts, self.query, self.variant, self.repetition], ensure_ascii=False)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What was found of an answer.
+
+    Attributes:
+        judge: who found it.
+        correct: 0..1, None where only `answer` says something.
+        answer: see :class:`flowir.profile.observations.Observation`.
+        proxy: what stood in for labels; empty where `correct` rests on labels.
+    """
+
+    judge: str
+    correct: float | None
+    answer: str | None = None
+    proxy: str = ""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request that was answered. Seconds, tokens, US dollars; None where not known.
+
+    Attributes:
+        prompt: the messages as (role, content).
+        output: the text of the answer; None where only its hash was kept.
+        ended_at: seconds since the epoch.
+    """
+
+    key: Key
+    prompt: tuple[tuple[str, str], ...]
+    output: str | None
+    answered_by: str
+    latency_s: float | None
+    ttft_s: float | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_usd: float | None
+    input_correct: bool = True
+    ended_at: float = 0.0
+    prompt_hash: str = ""
+    judgement: Judgement | None = None
+
+
+def prompt_hash(messages: tuple[tuple[str, str], ...]) -> str:
+    """SHA-256 of the messages."""
+    return _hash(json.dumps(messages, ensure_ascii=False))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class CallStore:
+    """The calls of one profile; use it as a context manager. One process at a time may have it.
+
+    Args:
+        texts: whether prompts and outputs are kept. Where they are not, an output stays until it is
+            judged (a call that is not judged yet would have to be made again), and is overwritten
+            then; a reference run's texts stay until `forget_texts`.
+
+    Attributes:
+        calls: finished calls by key, in the order in which they ended. Texts are there only where
+            `load` read them.
+        full: the disk is full: what is under way will still be stored, nothing should be begun.
+
+    Raises:
+        ProfileError: another process writes to the store, or the file is no store.
+    """
+
+    def __init__(self, path: str | Path, texts: Texts = "keep") -> None:
+        self.path = Path(path)
+        self.texts = texts
+        self.full = False
+        self.calls: dict[Key, Call] = {}
+        self._unsaved: list[tuple[str, tuple[Any, ...]]] = []
+        self._reserve = self.path.with_name(self.path.name + ".reserve")
+        self._lock = FileLock(self.path.with_name(self.path.name + ".lock"), blocking=False)
+
+    def __enter__(self) -> Self:
+        if not self.path.absolute().parent.is_dir():
+            raise ProfileError(f"{self.path}: there is no folder {self.path.absolute().parent}")
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise ProfileError(
+                f"{self.path}: another profiler is writing to this store; wait for it, or give "
+                "this one a store of its own and fit both"
+            ) from None
+        except OSError as error:
+            raise ProfileError(
+                f"{self.path}: a store cannot be made there ({error.strerror or error})"
+            ) from None
+        try:
+            self._open()
+        except BaseException as error:
+            self._lock.release()
+            if isinstance(error, sqlite3.Error):
+                raise self._problem(error) from None
+            if isinstance(error, OSError):
+                raise ProfileError(
+                    f"{self.path}: a store cannot be made there ({error.strerror})"
+                ) from None
+            raise
+        return self
+
+    def _open(self) -> None:
+        self._database = sqlite3.connect(self.path, isolation_level=None)
+        try:
+            self._database.execute("PRAGMA secure_delete = ON")
+            prepare(self.path, self._database)
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute("PRAGMA synchronous = NORMAL")
+            self.calls = {call.key: call for call in self.load(texts=False)}
+            _reserve(self._reserve)
+        except BaseException:
+            self._database.close()
+            raise
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self.check()
+        finally:
+            with contextlib.suppress(sqlite3.Error):
+                self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._database.close()
+            self._reserve.unlink(missing_ok=True)
+            self._lock.release()
+
+    def load(self, *, texts: bool = True, purpose: str | None = None) -> Iterator[Call]:
+        """Stored calls, in the order in which they ended."""
+        columns = [
+            f"NULL AS {name}" if name in ("prompt", "output") and not texts else name
+            for name in CALL
+        ]
+        query = f"SELECT {', '.join(columns)} FROM call"
+        if purpose is not None:
+            query += f" WHERE purpose = '{purpose}'"
+        cursor = self._database.cursor()
+        cursor.row_factory = sqlite3.Row
+        for row in cursor.execute(f"{query} ORDER BY rowid"):
+            yield _call(row)
+
+    def output(self, key: Key) -> str:
+        """The text of a stored call, empty where it was not kept."""
+        row = self._database.execute("SELECT output FROM call WHERE key = ?", (key.text,))
+        return (row.fetchone() or ("",))[0] or ""
+
+    def add(self, call: Call) -> None:
+        """Store a call that ended, with its judgement where it has one."""
+        judged = call.judgement or Judgement("", None)
+        prompt = json.dumps(call.prompt, ensure_ascii=False)
+        output = call.output or ""
+        kept = self.texts == "keep" or call.key.purpose != PROFILE
+        unjudged = call.judgement is None
+        digest = prompt_hash(call.prompt)
+        key = call.key
+        cells = {
+            "key": key.text,
+            "purpose": key.purpose,
+            "sub_agent": key.agent,
+            "model": key.configuration.model,
+            "budget": key.configuration.budget,
+            "params": json.dumps(dict(key.configuration.params)),
+            "query_id": key.query,
+            "variant": key.variant,
+            "repetition": key.repetition,
+            "input_correct": int(call.input_correct),
+            "prompt_hash": digest,
+            "prompt": _sound(prompt) if kept else None,
+            "output_hash": _hash(output),
+            "output": _sound(output) if kept or unjudged else None,
+            "answered_by": call.answered_by,
+            "latency_s": call.latency_s,
+            "ttft_s": call.ttft_s,
+            "input_tokens": call.input_tokens,
+            "output_tokens": call.output_tokens,
+            "cost_usd": call.cost_usd,
+            "ended_at": call.ended_at or time.time(),
+            "judge": judged.judge or None,
+            "proxy": judged.proxy,
+            "correct": judged.correct,
+            "answer": judged.answer,
+        }
+        self._write(insertion("call"), tuple(cells[name] for name in CALL))
+        self.calls[key] = replace(call, prompt=(), output=None, prompt_hash=digest)
+
+    def judge(self, key: Key, judged: Judgement) -> None:
+        """Store what was found of a stored call."""
+        output = "" if self.texts == "keep" else ", output = NULL"
+        self._write(
+            f"UPDATE call SET judge = ?, proxy = ?, correct = ?, answer = ?{output} WHERE key = ?",
+            (judged.judge, judged.proxy, judged.correct, judged.answer, key.text),
+        )
+        self.calls[key] = replace(self.calls[key], judgement=judged)
+
+    def fail(self, key: Key, reason: str, status: int | None) -> None:
+        """Store that a request failed for reasons of the environment. It stays to be made."""
+        self._write(
+            insertion("failure"),
+            (key.text, key.configuration.model, status, reason, time.time()),
+        )
+
+    def fact(self, name: str) -> str | None:
+        """A fact of the store, None where it is not known yet."""
+        row = self._database.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
+        return None if row is None else row[0]
+
+    def set_fact(self, name: str, value: str) -> None:
+        """Say a fact of the store."""
+        self._write("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
+
+    def forget_texts(self) -> None:
+        """Overwrite all texts where they are not to be kept: nothing will need them any more."""
+        if self.texts == "hash":
+            self._write(
+                "UPDATE call SET prompt = NULL, output = NULL WHERE judge IS NOT NULL "
+                f"OR purpose != '{PROFILE}'",
+                (),
+            )
+
+    def check(self) -> None:
+        """Raise what went wrong while calls were stored.
+
+        Raises:
+            StoreFullError: the disk is full; says whether anything could not be stored.
+        """
+        if not self.full:
+            return
+        lost = len(self._unsaved)
+        what = f"{lost} results could not be stored" if lost else "every finished call is stored"
+        raise StoreFullError(
+            f"{self.path}: the disk is full; {what}. Free some space and run the same command "
+            "again: it goes on where it stopped"
+        )
+
+    def _write(self, statement: str, cells: tuple[Any, ...]) -> None:
+        waiting = [*self._unsaved, (statement, cells)]
+        self._unsaved = []
+        while waiting:
+            try:
+                self._database.execute(*waiting[0])
+                waiting.pop(0)
+            except sqlite3.Error as error:
+                if not _is_full(error):
+                    raise self._problem(error) from None
+                self.full = True
+                if not self._reserve.exists():
+                    self._unsaved = waiting
+                    return
+                self._reserve.unlink(missing_ok=True)
+
+    def _problem(self, error: sqlite3.Error) -> ProfileError:
+        if _is_full(error):
+            return StoreFullError(f"{self.path}: the disk is full; free some space")
+        return ProfileError(f"{self.path}: cannot be used as a profile store ({error})")
+
+
+def _is_full(error: sqlite3.Error) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0)
+    return code == sqlite3.SQLITE_FULL or code & 0xFF == sqlite3.SQLITE_IOERR
+
+
+def _reserve(path: Path) -> None:
+    """A file of RESERVE_BYTES that really takes them."""
+    with path.open("wb") as file:
+        file.write(bytes(RESERVE_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sound(text: str) -> str:
+    """The text as UTF-8 can have it: half a surrogate pair is replaced."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _call(row: Mapping[str, Any]) -> Call:
+    configuration = Configuration(
+        row["model"], parse_budget(row["budget"]), parse_params(row["params"])
+    )
+    prompt = () if row["prompt"] is None else tuple(map(tuple, json.loads(row["prompt"])))
+    return Call(
+        Key(
+            row["purpose"],
+            row["sub_agent"],
+            configuration,
+            row["query_id"],
+            row["variant"],
+            row["repetition"],
+        ),
+        prompt,
+        row["output"],
+        row["answered_by"],
+        row["latency_s"],
+        row["ttft_s"],
+        row["input_tokens"],
+        row["output_tokens"],
+        row["cost_usd"],
+        bool(row["input_correct"]),
+        row["ended_at"],
+        row["prompt_hash"],
+        None
+        if row["judge"] is None
+        else Judgement(row["judge"], row["correct"], row["answer"], row["proxy"]),
+    )

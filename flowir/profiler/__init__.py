@@ -1,0 +1,1 @@
+"""The profiler: makes the calls that observations are of, judges and stores them."""

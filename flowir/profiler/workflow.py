@@ -1,0 +1,214 @@
+"""What a workflow says to the profiler: its sub-agents, their configurations, and which are asked
+with nothing but the inputs of the workflow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import Builtin, ModuleOp
+from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.parser import Parser
+from xdsl.utils.exceptions import ParseError, VerifyException
+
+from flowir.calculus.from_ir import configuration, configurations, find_workflow
+from flowir.configuration import Budget, Configuration
+from flowir.dialects import flow, prompt
+from flowir.dialects.dse import Dse
+from flowir.dialects.flow_checks import agent_inputs, module_symbols
+from flowir.errors import CalculusError, ProfilerError
+from flowir.passes.flow_inline import FlowInline
+from flowir.profiler.data import Record
+from flowir.profiler.requests import Example, Messages
+from flowir.runtime.answers import writers
+from flowir.runtime.values import show
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A workflow to profile.
+
+    Attributes:
+        agents: the sub-agents that some way of compiling it calls, by name.
+        critics: those of them that give verdicts.
+        selectors: those that pick one of several candidates.
+        inputs: names and types of the workflow's arguments.
+    """
+
+    workflow: flow.WorkflowOp
+    agents: Mapping[str, flow.AgentOp]
+    critics: frozenset[str]
+    selectors: frozenset[str]
+    inputs: Mapping[str, Attribute]
+
+    @property
+    def result(self) -> SSAValue:
+        """What the workflow answers."""
+        last = self.workflow.body.block.last_op
+        assert last is not None
+        return last.operands[0]
+
+    @property
+    def finals(self) -> tuple[str, ...]:
+        """The sub-agents that may have written the workflow's answer."""
+        return writers(self.result)
+
+
+def read_subject(path: str | Path, name: str | None = None) -> Subject:
+    """The workflow of a file, workflows that it calls inlined.
+
+    Raises:
+        ProfilerError: the file is missing, no module, or leaves open which workflow is meant.
+    """
+    context = Context()
+    for dialect in (Builtin, flow.Flow, Dse):
+        context.load_dialect(dialect)
+    try:
+        text = Path(path).read_text("utf-8")
+        module = Parser(context, text, str(path)).parse_module()
+        module.verify()
+        FlowInline().apply(context, module)
+        return subject_of(module, name)
+    except OSError as error:
+        raise ProfilerError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise ProfilerError(f"{path}: not UTF-8 text") from None
+    except (ParseError, VerifyException):
+        raise ProfilerError(
+            f"{path}: not a well-formed workflow; flowir check {path} says where and why"
+        ) from None
+    except CalculusError as error:
+        raise ProfilerError(f"{path}: {error}") from None
+
+
+def subject_of(module: ModuleOp, name: str | None = None) -> Subject:
+    """The workflow of a verified module without calls of workflows.
+
+    Raises:
+        CalculusError: it is open which workflow is meant.
+    """
+    workflow = find_workflow(module, name)
+    symbols = module_symbols(workflow) or {}
+    agents: dict[str, flow.AgentOp] = {}
+    critics, selectors = set(), set()
+    for op in workflow.walk():
+        called = flow.called_symbol(op)
+        agent = symbols.get(called or "")
+        if called is None or not isinstance(agent, flow.AgentOp):
+            continue
+        agents.setdefault(called, agent)
+        if isinstance(op, flow.FallbackOp | flow.RefineOp) or _judged_race(op):
+            critics.add(called)
+        elif isinstance(op, flow.JoinOp):
+            selectors.add(called)
+    arguments = workflow.body.block.args
+    inputs = {
+        argument.name_hint or f"arg{n}": argument.type for n, argument in enumerate(arguments)
+    }
+    return Subject(workflow, agents, frozenset(critics), frozenset(selectors), inputs)
+
+
+def _judged_race(op: Operation) -> bool:
+    return isinstance(op, flow.JoinOp) and op.mode.data is flow.JoinMode.FIRST
+
+
+def spaces(
+    subject: Subject,
+    agents: Sequence[str],
+    models: Sequence[str] = (),
+    budgets: Sequence[Budget] = (),
+) -> dict[str, tuple[Configuration, ...]]:
+    """The configurations to profile of each agent.
+
+    Models and budgets given here replace those of the workflow. A model that the workflow has keeps
+    its budgets and parameters where no budgets are given.
+
+    Raises:
+        ProfilerError: an agent without a space, and no models were given.
+    """
+    found: dict[str, tuple[Configuration, ...]] = {}
+    for name in agents:
+        agent = subject.agents[name]
+        written = () if agent.space is None else configurations(agent.space)
+        if agent.baseline is not None and configuration(agent.baseline) not in written:
+            written = (*written, configuration(agent.baseline))
+        own = dict.fromkeys(models or (one.model for one in written))
+        if not own:
+            raise ProfilerError(
+                f"@{name} has no space, so it is open which models to ask; give --models"
+            )
+        chosen: dict[Configuration, None] = {}
+        for model in own:
+            of_model = [one for one in written if one.model == model]
+            params = dict.fromkeys(one.params for one in of_model) or {(): None}
+            if budgets:
+                of_model = [Configuration(model, b, p) for b in budgets for p in params]
+            chosen.update(dict.fromkeys(of_model or [Configuration(model)]))
+        found[name] = tuple(chosen)
+    return found
+
+
+def messages_of(agent: flow.AgentOp, shown: Mapping[str, str]) -> Messages:
+    """The messages of a sub-agent for the values of its prompt's variables."""
+    values = dict(shown)
+    system = () if agent.system is None else (("system", prompt.fill(agent.system.data, values)),)
+    return (*system, ("user", prompt.fill(agent.prompt.data, values)))
+
+
+@dataclass(frozen=True)
+class Direct:
+    """A sub-agent that is given inputs of the workflow and nothing else.
+
+    Attributes:
+        takes: for each variable of the prompt the input it shows.
+        answers: what it writes may be the workflow's answer, so labels of the one are of the other.
+    """
+
+    agent: str
+    takes: Mapping[str, str]
+    answers: bool
+
+
+def direct_agents(subject: Subject) -> dict[str, Direct]:
+    """The sub-agents all of whose calls are given the same inputs of the workflow."""
+    block = subject.workflow.body.block
+    names = dict(zip(block.args, subject.inputs, strict=True))
+    final = set(subject.finals)
+    found: dict[str, Direct | None] = {}
+    for op in subject.workflow.walk():
+        called = flow.called_symbol(op)
+        if called is None or called not in subject.agents:
+            continue
+        one: Direct | None = None
+        if isinstance(op, flow.CallOp) and all(value in names for value in op.inputs):
+            variables = agent_inputs(subject.agents[called])
+            shown = (names[value] for value in op.inputs)  # type: ignore[index]
+            one = Direct(called, dict(zip(variables, shown, strict=True)), called in final)
+        found[called] = one if found.get(called, one) == one else None
+    return {name: one for name, one in found.items() if one is not None}
+
+
+def direct_examples(
+    subject: Subject, direct: Direct, records: Sequence[Record], proxy: str = ""
+) -> list[Example]:
+    """What a direct sub-agent is given for each query."""
+    agent = subject.agents[direct.agent]
+    return [
+        Example(
+            direct.agent,
+            record.query,
+            messages_of(
+                agent,
+                {
+                    variable: show(record.fields[name], subject.inputs[name])
+                    for variable, name in direct.takes.items()
+                },
+            ),
+            record.expected if direct.answers else None,
+            fields=record.fields,
+            proxy=proxy,
+        )
+        for record in records
+    ]
