@@ -196,7 +196,7 @@ def test_options_that_do_not_fit_are_one_message(
 def test_targets_are_names_and_nothing_else(
     target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither paths out of the folder nor code in the target do anything."""
+    """Neither paths out of the folder, nor code in it, nor names of Python's do anything."""
     names = {"mine.py", "json.py", "my-graph.py"}
     for name in names:
         (tmp_path / name).write_text(MARKING)
