@@ -8,7 +8,7 @@ from flowir.configuration import Configuration, Parameter
 
 
 @pytest.mark.parametrize(
-    "one, other, same",
+    ("one", "other", "same"),
     [(1, 1.0, True), (True, 1, False), (False, 0.0, False), ("1", 1, False), (True, True, True)],
 )
 def test_true_is_not_one(one: Parameter, other: Parameter, same: bool) -> None:
