@@ -100,10 +100,16 @@ def problem(
     return Problem(Space(workflow), scenarios, objectives, measure or Measure(), seed)
 
 
-def mean_field(workflow: Workflow, scenarios: Scenarios, measure: Measure | None = None) -> Problem:
+def mean_field(
+    workflow: Workflow,
+    scenarios: Scenarios,
+    measure: Measure | None = None,
+    objectives: tuple[Objective, ...] = PAIR,
+) -> Problem:
     """The same under the independence proxy."""
     execution = "sequential" if measure is None else measure.execution
-    return problem(workflow, scenarios, measure=Measure(execution, "mean-field"))
+    proxy = Measure(execution, "mean-field")
+    return problem(workflow, scenarios, measure=proxy, objectives=objectives)
 
 
 def sequence(agents: int, settings: int) -> Workflow:
