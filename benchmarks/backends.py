@@ -3,7 +3,8 @@
     python -m benchmarks.backends [--quick] [--seed N] [--json FILE]
 
 Models answer at once, so that only the code around the calls takes time: CPU time, the median
-of several turns that alternate. Supersteps are measured on the virtual clock.
+of several turns that alternate. Supersteps are measured on the virtual clock, where LangGraph
+itself takes no time, and two chains on the real one as well.
 """
 
 from __future__ import annotations
@@ -29,7 +30,13 @@ from benchmarks.figures import Figures, arguments, write_json
 from flowir.backends.asyncio.emit import emit as emit_asyncio
 from flowir.backends.langgraph.emit import emit as emit_langgraph
 from tests.backends.running import load
-from tests.backends.test_langgraph_timing import chains, measured, predicted, random_calls
+from tests.backends.test_langgraph_timing import (
+    Constructs,
+    chains,
+    measured,
+    predicted,
+    random_calls,
+)
 from tests.strategies_ir import parse
 
 AGENT = 'flow.agent @a prompt "{t}" space <models = ["m"]>\n'
@@ -285,6 +292,32 @@ def supersteps(figures: Figures, seed: int, samples: int) -> None:
         worst = max(error(random_calls(draw, draw.randint(1, 12)), fuse) for _ in range(samples))
         name = f"{samples} random graphs of calls, {how}: largest error"
         figures.add(name, worst, "%", at_most=5, simulated=True)
+        worst = max(error(Constructs(seed + i).module(), fuse) for i in range(samples))
+        name = f"{samples} random branches, loops, maps, {how}: largest error"
+        figures.add(name, worst, "%", at_most=5, simulated=True)
+
+
+def real_clock(figures: Figures, repeats: int) -> None:
+    figures.heading(
+        "Two chains of 0.1 + 0.4 s on the real clock; what LangGraph itself takes is in it"
+    )
+    sides = {
+        "asyncio": ("asyncio", emit_asyncio(chains())),
+        "LangGraph, fused": ("asyncio", emit_langgraph(chains())),
+        "LangGraph, every call a node": ("langgraph", emit_langgraph(chains(), fuse=False)),
+    }
+    files = {how: load(text, "timed") for how, (_, text) in sides.items()}
+    found: dict[str, list[float]] = {how: [] for how in sides}
+    for turn in range(repeats + 1):
+        for how, file in files.items():
+            seconds = measured(file, asyncio.run)
+            if turn:
+                found[how].append(seconds)
+    for how, (execution, _) in sides.items():
+        seconds = statistics.median(found[how])
+        figures.add(f"{how}: measured", seconds, "s")
+        error = (seconds / predicted(chains(), execution) - 1) * 100
+        figures.add(f"{how}: measured over predicted", error, "%", at_most=5)
 
 
 def main() -> None:
@@ -295,6 +328,7 @@ def main() -> None:
     langgraph_overhead(figures, repeats)
     import_time(figures, repeats)
     supersteps(figures, asked.seed, 20 if asked.quick else 100)
+    real_clock(figures, 3 if asked.quick else 9)
     if asked.json:
         write_json(figures.found, asked.json)
 

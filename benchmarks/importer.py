@@ -18,8 +18,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.figures import Figures, arguments, write_json
 from benchmarks.importer_graphs.truth import TRUTH, Truth, pairs
 from flowir.frontends.langgraph import GraphImportError, from_langgraph
-from flowir.frontends.langgraph.builder import read_graph
 from flowir.frontends.langgraph.facts import GraphFacts
+from flowir.frontends.langgraph.reading.builder import read_graph
 
 KINDS = ("nodes", "edges", "joins", "branches", "loops", "models")
 Things = dict[str, set[tuple[str, ...]]]

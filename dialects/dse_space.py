@@ -32,7 +32,8 @@ from flowir.dialects.literals import (
 Budget = IntAttr | StringAttr
 
 
-def _budget(value: int | str | None) -> Budget | NoneAttr:
+def budget_attribute(value: int | str | None) -> Budget | NoneAttr:
+    """A reasoning budget: tokens, an effort label, or none."""
     if value is None:
         return NoneAttr()
     return StringAttr(value) if isinstance(value, str) else IntAttr(value)
@@ -102,7 +103,7 @@ class ConfigAttr(ParametrizedAttribute):
         """The attribute for Python values."""
         return ConfigAttr(
             StringAttr(model),
-            _budget(budget),
+            budget_attribute(budget),
             DictionaryAttr({name: literal(value) for name, value in params}),
         )
 

@@ -12,6 +12,7 @@ from xdsl.ir import Dialect, Operation
 
 from flowir.dialects.flow_calls import CallOp, JoinOp
 from flowir.dialects.flow_declarations import AgentOp, ReturnOp, ToolOp, WorkflowOp
+from flowir.dialects.flow_plan import CountsAttr, PlanOp, PlanShapeAttr
 from flowir.dialects.flow_regions import (
     AlternativesOp,
     BranchOp,
@@ -41,6 +42,7 @@ __all__ = [
     "BoolType",
     "BranchOp",
     "CallOp",
+    "CountsAttr",
     "Effect",
     "EffectAttr",
     "FallbackOp",
@@ -52,6 +54,8 @@ __all__ = [
     "LabelType",
     "ListType",
     "MapOp",
+    "PlanOp",
+    "PlanShapeAttr",
     "RefineOp",
     "ReturnOp",
     "TextType",
@@ -83,6 +87,7 @@ Flow = Dialect(
         FallbackOp,
         JoinOp,
         MapOp,
+        PlanOp,
         RefineOp,
         ReturnOp,
         ToolOp,
@@ -92,11 +97,13 @@ Flow = Dialect(
     [
         AcceptsAttr,
         BoolType,
+        CountsAttr,
         EffectAttr,
         JoinModeAttr,
         JsonType,
         LabelType,
         ListType,
+        PlanShapeAttr,
         TextType,
     ],
 )

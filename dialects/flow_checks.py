@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from xdsl.dialects.builtin import ModuleOp, StringAttr, SymbolRefAttr
+from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr, SymbolRefAttr
 from xdsl.ir import Attribute, Operation, Region, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
 from flowir.dialects import prompt
 from flowir.dialects.flow_types import JoinMode, ListType, boolean, text
+from flowir.dialects.plan_signature import named_twice
 
 if TYPE_CHECKING:
     from flowir.dialects import flow
@@ -70,6 +71,15 @@ def module_symbols(op: Operation) -> Symbols | None:
     }
 
 
+def invoked(op: Operation) -> Iterator[SymbolRefAttr]:
+    """What an op itself invokes: its callee, selector, key and checker, the tools of a plan."""
+    for name in ("callee", "by", "key", "until"):
+        if isinstance(symbol := op.properties.get(name), SymbolRefAttr):
+            yield symbol
+    if isinstance(tools := op.properties.get("tools"), ArrayAttr):
+        yield from (tool for tool in tools if isinstance(tool, SymbolRefAttr))
+
+
 def agent_inputs(op: flow.AgentOp) -> tuple[str, ...]:
     """Variables of the system prompt and the prompt, by first appearance."""
     system = "" if op.system is None else op.system.data
@@ -92,6 +102,12 @@ def verify_tool(op: flow.ToolOp) -> None:
         raise fail(op, f'impl "{op.impl.data}" is not of the form "package.module:function"')
     if not 0.0 <= op.latency.data < float("inf"):
         raise fail(op, f"latency {op.latency.data} s; it must be zero or more seconds")
+    if op.takes is not None and named_twice(op.takes):
+        raise fail(op, "two of the parameters it `takes` have one name; rename one")
+    if op.concurrency is not None and op.concurrency.data < 1:
+        raise fail(op, f"concurrency {op.concurrency.data}; write 1 or more, or leave it out")
+    if op.timeout is not None and not 0.0 < op.timeout.data < float("inf"):
+        raise fail(op, f"timeout {op.timeout.data} s; it must be more than zero seconds")
     if op.accepts is not None and op.output not in (boolean, text):
         raise fail(op, f"it `accepts`, so it gives a verdict, not {op.output}; write -> !flow.bool")
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from xdsl.dialects.builtin import (
+    ArrayAttr,
     FloatData,
     FunctionType,
+    IntAttr,
     StringAttr,
     SymbolNameConstraint,
     UnitAttr,
@@ -42,6 +44,13 @@ from flowir.dialects.flow_types import (
 )
 from flowir.dialects.flow_workflow_checks import verify_workflow
 from flowir.dialects.literals import float_text, parse_float, parse_text, print_text
+from flowir.dialects.plan_signature import (
+    ParameterAttr,
+    parse_parameters,
+    print_parameters,
+    signature_from,
+)
+from flowir.plan.signatures import Signature
 
 
 @irdl_op_definition
@@ -124,8 +133,13 @@ class ToolOp(IRDLOperation):
 
     Without an `effect` a tool is taken to write: it is never merged, dropped or run ahead.
 
+    What plans may call says with its names what it `takes`, and with `about` what it is for; of its
+    calls in one plan at most `concurrency` run at once, each for at most `timeout` seconds.
+
         flow.tool @visible_tests impl "code_repair.tools:visible_tests" -> !flow.bool effect pure
           latency 0.05 accepts <right = 0.99, wrong = 0.2, persistence = 0.9>
+        flow.tool @search impl "web:search" takes (query: text, limit?: integer) effect reads
+          latency 0.6 concurrency 4 timeout 10.0 about "finds pages"
     """
 
     name = "flow.tool"
@@ -136,20 +150,39 @@ class ToolOp(IRDLOperation):
     effect = prop_def(EffectAttr, default_value=EffectAttr(Effect.WRITES))
     latency = prop_def(FloatData, default_value=FloatData(0.0))
     accepts = opt_prop_def(AcceptsAttr)
+    takes = opt_prop_def(ArrayAttr[ParameterAttr])
+    concurrency = opt_prop_def(IntAttr)
+    timeout = opt_prop_def(FloatData)
+    about = opt_prop_def(StringAttr)
 
     traits = traits_def(SymbolOpInterface())
+
+    @property
+    def signature(self) -> Signature:
+        """What a plan's call of it is held against."""
+        about = "" if self.about is None else self.about.data
+        pure = self.effect.data is Effect.PURE
+        return signature_from(self.sym_name.data, self.takes or (), about, pure)
 
     @classmethod
     def parse(cls, parser: Parser) -> ToolOp:
         properties: syntax.Properties = {"sym_name": parser.parse_symbol_name()}
         parser.parse_keyword("impl")
         properties["impl"] = StringAttr(parse_text(parser, "module:function after `impl`"))
+        if parser.parse_optional_keyword("takes"):
+            properties["takes"] = parse_parameters(parser)
         if parser.parse_optional_punctuation("->"):
             properties["output"] = parser.parse_type()
         if parser.parse_optional_keyword("effect"):
             properties["effect"] = EffectAttr(parser.parse_str_enum(Effect))
         if parser.parse_optional_keyword("latency"):
             properties["latency"] = parse_float(parser)
+        if (most := syntax.parse_optional_count(parser, "concurrency")) is not None:
+            properties["concurrency"] = most
+        if parser.parse_optional_keyword("timeout"):
+            properties["timeout"] = parse_float(parser)
+        if parser.parse_optional_keyword("about"):
+            properties["about"] = StringAttr(parse_text(parser, "text after `about`"))
         if parser.parse_optional_keyword("accepts"):
             properties["accepts"] = AcceptsAttr.new(AcceptsAttr.parse_parameters(parser))
         return cls.create(properties=properties, attributes=syntax.parse_attributes(parser))
@@ -159,6 +192,9 @@ class ToolOp(IRDLOperation):
         printer.print_symbol_name(self.sym_name.data)
         printer.print_string(" impl ")
         print_text(printer, self.impl.data)
+        if self.takes is not None:
+            printer.print_string(" takes ")
+            print_parameters(printer, self.takes.data)
         if self.output != text:
             printer.print_string(" -> ")
             printer.print_attribute(self.output)
@@ -166,6 +202,13 @@ class ToolOp(IRDLOperation):
             printer.print_string(f" effect {self.effect.data}")
         if self.latency.data:
             printer.print_string(f" latency {float_text(self.latency.data)}")
+        if self.concurrency is not None:
+            printer.print_string(f" concurrency {self.concurrency.data}")
+        if self.timeout is not None:
+            printer.print_string(f" timeout {float_text(self.timeout.data)}")
+        if self.about is not None:
+            printer.print_string(" about ")
+            print_text(printer, self.about.data)
         if self.accepts is not None:
             printer.print_string(" accepts ")
             self.accepts.print_parameters(printer)

@@ -39,6 +39,7 @@ from flowir.dialects import flow_checks as checks
 from flowir.dialects import flow_syntax as syntax
 from flowir.dialects.dse import ConfigAttr
 from flowir.dialects.flow_declarations import WorkflowOp
+from flowir.dialects.flow_plan import PlanOp
 from flowir.dialects.flow_traits import Canonicalizable, InvocationEffect
 from flowir.dialects.flow_types import (
     LabelType,
@@ -433,7 +434,7 @@ class YieldOp(IRDLOperation):
     traits = traits_def(
         IsTerminator(),
         Pure(),
-        HasParent(AlternativesOp, BranchOp, FallbackOp, MapOp, RefineOp),
+        HasParent(AlternativesOp, BranchOp, FallbackOp, MapOp, PlanOp, RefineOp),
     )
 
     def __init__(self, value: SSAValue) -> None:

@@ -16,6 +16,7 @@ from xdsl.traits import (
     SymbolTable,
 )
 
+from flowir.dialects.flow_checks import invoked
 from flowir.dialects.flow_declarations import AgentOp, ToolOp, WorkflowOp
 from flowir.dialects.flow_types import Effect, EffectAttr
 
@@ -50,15 +51,12 @@ def _effects_of_symbol(op: Operation, symbol: SymbolRefAttr) -> AbstractSet[Effe
 
 
 class InvocationEffect(MemoryEffect):
-    """The effects of what `callee`, `by`, `key` and `until` name."""
+    """The effects of what an op invokes."""
 
     @classmethod
     def get_effects(cls, op: Operation) -> AbstractSet[EffectInstance] | None:
         effects: set[EffectInstance] = set()
-        for name in ("callee", "by", "key", "until"):
-            symbol = op.properties.get(name)
-            if not isinstance(symbol, SymbolRefAttr):
-                continue
+        for symbol in invoked(op):
             found = _effects_of_symbol(op, symbol)
             if found is None:
                 return None

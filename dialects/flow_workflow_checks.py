@@ -32,8 +32,11 @@ def verify_workflow(op: flow.WorkflowOp) -> None:
     _verify_ties(op)
     verify_fused(op)
     if (symbols := module_symbols(op)) is not None:
+        from flowir.dialects.flow_plan import verify_plan_tools  # It needs the ops that need this.
+
         for inner in op.walk():
             _verify_symbols(inner, symbols)
+            verify_plan_tools(inner, symbols)
         _verify_no_recursion(op, symbols)
 
 

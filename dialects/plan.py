@@ -41,14 +41,13 @@ from xdsl.irdl import (
     irdl_op_definition,
     lazy_traits_def,
     opt_prop_def,
-    param_def,
     prop_def,
     region_def,
     result_def,
     traits_def,
     var_operand_def,
 )
-from xdsl.parser import AttrParser, Parser
+from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.traits import (
     HasParent,
@@ -67,9 +66,17 @@ from flowir.dialects.literals import (
     parse_text,
     print_text,
 )
+from flowir.dialects.plan_signature import (
+    ParameterAttr,
+    named_twice,
+    parameters_of,
+    parse_parameters,
+    print_parameters,
+    signature_from,
+)
 from flowir.plan.arguments import NotRead, read_value
 from flowir.plan.events import Task
-from flowir.plan.signatures import KINDS, Kind, Parameter, Signature, bind
+from flowir.plan.signatures import Signature, bind
 from flowir.plan.values import Value, written
 
 
@@ -78,44 +85,6 @@ class ValueType(ParametrizedAttribute, TypeAttribute):
     """What a tool gives: text, a number, or any JSON."""
 
     name = "plan.value"
-
-
-@irdl_attr_definition
-class ParameterAttr(ParametrizedAttribute):
-    """A parameter of a tool: `#plan.parameter<"query", "text", required>`."""
-
-    name = "plan.parameter"
-
-    parameter: StringAttr = param_def()
-    kind: StringAttr = param_def()
-    presence: StringAttr = param_def()
-
-    @classmethod
-    def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
-        with parser.in_angle_brackets():
-            name = StringAttr(parse_text(parser, "name of the parameter"))
-            parser.parse_punctuation(",")
-            kind = StringAttr(parse_text(parser, "kind of the parameter"))
-            parser.parse_punctuation(",")
-            presence = StringAttr(parser.parse_identifier("`required` or `optional`"))
-        return [name, kind, presence]
-
-    def print_parameters(self, printer: Printer) -> None:
-        with printer.in_angle_brackets():
-            print_text(printer, self.parameter.data)
-            printer.print_string(", ")
-            print_text(printer, self.kind.data)
-            printer.print_string(f", {self.presence.data}")
-
-    def verify(self) -> None:
-        if self.kind.data not in KINDS:
-            raise VerifyException(
-                f"plan.parameter: no kind {self.kind.data!r}; there are {', '.join(KINDS)}"
-            )
-        if self.presence.data not in ("required", "optional"):
-            raise VerifyException(
-                f"plan.parameter: {self.presence.data!r}; write `required` or `optional`"
-            )
 
 
 @irdl_op_definition
@@ -138,27 +107,15 @@ class ToolOp(IRDLOperation):
     @property
     def signature(self) -> Signature:
         """What a call is held against."""
-        parameters = []
-        for one in self.parameters:
-            kind: Kind = one.kind.data
-            parameters.append(Parameter(one.parameter.data, kind, one.presence.data == "required"))
         pure = self.pure is not None
-        return Signature(self.sym_name.data, tuple(parameters), self.about.data, pure)
+        return signature_from(self.sym_name.data, self.parameters, self.about.data, pure)
 
     @staticmethod
     def of(signature: Signature, latency_s: float = 0.0) -> ToolOp:
         """The declaration of a signature."""
-        parameters = [
-            ParameterAttr(
-                StringAttr(p.name),
-                StringAttr(p.kind),
-                StringAttr("required" if p.required else "optional"),
-            )
-            for p in signature.parameters
-        ]
         properties: dict[str, Attribute] = {
             "sym_name": StringAttr(signature.name),
-            "parameters": ArrayAttr(parameters),
+            "parameters": parameters_of(signature),
             "latency": FloatData(latency_s),
             "about": StringAttr(signature.about),
         }
@@ -169,17 +126,7 @@ class ToolOp(IRDLOperation):
     @classmethod
     def parse(cls, parser: Parser) -> ToolOp:
         properties: dict[str, Attribute] = {"sym_name": parser.parse_symbol_name()}
-
-        def parameter() -> ParameterAttr:
-            name = StringAttr(parser.parse_identifier("name of a parameter"))
-            optional = parser.parse_optional_punctuation("?") is not None
-            parser.parse_punctuation(":")
-            kind = StringAttr(parser.parse_identifier(f"one of {', '.join(KINDS)}"))
-            return ParameterAttr(name, kind, StringAttr("optional" if optional else "required"))
-
-        properties["parameters"] = ArrayAttr(
-            parser.parse_comma_separated_list(parser.Delimiter.PAREN, parameter)
-        )
+        properties["parameters"] = parse_parameters(parser)
         if parser.parse_optional_keyword("pure"):
             properties["pure"] = UnitAttr()
         if parser.parse_optional_keyword("latency"):
@@ -191,8 +138,7 @@ class ToolOp(IRDLOperation):
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")
         printer.print_symbol_name(self.sym_name.data)
-        with printer.in_parens():
-            printer.print_list(self.signature.parameters, lambda p: printer.print_string(str(p)))
+        print_parameters(printer, self.parameters.data)
         if self.pure is not None:
             printer.print_string(" pure")
         if self.latency.data:
@@ -203,8 +149,7 @@ class ToolOp(IRDLOperation):
         printer.print_op_attributes(self.attributes, print_keyword=True)
 
     def verify_(self) -> None:
-        names = [one.parameter.data for one in self.parameters]
-        if len(set(names)) < len(names):
+        if named_twice(self.parameters):
             raise VerifyException(f"plan.tool @{self.sym_name.data}: a parameter is named twice")
         if not 0 <= self.latency.data < float("inf"):
             raise VerifyException(

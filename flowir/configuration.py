@@ -11,9 +11,12 @@ Parameter = int | float | str | bool
 """The value of a sampling parameter."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Configuration:
     """One setting of a sub-agent.
+
+    Equal to another of the same model, budget and parameters: 1 and 1.0 are one value, `True` is
+    another, though Python has it equal to 1.
 
     Attributes:
         model: the provider's model name.
@@ -27,6 +30,19 @@ class Configuration:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "params", tuple(sorted(self.params)))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Configuration):
+            return NotImplemented
+        return self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
+
+    @property
+    def _identity(self) -> tuple[object, ...]:
+        params = tuple((name, isinstance(value, bool), value) for name, value in self.params)
+        return self.model, self.budget, params
 
     @property
     def sort_key(self) -> tuple[str, int, int, str, str]:

@@ -4,6 +4,8 @@ Every message says what is wrong, where, and the mend. The command lines print t
 with code 1; nothing else is a user's mistake, so nothing else is caught there.
 """
 
+from collections.abc import Iterable
+
 
 class FlowirError(Exception):
     """A mistake in what flowir was given; the message is meant for the person who gave it."""
@@ -43,3 +45,11 @@ class SimulationError(FlowirError):
 
 class WorkflowError(FlowirError):
     """A workflow in Python that does not mean what a workflow can mean."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`; did you mean …?`, or nothing where no known name is near."""
+    from difflib import get_close_matches
+
+    found = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {found[0]}?" if found else ""

@@ -28,6 +28,8 @@ PASSES = {
     "flow-space-stats": "flowir.passes.flow_space_stats:FlowSpaceStats",
     "plan-critical-path": "flowir.passes.plan_critical_path:PlanCriticalPath",
     "plan-dedupe": "flowir.passes.plan_dedupe:PlanDedupe",
+    "plan-fuse": "flowir.passes.plan_fuse:PlanFuse",
+    "react-to-plan": "flowir.passes.react_to_plan:ReactToPlan",
 }
 
 TARGETS = {

@@ -17,7 +17,7 @@ from flowir.profile.provenance import proxy_remarks
 from flowir.search.annotate import annotate
 from flowir.search.explore import explore
 from flowir.search.front import Front
-from flowir.search.observed import given_rates, read_observed
+from flowir.search.observed import Observed, given_rates, read_observed
 from flowir.search.options import Options
 from flowir.search.progress import shown
 
@@ -76,10 +76,12 @@ class FlowDse(ModulePass):
     max_points: int = 32
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
+        self.options()
+        self.explore(ctx, op, read_observed(self.profile, self.prices, self.seed))
+
+    def explore(self, ctx: Context, op: ModuleOp, observed: Observed) -> None:
+        """What the pass does, with observations that are there already."""
         options = self.options()
-        if self.max_points < 0:
-            raise SearchError(f"max-points={self.max_points}: one or more, or 0 for all, is meant")
-        observed = read_observed(self.profile, self.prices, self.seed)
         FlowInline().apply(ctx, op)
         FlowNameSites().apply(ctx, op)
         workflow = find_workflow(op, self.workflow)
@@ -105,6 +107,8 @@ class FlowDse(ModulePass):
         Raises:
             SearchError: one that means nothing.
         """
+        if self.max_points < 0:
+            raise SearchError(f"max-points={self.max_points}: one or more, or 0 for all, is meant")
         return Options(
             objectives=self.objectives,  # type: ignore[arg-type]
             latency=self.latency,  # type: ignore[arg-type]

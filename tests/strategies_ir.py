@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
@@ -56,6 +58,7 @@ class _Writer:
     integer: Callable[[int, int], int]
     pure: bool = False
     races: bool = True
+    plans: bool = True
     declared: list[str] = field(default_factory=list)
     symbols: set[str] = field(default_factory=set)
     agents: dict[tuple[int, str, str], list[str]] = field(default_factory=dict)
@@ -178,6 +181,7 @@ class _Writer:
                 "alternatives",
                 "alternatives",
                 "workflow",
+                *["plan"] * self.plans,
             ]
         yield from getattr(self, f"_{self.pick(kinds)}")(scope, depth)
 
@@ -324,6 +328,50 @@ class _Writer:
         yield from rest
         scope.append((name, output))
 
+    def _plan(self, scope: list[tuple[str, str]], depth: int) -> Iterator[str]:
+        """Planner and joiner that are one call each, as they mostly are, or anything."""
+        tools = [self.planned() for _ in range(self.integer(1, 2))]
+        name, question = self.value(), self.operand(scope)
+        yield (
+            f"{name} = flow.plan tools [{', '.join(dict.fromkeys(tools))}]"
+            f"{self.pick(['', ' max_replans 1', ' max_replans 2 max_tasks 3'])} -> {TEXT}"
+        )
+        for word, given in (("planner", 2), ("joiner", 1)):
+            arguments = [(self.value(), TEXT) for _ in range(given)]
+            if self.chance(5):
+                lines = self.body(scope, depth, TEXT, arguments)
+            else:
+                shown = [*arguments, question]
+                agent, said = self.agent(len(shown), TEXT, word), self.value()
+                operands = ", ".join(value for value, _ in shown)
+                types = ", ".join(kind for _, kind in shown)
+                call = f"{said} = flow.call {agent}({operands}){self.options()}"
+                lines = [
+                    "{",
+                    f"  {call} : ({types}) -> {TEXT}",
+                    f"  flow.yield {said} : {TEXT}",
+                    "}",
+                ]
+            takes = ", ".join(value for value, _ in arguments)
+            yield f"  {word}({takes}) {lines[0]}"
+            yield from (f"  {line}" for line in lines[1:])
+        scope.append((name, TEXT))
+
+    def planned(self) -> str:
+        """A tool that plans may call."""
+        known = self.agents.setdefault((-2, "", "planned"), [])
+        if known and not self.chance(3):
+            return self.pick(known)
+        name = f"@planned_{len(known)}"
+        clauses = self.pick(["", " concurrency 1", " timeout 1.5", " concurrency 2 timeout 1.2"])
+        effect = " effect pure" if self.pure or self.chance(2) else ""
+        self.declared.append(
+            f'flow.tool {name} impl "tests.tools:planned" takes (a: any, b?: text) '
+            f'-> {JSON}{effect}{clauses} about "{{looks}} up"'
+        )
+        known.append(name)
+        return name
+
     def _alternatives(self, scope: list[tuple[str, str]], depth: int) -> Iterator[str]:
         choice = self.pick(["how", "number", "class", "a b"])
         labels = self.choices.setdefault(
@@ -388,7 +436,11 @@ VARIABLES = ("task", "class", "site", "prompt", "self_")
 
 
 def module_text(
-    integer: Callable[[int, int], int], called: bool = True, pure: bool = False, races: bool = True
+    integer: Callable[[int, int], int],
+    called: bool = True,
+    pure: bool = False,
+    races: bool = True,
+    plans: bool = True,
 ) -> str:
     """A module with one workflow to run and, where `called`, maybe one that it may call.
 
@@ -396,8 +448,9 @@ def module_text(
         integer: draws an integer between two bounds, such as `random.Random(0).randint`.
         pure: no tool has an effect, so that whatever is not used may go.
         races: whether some calls are cancelled.
+        plans: whether there are plans.
     """
-    writer = _Writer(integer, pure, races)
+    writer = _Writer(integer, pure, races, plans)
     written: list[str] = []
     if called and writer.chance(3):
         written += writer.workflow(1)
@@ -407,9 +460,11 @@ def module_text(
 
 
 @st.composite
-def module_texts(draw: Any, called: bool = True, pure: bool = False, races: bool = True) -> str:
+def module_texts(
+    draw: Any, called: bool = True, pure: bool = False, races: bool = True, plans: bool = True
+) -> str:
     """See `module_text`."""
-    return module_text(lambda low, high: draw(st.integers(low, high)), called, pure, races)
+    return module_text(lambda low, high: draw(st.integers(low, high)), called, pure, races, plans)
 
 
 def entry(module: ModuleOp) -> flow.WorkflowOp:
@@ -475,6 +530,9 @@ class Recorded:
     settings: tuple[tuple[str, Any], ...]
 
 
+OUT_OF_ORDER = " is out of order"
+
+
 class ScriptedModel:
     """A model client and tools whose answers depend on what is asked, and how often it was.
 
@@ -490,29 +548,75 @@ class ScriptedModel:
         self._times: Counter[tuple[Any, ...]] = Counter()
         self.tools = _Tools(self)
 
-    async def llm(
+    @property
+    def llm(self) -> ScriptedClient:
+        """The client."""
+        return ScriptedClient(self)
+
+    async def whole(
         self, node: str, messages: list[Message], *, model: str, **params: Any
     ) -> Completion:
         texts = tuple(f"{message['role']}: {message['content']}" for message in messages)
         settings = (("model", model), *sorted(params.items()))
         number = await self.answer(node, texts, settings)
-        text = _text(messages[-1]["content"], number)
+        text = reply(messages[-1]["content"], number)
         return Completion(text, Usage(len(texts[-1]), len(text)), None, model)
+
+    async def pieces(
+        self, node: str, messages: list[Message], *, model: str, **params: Any
+    ) -> AsyncIterator[str | Completion]:
+        """The same answer in pieces, at the end of as many equal parts of its time."""
+        texts = tuple(f"{message['role']}: {message['content']}" for message in messages)
+        number = self.asked(node, texts, (("model", model), *sorted(params.items())))
+        text = reply(messages[-1]["content"], number)
+        cuts = sorted(Random(number).randint(0, len(text)) for _ in range(number % 7))
+        for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True):
+            await asyncio.sleep(_seconds(number) / (len(cuts) + 1))
+            self.fail(node, number)
+            yield text[start:end]
+        yield Completion(text, Usage(len(texts[-1]), len(text)), None, model)
 
     async def answer(self, node: str, texts: tuple[str, ...], settings: Any = ()) -> int:
         """A number that stands for the answer, after some time.
 
         Two calls of one site are two draws; a tool gives the same to the same.
         """
+        number = self.asked(node, texts, settings)
+        await asyncio.sleep(_seconds(number))
+        self.fail(node, number)
+        return number
+
+    def fail(self, node: str, number: int) -> None:
+        """Raises where the answer is a failure."""
+        if self._failures and number // 100_003 % self._failures == 0:
+            raise CallError(node + OUT_OF_ORDER, transient=False)
+
+    def asked(self, node: str, texts: tuple[str, ...], settings: Any) -> int:
+        """The number that stands for the answer; the call is recorded."""
         asked = (node, texts, settings)
         self._times[asked] += not node.startswith("@")
         self.calls.append(Recorded(asyncio.get_running_loop().time(), node, texts, settings))
         what = repr((self._seed, asked, self._times[asked]))
-        number = int.from_bytes(hashlib.sha256(what.encode()).digest()[:8], "big")
-        await asyncio.sleep(1 + number % 100_003 / 100_003)
-        if self._failures and number // 100_003 % self._failures == 0:
-            raise CallError(f"{node} is out of order", transient=False)
-        return number
+        return int.from_bytes(hashlib.sha256(what.encode()).digest()[:8], "big")
+
+
+@dataclass(frozen=True)
+class ScriptedClient:
+    """The client of a scripted model, whose answers can be read as they are written."""
+
+    model: ScriptedModel
+
+    async def __call__(self, node: str, messages: list[Message], **params: Any) -> Completion:
+        return await self.model.whole(node, messages, **params)
+
+    def pieces(
+        self, node: str, messages: list[Message], **params: Any
+    ) -> AsyncIterator[str | Completion]:
+        return self.model.pieces(node, messages, **params)
+
+
+def _seconds(number: int) -> float:
+    return 1 + number % 100_003 / 100_003
 
 
 class _Tools(Mapping[str, Any]):
@@ -531,10 +635,10 @@ class _Tools(Mapping[str, Any]):
         return self
 
     def __getitem__(self, name: str) -> Any:
-        async def tool(*values: Any) -> Any:
-            texts = (json.dumps(values, default=str),)
+        async def tool(*values: Any, **named: Any) -> Any:
+            texts = (json.dumps([*values, named] if named else values, default=str),)
             number = await self._model.answer(f"@{name}", texts)
-            return _given(self.kinds[name], number)
+            return made(self.kinds[name], number)
 
         return tool
 
@@ -545,7 +649,7 @@ class _Tools(Mapping[str, Any]):
         return len(self.kinds)
 
 
-def _text(prompt: str, number: int) -> str:
+def reply(prompt: str, number: int) -> str:
     """What the model writes where the prompt says `<role>`."""
     role = prompt[prompt.index("<") + 1 : prompt.index(">")]
     word = f'{{w{number % 4}}} """ \\ '
@@ -570,17 +674,61 @@ def _text(prompt: str, number: int) -> str:
             ]
         case "number":
             return (f"{number % 4}", f"Number 00{number % 3}!", "9 or 2", "none")[number % 4]
+        case "planner":
+            return _plan_text(prompt, Random(number))
+        case "joiner":
+            said = [
+                "Thought: so\nAction: Finish({a (b)})", "Finish($1)", "Action: Finish(c)\n",
+                "Action: Replan(more\nof it)", "Action: Replan(other)", "Finish: d", "no idea",
+            ]  # fmt: skip
+            if "No other plan can follow" in prompt and number % 11:
+                return said[number % 3]
+            return said[number % 7]
         case "data" | "table":
-            return json.dumps(_given({"data": DATA, "table": TABLE}[role], number))
+            return json.dumps(made({"data": DATA, "table": TABLE}[role], number))
         case _:
             return f"{word}{number % 3}"
 
 
-def _given(kind: str, number: int) -> Any:
+def _plan_text(prompt: str, random: Random) -> str:
+    """A plan of the tools that a prompt shows, right and wrong in many ways."""
+    tools = re.findall(r"(\w+)\(a: any", prompt) or ["nothing"]
+    found = re.search(r"The next task is number (\d+)", prompt)
+    first = 1 if found is None else int(found[1])
+    lines = []
+    for number in range(first, first + random.randint(0, 4)):
+        before = random.randint(1, number)
+        argument = random.choice(
+            [
+                '"x"',
+                f"${before}",
+                f'"so ${{{before}}}"',
+                f"${before}.k",
+                "[1, {'a': $1}]",
+                "bare $1",
+            ]
+        )
+        more = random.choice(["", "", ', b="y"', ", c=1", ", 2"])
+        tool = random.choice([*tools, *tools, "nothing", f"{tools[0]}s"])
+        lines.append(f"{number}. {tool}({argument}{more}{random.choice(')))) ')}")
+        lines += ["Thought: on"] * random.randint(0, 1)
+    ends = [
+        f"{first + 9}. join()<END_OF_PLAN>",
+        "join()",
+        "<END_OF_PLAN>",
+        "",
+        "9. join()\nand more",
+    ]
+    return "\n".join([*lines, random.choice(ends)])
+
+
+def made(kind: str, number: int) -> Any:
     """What a tool gives."""
     match kind:
         case "checker":
             return (True, False, (True, "good"), (False, "{bad}"), "REJECT: words")[number % 5]
+        case "planned":
+            return ({"k": number % 3}, [number % 2], "text", None)[number % 4]
         case "key":
             return f"k{number % 2} "
         case "!flow.label":

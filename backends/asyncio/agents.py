@@ -55,9 +55,12 @@ class AgentWriter:
         texts = [self._filled(op, "prompt", inputs)]
         if op.system is not None:
             texts.append(self._filled(op, "system", inputs))
-        asked = call("await ask", "ctx", "site", config, *texts)
+        writes = agent.role == "writes"
+        asked = call("pieces_of" if writes else "await ask", "ctx", "site", config, *texts)
         kind, read = _reading(agent)
-        head = Group(f"async def {agent.name}(", tuple(parameters), f") -> {kind}")
+        head = Group(
+            f"{'' if writes else 'async '}def {agent.name}(", tuple(parameters), f") -> {kind}"
+        )
         body: list[Expression] = [prefixed("return ", asked)]
         if read is not None:
             body = [prefixed("answer = ", asked), prefixed("return ", read)]
@@ -87,6 +90,7 @@ def _description(agent: Agent) -> str:
         "accepts": f"{name}: whether it accepts",
         "judges": f"{name}: what it says of a value",
         "picks": f"{name}: names one of the candidates",
+        "writes": f"{name}: what it writes, piece by piece",
     }[agent.role]
     if agent.role == "answers" and agent.op.metric is not None:
         what += f" ({agent.op.metric.data})"
@@ -97,6 +101,8 @@ def _reading(agent: Agent) -> tuple[str, Expression | None]:
     """The type of what a coroutine gives, and how it reads `answer`; None where that is all."""
     if agent.role == "picks":
         return "str", None
+    if agent.role == "writes":
+        return "AsyncIterator[str]", None
     if agent.role == "judges":
         return "Verdict", call("read_verdict", "answer")
     if agent.role == "accepts":

@@ -18,9 +18,17 @@ from flowir.backends.asyncio.layout import (
 )
 from flowir.backends.asyncio.literals import quoted
 from flowir.backends.asyncio.loops import Loops
+from flowir.backends.asyncio.plans import Plans
 from flowir.backends.asyncio.program import Program, python_type
 from flowir.backends.asyncio.races import Races
-from flowir.backends.asyncio.schedule import Segment, Task, arranged, needs_functions, schedule
+from flowir.backends.asyncio.schedule import (
+    Segment,
+    Task,
+    arranged,
+    awaited,
+    needs_functions,
+    schedule,
+)
 from flowir.backends.asyncio.scope import NOWHERE, RETURN, Scope, Sink, type_word
 from flowir.backends.asyncio.tree import Body, Node
 from flowir.dialects import flow
@@ -40,6 +48,7 @@ class BodyWriter:
         """The statements of a body, and what brings its value to the sink."""
         read = body.reads(sink.wanted)
         body = arranged(body, sink.wanted)
+        kept = read | awaited(body, read)
         segments = schedule(body, is_call)
         delivered = False
         for segment in segments:
@@ -47,7 +56,7 @@ class BodyWriter:
             in_line = isinstance(last, Node)
             final = in_line and segment is segments[-1] and last.output is body.result
             if segment.parallel:
-                delivered = self._parallel(segment, sink if final else None, read, scope)
+                delivered = self._parallel(segment, sink if final else None, read, kept, scope)
             else:
                 assert isinstance(last, Node)
                 self._node(last, sink if final else None, read, scope)
@@ -63,9 +72,18 @@ class BodyWriter:
             self.line("pass", scope.inner())
 
     def _parallel(
-        self, segment: Segment, sink: Sink | None, read: Set[SSAValue], scope: Scope
+        self,
+        segment: Segment,
+        sink: Sink | None,
+        read: Set[SSAValue],
+        kept: Set[SSAValue],
+        scope: Scope,
     ) -> bool:
-        """A task group; gives whether the value of the body has been delivered."""
+        """A task group; gives whether the value of the body has been delivered.
+
+        Args:
+            kept: the values whose tasks need a name: they are read, or only waited for.
+        """
         scope.groups += 1
         group = "group" if scope.groups == 1 else f"group_{scope.groups}"
         self.open(f"async with asyncio.TaskGroup() as {group}", scope)
@@ -74,7 +92,7 @@ class BodyWriter:
         outer = set(scope.tasks)
         for step in segment.steps:
             if isinstance(step, Task):
-                self._task(step, group, read, scope)
+                self._task(step, group, read, kept, scope)
             elif sink is not None and step is segment.steps[-1] and sink.free is not None:
                 self._node(step, sink, read, scope)
                 delivered = True
@@ -86,10 +104,13 @@ class BodyWriter:
             scope.values[value] = f"{scope.tasks.pop(value)}.result()"
         return delivered
 
-    def _task(self, task: Task, group: str, read: Set[SSAValue], scope: Scope) -> None:
+    def _task(
+        self, task: Task, group: str, read: Set[SSAValue], kept: Set[SSAValue], scope: Scope
+    ) -> None:
         """Start a task, of a function of its own where one call does not do."""
         (*_, node) = task.nodes
         name = self.program.value_name(node)
+        wanted = node.output in read
         kind = python_type(node.output.type)
         ready = not any(value in scope.tasks for value in node.uses)
         coroutine: Expression
@@ -100,10 +121,11 @@ class BodyWriter:
         else:
             function = scope.new(f"make_{name}", f"function {name}")
             part = Body(task.nodes, (), node.output)
-            self.function(function, (), part, scope, RETURN if node.output in read else NOWHERE)
+            self.function(function, (), part, scope, RETURN if wanted else NOWHERE)
+            kind = kind if wanted else "None"
             coroutine = f"{function}()"
         started = call(f"{group}.create_task", coroutine)
-        if node.output in read:
+        if node.output in kept:
             variable = scope.new(name, f"task of {kind}", type_word(node.output.type))
             scope.tasks[node.output] = variable
             self.statement(prefixed(f"{variable} = ", started), scope)
@@ -196,6 +218,8 @@ class BodyWriter:
                 expression = prefixed("await ", self.expressions.call(node, scope))
             case flow.MapOp():
                 expression = prefixed("await ", self._map(node, scope))
+            case flow.PlanOp():
+                expression = prefixed("await ", Plans(self).plan(node, scope))
             case flow.JoinOp() if node.races:
                 expression = prefixed("await ", Races(self).race(node, scope))
             case flow.JoinOp():

@@ -14,6 +14,7 @@ from flowir.backends.asyncio.extract import Definition, Library
 from flowir.backends.asyncio.layout import INDENT, Group, call, collection, lines, prefixed
 from flowir.backends.asyncio.literals import docstring, escaped_lines, quoted
 from flowir.backends.asyncio.outline import Outline, configurations, table
+from flowir.backends.asyncio.planned import planned
 from flowir.backends.asyncio.program import Program, program_of, python_type, runtime_type
 from flowir.backends.asyncio.scope import RETURN, Scope
 from flowir.errors import EmissionError
@@ -22,11 +23,12 @@ from flowir.profile.prices import Prices
 SECTIONS = {
     "Points: what to run, and what to expect of it": ("points", "selection"),
     "Running the workflow": ("running", "errors"),
-    "Model calls": ("calls",),
+    "Model calls": ("usage", "calls"),
     "Tracing": ("tracing",),
     "Tools": ("tools",),
     "Values and answers": ("values",),
     "Races": ("races",),
+    "Plans": ("plan",),
     "OpenAI-compatible endpoints": ("openai_client",),
     "Command line": ("command_line",),
 }
@@ -42,7 +44,7 @@ WRITTEN_FIRST = {
     "tracing": ("WORKFLOW",),
     "openai_client": ("PROVIDERS", "REASONING"),
 }
-WRITTEN_LAST = {"points": ("Point", "POINTS")}
+WRITTEN_LAST = {"points": ("Point", "POINTS"), "plan": ("PLANNED",)}
 """What is written anew, before and after the definitions of a module."""
 
 
@@ -99,6 +101,7 @@ class File:
         workflow = self.workflow()
         written = points.written(program, self._prices) | endpoints.written(program)
         written |= {"TOOLS": self._tools(), **self._inputs(), "WORKFLOW": self._name()}
+        written["PLANNED"] = planned(program.tree, program.symbols)
         written |= self.written()
         facts = self._facts("\n\n".join(workflow))
         own = "\n\n".join([*agents, *workflow, *written.values()])
@@ -119,7 +122,7 @@ class File:
 
     def library(self) -> Library:
         """What definitions are taken from."""
-        return extract.library()
+        return extract.library(self.program.plans)
 
     def written(self) -> dict[str, str]:
         """What else is written anew, by the name under which `written_first` has it."""
@@ -127,7 +130,7 @@ class File:
 
     def import_lines(self, source: str) -> list[str]:
         """The import statements that some source needs."""
-        return extract.import_lines(source)
+        return extract.import_lines(source, self.library())
 
     def _section(
         self, modules: Sequence[str], needed: Mapping[str, Definition], written: Mapping[str, str]
@@ -139,7 +142,7 @@ class File:
             for definition in needed.values():
                 if definition.module == module and definition.name != "log":
                     found.append(self.own(definition))
-            found += [written[name] for name in WRITTEN_LAST.get(module, ())]
+            found += [written[name] for name in WRITTEN_LAST.get(module, ()) if written[name]]
         return found
 
     def own(self, definition: Definition) -> str:
@@ -202,6 +205,7 @@ class File:
         """The words that apply to the workflow; see the library."""
         program = self.program
         names = extract.names_in(workflow)
+        plans = "run_plan" in names
         found = {
             "front": program.front is not None,
             "single": program.front is None,
@@ -211,8 +215,11 @@ class File:
                 for point in program.configurations()
                 for chosen in point.values()
             ),
-            "parallel": "TaskGroup" in workflow or not names.isdisjoint(("each", "keys_of")),
-            "races": not names.isdisjoint(("race", "vote_at_quorum")),
+            "parallel": plans
+            or "TaskGroup" in workflow
+            or not names.isdisjoint(("each", "keys_of")),
+            "races": plans or not names.isdisjoint(("race", "vote_at_quorum")),
+            "plans": plans,
         }
         return {word for word, applies in found.items() if applies}
 

@@ -16,6 +16,7 @@ MODULES = (
     "selection",
     "errors",
     "running",
+    "usage",
     "calls",
     "tracing",
     "openai_client",
@@ -29,6 +30,7 @@ MODULES = (
 WRITTEN = (
     "Inputs",
     "INPUTS",
+    "PLANNED",
     "Point",
     "POINTS",
     "PRICES",
@@ -63,10 +65,42 @@ class Library:
     imports: Mapping[str, str]
 
 
+PLANS = {
+    "flowir.plan": (
+        "values",
+        "signatures",
+        "diagnostics",
+        "events",
+        "arguments",
+        "checks",
+        "reader",
+        "joiner",
+    ),
+    "flowir.runtime": ("fetching", "replanning"),
+    _PACKAGE: ("plans",),
+}
+"""The modules that run plans, here and in emitted files, in the order of their definitions."""
+
+
 @cache
-def library() -> Library:
-    """The library, read from its source."""
-    return read_library(_PACKAGE, MODULES)
+def library(plans: bool = False) -> Library:
+    """The library, read from its source.
+
+    Args:
+        plans: whether what runs plans is in it.
+    """
+    own = read_library(_PACKAGE, MODULES)
+    if not plans:
+        return own
+    definitions, imports = dict(own.definitions), dict(own.imports)
+    for package, modules in PLANS.items():
+        found = read_library(package, modules)
+        imports = {**found.imports, **imports}
+        for name, definition in found.definitions.items():
+            assert name not in definitions, f"two definitions of {name}"
+            source = definition.source.replace("FlowirError", "WorkflowError")
+            definitions[name] = Definition("plan", name, source)
+    return Library(definitions, imports)
 
 
 def read_library(package: str, modules: Iterable[str]) -> Library:
@@ -74,7 +108,10 @@ def read_library(package: str, modules: Iterable[str]) -> Library:
     definitions: dict[str, Definition] = {}
     imports: dict[str, str] = {}
     for module in (*modules, "written"):
-        source = files(package).joinpath(f"{module}.py").read_text("utf-8")
+        file = files(package).joinpath(f"{module}.py")
+        if module == "written" and not file.is_file():
+            continue
+        source = file.read_text("utf-8")
         tree = ast.parse(source)
         lines = source.split("\n")
         for node in tree.body:
@@ -87,6 +124,7 @@ def read_library(package: str, modules: Iterable[str]) -> Library:
                 decorators: list[ast.expr] = getattr(node, "decorator_list", [])
                 first = min([node.lineno, *(d.lineno for d in decorators)])
                 text = "\n".join(lines[first - 1 : node.end_lineno])
+                assert name not in definitions, f"{package}: two definitions of {name}"
                 definitions[name] = Definition(module, name, text)
     return Library(definitions, imports | {"Literal": "from typing import"})
 
@@ -103,9 +141,9 @@ def _name(node: ast.stmt) -> str | None:
             return None
 
 
-def names(found: Library | None = None) -> Set[str]:
+def names(plans: bool = False, found: Library | None = None) -> Set[str]:
     """Every name at the top of an emitted file that does not come from the workflow."""
-    found = found or library()
+    found = found or library(plans)
     groups = ("group", *(f"group_{number}" for number in range(2, 10)))
     return {*found.definitions, *found.imports, *WRITTEN, *groups, "ctx", "site", "config"}
 
@@ -141,12 +179,18 @@ def names_in(source: str) -> frozenset[str]:
 
 
 def applicable(source: str, facts: Set[str]) -> str:
-    """The source without what does not apply, and without the marks."""
+    """The source without what does not apply, and without the marks; marks may be nested."""
 
     def kept(match: re.Match[str]) -> str:
         return match[2] if match[1] in facts else ""
 
-    return re.sub(r"^ *# <(\w+)>\n(.*?)^ *# </\1>\n", kept, source + "\n", flags=re.M | re.S)[:-1]
+    found, marks = source + "\n", 1
+    while marks:
+        found, marks = _MARKED.subn(kept, found)
+    return found[:-1]
+
+
+_MARKED = re.compile(r"^ *# <(\w+)>\n(.*?)^ *# </\1>\n", re.M | re.S)
 
 
 def import_lines(source: str, among: Library | None = None) -> list[str]:

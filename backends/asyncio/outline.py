@@ -99,6 +99,10 @@ class Outline:
                 )
             case flow.MapOp() as op:
                 what = f"for each of {self._read(op.source)} (at most {op.bound.data})"
+            case flow.PlanOp() as op:
+                what = f"plans of {', '.join(op.tool_names)}"
+                if op.max_replans.data:
+                    what += f", at most {op.max_replans.data + 1}"
             case _:
                 raise NotImplementedError(node.op.name)
         inside = list(self._inside(node))
@@ -134,6 +138,8 @@ class Outline:
                 return "first:" if number == 0 else "else:"
             case flow.RefineOp():
                 return f"with {' and '.join(self._names[value] for value in body.arguments)}:"
+            case flow.PlanOp():
+                return ("planner:", "joiner:")[number]
             case flow.MapOp():
                 return f"with {self._names[body.arguments[0]]}:"
             case _:

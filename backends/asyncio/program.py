@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -11,6 +11,7 @@ from xdsl.ir import Attribute, Operation, SSAValue
 
 from flowir.backends.asyncio import extract
 from flowir.backends.asyncio.names import KEYS_FORBIDDEN, Names, identifier
+from flowir.backends.asyncio.planned import planners
 from flowir.backends.asyncio.same_races import require_same_races
 from flowir.backends.asyncio.tree import Node, Tree
 from flowir.calculus.from_ir import find_workflow
@@ -28,9 +29,9 @@ from flowir.search.annotate import front_from_ir
 from flowir.search.facts import read_prices
 from flowir.search.front import QUANTITY, Estimate, Front
 
-Role = Literal["answers", "accepts", "judges", "picks"]
-"""What an agent is asked for: an answer as its parser reads it, a bool, a verdict with feedback, or
-a text that names a candidate."""
+Role = Literal["answers", "accepts", "judges", "picks", "writes"]
+"""What an agent is asked for: an answer as its parser reads it, a bool, a verdict with feedback, a
+text that names a candidate, or a text that is read as it is written."""
 
 POINT_FIELDS = ("number", "configs", "accuracy", "latency_s", "cost_usd", "baseline")
 
@@ -73,6 +74,7 @@ class Program:
         function: name of its coroutine.
         inputs: its arguments, by the name under which callers give them.
         heard: the checkers whose feedback something reads.
+        planners: the calls that write plans and are read while they do.
         choices: the field of a point for each alternatives in which points differ.
     """
 
@@ -89,6 +91,7 @@ class Program:
     inputs: Mapping[str, SSAValue] = field(init=False)
     choices: Mapping[str, str] = field(init=False)
     heard: frozenset[str] = field(init=False)
+    planners: frozenset[Operation] = field(init=False)
     agents: Mapping[tuple[str, Role], Agent] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -110,7 +113,13 @@ class Program:
         fields = Names(POINT_FIELDS)
         self.choices = {name: fields.new(name, "choice") for name in self.tree.labels()}
         self.heard = frozenset(self._heard())
+        self.planners = frozenset(planners(self.tree, self.symbols))
         self.agents = self._agents()
+
+    @property
+    def plans(self) -> bool:
+        """Whether there is a plan in it."""
+        return has_plans(self.workflow)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -150,7 +159,7 @@ class Program:
         """What the agent that a node calls is asked for; None where it is not called."""
         match node.op:
             case flow.CallOp():
-                return "answers"
+                return "writes" if node.op in self.planners else "answers"
             case flow.JoinOp() if is_identity(node.op):
                 return None
             case flow.JoinOp() if node.op.until is not None:
@@ -180,6 +189,8 @@ class Program:
                 single = isinstance(node.op, flow.FallbackOp) and node.tiers == 1
                 if symbol is not None and not single:
                     found[symbol.root_reference.data] = None
+            if isinstance(node.op, flow.PlanOp):
+                found.update(dict.fromkeys(node.op.tool_names))
         for name in found:
             if isinstance(tool := self.symbols[name], flow.ToolOp):
                 yield tool
@@ -198,12 +209,13 @@ class Program:
 
 
 def program_of(
-    module: ModuleOp, workflow: str | None = None, taken: Set[str] | None = None
+    module: ModuleOp, workflow: str | None = None, taken: Callable[[bool], Set[str]] | None = None
 ) -> Program:
     """The program of a workflow, by default of the one that no other calls.
 
     Args:
-        taken: names that the emitted file has for itself; by default those of an asyncio file.
+        taken: names that the emitted file has for itself, given whether there are plans in it; by
+            default those of an asyncio file.
 
     Raises:
         FlowirError: what is wrong with the workflow or its front.
@@ -212,7 +224,13 @@ def program_of(
     entry = find_workflow(copy, workflow)
     others = {op.sym_name.data: op for op in copy.ops if isinstance(op, flow.WorkflowOp)}
     inline_calls(entry, {name: op.clone() for name, op in others.items()})
-    return Program(entry, extract.names() if taken is None else taken)
+    plans = has_plans(entry)
+    return Program(entry, extract.names(plans) if taken is None else taken(plans))
+
+
+def has_plans(workflow: flow.WorkflowOp) -> bool:
+    """Whether there is a plan in a workflow."""
+    return any(isinstance(op, flow.PlanOp) for op in workflow.walk())
 
 
 def _estimates(

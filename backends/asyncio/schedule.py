@@ -113,7 +113,7 @@ def needs_functions(
                 if len(step.nodes) > 1 or not is_simple(node) or not started.isdisjoint(node.uses):
                     return True
                 started.add(node.output)
-            elif isinstance(node.op, flow.MapOp) or node.races:
+            elif isinstance(node.op, flow.MapOp) or node.concurrent:
                 return True
             elif not node.acts and not started.isdisjoint(node.uses):
                 started.add(node.output)
@@ -124,19 +124,55 @@ def needs_functions(
     return False
 
 
+def awaited(body: Body, read: Set[SSAValue]) -> frozenset[SSAValue]:
+    """The values that nodes with regions wait for before they start, in a body that is `arranged`.
+
+    Among them may be values that no code reads, where what is made of them goes nowhere.
+
+    Args:
+        read: the values that the code of the body reads.
+    """
+    found: set[SSAValue] = set()
+    for node in body.nodes:
+        if not isinstance(node.op, flow.AlternativesOp):
+            found |= node.uses if node.bodies else frozenset()
+            continue
+        given = node.output in read
+        for _, inner in node.bodies:
+            found |= awaited(arranged(inner, given), inner.reads(given))
+    return frozenset(found)
+
+
 def arranged(body: Body, wanted: bool = True) -> Body:
     """The body with joins that only arrange values right before their first use, or away."""
     read = body.reads(wanted)
     nodes = list(body.nodes)
-    for node in reversed(body.nodes):
-        place = nodes.index(node)
-        if node.idle and node.output not in read:
+    for output in [node.output for node in reversed(nodes)]:
+        place = next(i for i, node in enumerate(nodes) if node.output is output)
+        node = nodes[place]
+        if node.idle and output not in read:
             del nodes[place]
+            nodes = [_without(node, other) for other in nodes]
         elif not node.acts:
-            users = [i for i, other in enumerate(nodes) if node.output in other.uses]
+            users = [i for i, other in enumerate(nodes) if output in other.uses]
             if users:
                 nodes.insert(users[0] - 1, nodes.pop(place))
     return replace(body, nodes=tuple(nodes))
+
+
+def _without(gone: Node, node: Node) -> Node:
+    """A node that waits for what the node that is gone made its value of."""
+
+    def instead(values: frozenset[SSAValue]) -> frozenset[SSAValue]:
+        return values - {gone.output} | gone.uses if gone.output in values else values
+
+    if gone.output not in node.uses:
+        return node
+    bodies = tuple(
+        (label, replace(body, nodes=tuple(_without(gone, inner) for inner in body.nodes)))
+        for label, body in node.bodies
+    )
+    return replace(node, bodies=bodies, uses=instead(node.uses), waits=instead(node.waits))
 
 
 def _segment(body: Body, place: range, needs: _Needs, is_simple: Callable[[Node], bool]) -> Segment:

@@ -53,6 +53,11 @@ class Node:
         return isinstance(self.op, flow.JoinOp) and self.op.races and not is_identity(self.op)
 
     @property
+    def concurrent(self) -> bool:
+        """Whether it is concurrent code wherever it stands: a race, or a plan."""
+        return self.races or isinstance(self.op, flow.PlanOp)
+
+    @property
     def idle(self) -> bool:
         """Whether nothing is lost without it if nothing reads its value."""
         match self.op:
@@ -76,7 +81,7 @@ class Node:
     def loops(self) -> bool:
         """Whether what its bodies give is read inside: by a checker, or as items of a list."""
         op = self.op
-        return isinstance(op, flow.RefineOp | flow.MapOp) or self.tiers > 1 or self.races
+        return isinstance(op, flow.RefineOp | flow.MapOp) or self.tiers > 1 or self.concurrent
 
     def reads(self, wanted: bool) -> frozenset[SSAValue]:
         """The values from outside that its code reads, given whether its own value is wanted.
@@ -212,6 +217,9 @@ class Tree:
                     yield self._node(op, cases)
                 case flow.CallOp() | flow.JoinOp() | flow.FallbackOp() | flow.RefineOp():
                     yield self._node(op, [(None, r.block, points) for r in op.regions])
+                case flow.PlanOp():
+                    regions = (op.planner, op.joiner)
+                    yield self._node(op, [(None, r.block, points) for r in regions])
                 case flow.MapOp():
                     yield self._node(op, [(None, op.body.block, points)])
                 case _:

@@ -25,7 +25,7 @@ SHAPES: dict[Shape, str] = {
 }
 
 HEAD = (
-    'graph [fontname="sans-serif", compound=true, style="rounded", color="gray60"]',
+    'graph [fontname="sans-serif", fontsize=11, compound=true, style="rounded", color="gray60"]',
     'node [fontname="sans-serif", fontsize=11]',
     'edge [fontname="sans-serif", fontsize=9]',
 )

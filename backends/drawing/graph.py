@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Literal
 
 from xdsl.dialects.builtin import ModuleOp
@@ -142,6 +143,13 @@ class _Painter:
         for value in values:
             self._flow(self._sources[value], node)
 
+    def _read_operands(self, op: Operation, node: Node) -> None:
+        """Edges from all operands; those of a race say how long after the first they start."""
+        delays = op.delays if isinstance(op, flow.JoinOp) else ()
+        for value, delay in zip_longest(op.operands, delays, fillvalue=0.0):
+            assert isinstance(value, SSAValue)
+            self._flow(self._sources[value], node, f"after {delay:g} s" if delay else "")
+
     def _block(self, block: Block) -> list[Node | Cluster]:
         parts: list[Node | Cluster] = []
         for op in block.ops:
@@ -164,10 +172,12 @@ class _Painter:
                 yield self._refine(op)
             case flow.MapOp():
                 yield self._map(op)
+            case flow.PlanOp():
+                yield self._plan(op)
             case _:
                 shape, lines, hint = made_text(op, self._sites.get(op, ""))
                 node = self._node(shape, *lines, hint=hint)
-                self._read(op, node, op.operands)
+                self._read_operands(op, node)
                 for result in op.results:
                     self._sources[result] = (node.id,)
                 yield node
@@ -270,6 +280,21 @@ class _Painter:
         self._sources[op.output] = sources
         lines = (f"map {self._sites.get(op, '')}", f"for each of at most {op.bound.data}")
         return Cluster(self._id("c"), (*lines, *estimate_text(op)), tuple(parts))
+
+    def _plan(self, op: flow.PlanOp) -> Cluster:
+        """Planner, tools, joiner; another plan goes back to the planner."""
+        planner, written = self._region(op.planner.block, ())
+        tools = self._node("tool", *op.tool_names)
+        self._flow(written, tools, "tasks")
+        joiner, said = self._region(op.joiner.block, (tools.id,))
+        if op.max_replans.data:
+            entries = self._entries(Cluster(self._id("c"), (), tuple(planner)))
+            for source in said:
+                self.edges += [Edge(source, entry, "replan", back=True) for entry in entries]
+        self._sources[op.output] = said
+        lines = (f"plan {self._sites.get(op, '')}", f"at most {op.max_replans.data + 1} plans")
+        parts = (*planner, tools, *joiner)
+        return Cluster(self._id("c"), (*lines, *estimate_text(op)), parts)
 
 
 def _nodes(part: Node | Cluster) -> Iterator[Node]:

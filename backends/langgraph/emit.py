@@ -17,11 +17,13 @@ from flowir.profile.prices import Prices
 SECTIONS = {
     "Points: what to run, and what to expect of it": ("points", "selection"),
     "Running the workflow": ("running", "settings", "errors"),
-    "Model calls": ("calls",),
+    "Model calls": ("usage", "calls"),
     "Tracing": ("tracing",),
     "Tools": ("tools",),
     "Values and answers": ("values", "maps"),
+    "Graphs inside": ("subgraphs",),
     "Races": ("races",),
+    "Plans": ("plan",),
     "Chat models": ("chat_models", "openai_client"),
     "The graph, for LangGraph's own tools": ("graph",),
     "Command line": ("command_line",),
@@ -52,7 +54,7 @@ def emit(
         EmissionError: the workflow cannot be written in Python.
         FlowirError: what else is wrong with the workflow or its front.
     """
-    program = program_of(module, workflow, extract.names())
+    program = program_of(module, workflow, extract.names)
     return checked(LanggraphFile(program, prices, fuse))
 
 
@@ -70,10 +72,10 @@ class LanggraphFile(File):
         self._graphs: list[str] = []
 
     def library(self) -> Library:
-        return extract.library()
+        return extract.library(self.program.plans)
 
     def import_lines(self, source: str) -> list[str]:
-        return extract.import_lines(source)
+        return extract.import_lines(source, self.program.plans)
 
     def written(self) -> dict[str, str]:
         return {"graph": "\n".join([*self._graphs, "graph = build()"])}

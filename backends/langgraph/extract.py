@@ -9,7 +9,7 @@ from functools import cache
 from flowir.backends.asyncio import extract
 from flowir.backends.asyncio.extract import Library
 
-MODULES = ("settings", "running", "maps", "chat_models")
+MODULES = ("settings", "running", "maps", "subgraphs", "chat_models")
 """The modules of the library here."""
 
 RESERVED = {"graph", "build", "builder", "state", "runtime", "State", "Output", "index"}
@@ -20,9 +20,9 @@ _THIRD_PARTY = ("lang", "typing_extensions")
 
 
 @cache
-def library() -> Library:
+def library(plans: bool = False) -> Library:
     """All definitions, those of the asyncio back end first where nothing replaces them."""
-    common, own = extract.library(), extract.read_library(_PACKAGE, MODULES)
+    common, own = extract.library(plans), extract.read_library(_PACKAGE, MODULES)
     definitions = dict(common.definitions) | dict(own.definitions)
     main = definitions["main"]
     definitions["main"] = replace(main, source=main.source.replace("openai_llm", "chat_model_llm"))
@@ -40,16 +40,16 @@ def library() -> Library:
     return Library(definitions, {**imports, "operator": "import operator"})
 
 
-def names() -> Set[str]:
+def names(plans: bool = False) -> Set[str]:
     """Every name at the top of an emitted file that does not come from the workflow."""
-    return {*extract.names(library()), *RESERVED}
+    return {*extract.names(plans, library(plans)), *RESERVED}
 
 
-def import_lines(source: str) -> list[str]:
+def import_lines(source: str, plans: bool = False) -> list[str]:
     """The import statements that some source needs: the standard library's, then all others."""
     blocks: tuple[list[str], list[str]] = ([], [])
     other = False
-    for line in extract.import_lines(source, library()):
+    for line in extract.import_lines(source, library(plans)):
         if line.startswith(("import ", "from ")):
             other = line.split()[1].startswith(_THIRD_PARTY)
         blocks[other].append(line)

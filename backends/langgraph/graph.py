@@ -12,7 +12,6 @@ A body is lowered from its end to its beginning, since a node has to know what c
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import replace
 
 from xdsl.ir import SSAValue
 
@@ -25,20 +24,22 @@ from flowir.backends.asyncio.layout import (
     call,
     collection,
     lines,
-    prefixed,
 )
 from flowir.backends.asyncio.literals import docstring, quoted
 from flowir.backends.asyncio.names import Names
-from flowir.backends.asyncio.program import Program, python_type
+from flowir.backends.asyncio.program import Program
 from flowir.backends.asyncio.schedule import Segment, arranged, schedule
 from flowir.backends.asyncio.scope import NOWHERE, Scope, Sink
 from flowir.backends.asyncio.tree import Body, Node
+from flowir.backends.langgraph.building import build_function
+from flowir.backends.langgraph.cases import Cases
 from flowir.backends.langgraph.loops import Loops
 from flowir.backends.langgraph.maps import Maps
 from flowir.backends.langgraph.state import State
+from flowir.backends.langgraph.subgraphs import Subgraphs
 from flowir.backends.langgraph.targets import END, GraphNode, Target
 from flowir.backends.langgraph.units import Unit, needs, units
-from flowir.backends.langgraph.wiring import as_dict, edge, going_to, named, returned
+from flowir.backends.langgraph.wiring import edge, named, returned
 from flowir.backends.langgraph.words import describe, sites_of
 from flowir.dialects import flow
 from flowir.dialects.flow_fused import fused_with
@@ -74,6 +75,8 @@ class GraphWriter:
         self.graphs: list[tuple[str, str]] = []
         self.written: set[str] = set()
         self._hops: dict[Target, Target] = {}
+        self.subgraphs = Subgraphs(self)
+        self._cases = Cases(self)
         self._loops = Loops(self)
         self._maps = Maps(self)
 
@@ -90,38 +93,9 @@ class GraphWriter:
         return GraphWriter(self.program, state, None, fuse=self.fuse, names=self.names)
 
     def build(self, name: str, what: str, schemas: tuple[str, str] | None = None) -> str:
-        """The function that builds the graph.
-
-        Args:
-            schemas: of the input and output of the outermost graph, which may have a checkpointer.
-        """
-        state = self.state.name
-        parameters: list[Expression] = []
-        options, compiled = ["context_schema=Settings"], []
-        if schemas is not None:
-            parameters = ["checkpointer: Checkpointer = None"]
-            options += [f"input_schema={schemas[0]}", f"output_schema={schemas[1]}"]
-            compiled = ["checkpointer", f"name={quoted(self.program.workflow.sym_name.data)}"]
-        ends = schemas or (state, state)
-        types = (state, "Settings", *ends)
-        head = Group(f"def {name}() -> CompiledStateGraph[", types, "]")
-        if parameters:
-            gives = f") -> CompiledStateGraph[{', '.join(types)}]"
-            head = Group(f"def {name}(", tuple(parameters), gives)
-        added = [_add_node(node) for node in reversed(self.nodes)]
-        statements = [
-            call("builder = StateGraph", state, *options),
-            *added,
-            *reversed(self.edges),
-            call("return builder.compile", *compiled),
-        ]
-        return "\n".join(
-            [
-                *lines(head, 0, ":"),
-                *docstring(what, 1),
-                *(line for statement in statements for line in lines(statement, 1)),
-            ]
-        )
+        """The function that builds the graph; see `build_function`."""
+        title = self.program.workflow.sym_name.data
+        return build_function(name, what, self.state.name, self.nodes, self.edges, schemas, title)
 
     def _name_values(self, body: Body) -> None:
         for node in body.walk():
@@ -170,10 +144,10 @@ class GraphWriter:
             return self.step(Unit((node,)), read, then)
         match node.op:
             case flow.AlternativesOp() | flow.BranchOp():
-                return self._cases(node, wanted, then, held)
+                return self._cases.cases(node, wanted, then, held)
             case flow.FallbackOp() if node.tiers == 1:
                 ((_, body),) = node.bodies
-                return self.body(body, self._sink(node, wanted), then, held)
+                return self.body(body, self.sink(node, wanted), then, held)
             case flow.FallbackOp():
                 return self._loops.fallback(node, then)
             case flow.RefineOp():
@@ -183,7 +157,8 @@ class GraphWriter:
             case _:
                 return self.step(Unit((node,), self.fuse), read, then)
 
-    def _sink(self, node: Node, wanted: bool) -> str | None:
+    def sink(self, node: Node, wanted: bool) -> str | None:
+        """The key for what a node gives; None where nobody wants it."""
         return self.state.key(node.output) if wanted else None
 
     # What runs one after another
@@ -205,8 +180,8 @@ class GraphWriter:
         name = self.name(node, "make")
         scope = self.scope(unit.uses)
         wanted = node.output in read
-        if not unit.fused and node.bodies and not node.races:
-            return self._region(unit, name, wanted, then)
+        if not unit.fused and node.bodies and not node.concurrent:
+            return self.subgraphs.region(unit, name, wanted, then)
         sink, own = NOWHERE, {}
         if wanted:
             variable = scope.variable(node.output, self.program.value_name(node))
@@ -225,54 +200,6 @@ class GraphWriter:
         self.nodes.append(GraphNode(name, sites_of(self.program, unit)))
         self.connect(quoted(name), then)
         return Target((name,))
-
-    def _region(self, unit: Unit, name: str, wanted: bool, then: Target) -> Target:
-        """A node of the graph that is a graph of its own."""
-        node = unit.last
-        title = "".join(part.capitalize() for part in self.program.value_name(node).split("_"))
-        state = State(self.names.new(f"{title}State"))
-        inside = self.child(state)
-        body = Body(unit.nodes, (), node.output)
-        given = self.given(body, state, wanted)
-        if wanted:
-            inside.result = state.declare("result", python_type(node.output.type))
-        inside.lower(body)
-        what = describe(self.program, unit)
-        text = state.text({*given.values(), *inside.written}, f"The state of {name}.")
-        graph = self.include(inside, node, text, what)
-        payload = as_dict({key: self.state.read(value) for value, key in given.items()})
-        run = call(f"await {graph}.ainvoke", payload)
-        found = self.scope(frozenset()).new("found", "dict")
-        statement = lines(prefixed(f"{found} = ", run) if wanted else run, 1)
-        own = {node.output: f"{found}[{quoted(inside.result or '')}]"} if wanted else {}
-        written = {self.state.key(node.output): own[node.output]} if wanted else {}
-        self.function(name, what, statement, written, then, own)
-        self.nodes.append(GraphNode(name, sites_of(self.program, unit)))
-        self.connect(quoted(name), then)
-        return Target((name,))
-
-    def given(self, body: Body, state: State, wanted: bool = True) -> dict[SSAValue, str]:
-        """What a body reads from outside, with keys in the state of a graph of its own."""
-        made = {node.output for node in body.walk()}
-        for node in body.walk():
-            made.update(value for _, region in node.bodies for value in region.arguments)
-        read = body.reads(wanted) - made
-        found = {
-            value: state.add(value, value.name_hint or "item")
-            for value in body.arguments
-            if value in read
-        }
-        for value in sorted(read - set(body.arguments), key=self.state.key):
-            found[value] = state.add(value, self.state.key(value))
-        return found
-
-    def include(self, inside: GraphWriter, node: Node, state: str, what: str) -> str:
-        """Put a graph inside in front of this one; gives its name."""
-        graph = self.names.new(f"{self.program.value_name(node)}_graph")
-        built = inside.build(f"build_{graph}", what)
-        self.before += [*inside.before, state, *reversed(inside.functions), built]
-        self.graphs += [*inside.graphs, (graph, f"build_{graph}")]
-        return graph
 
     def inside(self, body: Body, sink: Sink, scope: Scope) -> list[str]:
         """What a function of the graph does, with asyncio inside."""
@@ -360,90 +287,22 @@ class GraphWriter:
         self.edges += reversed(joins)
         return Target(tuple(names[i] for i, need in enumerate(waits) if not need))
 
-    # What runs only sometimes
-
-    def _cases(self, node: Node, wanted: bool, then: Target, held: bool) -> Target:
-        """A router, and the nodes of every case."""
-        sink = self._sink(node, wanted)
-        found: list[tuple[str | None, Target]] = []
-        for label, body in reversed(node.bodies):
-            target = self.plain(self.body(body, sink, then, held))
-            found.insert(0, (label, target))
-            if target.nodes != self._hops.get(then, then).nodes:
-                self._annotate(node, label, target)
-        return self._router(node, found)
-
-    def _annotate(self, node: Node, label: str | None, target: Target) -> None:
-        """Tell the first nodes of a case what they are, and how often it is taken."""
-        metadata: dict[str, Expression] = {}
-        name = "else" if label is None else label
-        if isinstance(node.op, flow.BranchOp):
-            metadata["flowir.case"] = quoted(name)
-            if node.op.weights is not None:
-                labels = [case for case, _ in node.op.blocks]
-                weight = node.op.weights.data[labels.index(label)].data
-                metadata["flowir.weight"] = repr(weight)
-        elif isinstance(node.op, flow.AlternativesOp):
-            metadata["flowir.alternative"] = quoted(f"{node.op.choice.data}: {name}")
-        for place, there in enumerate(self.nodes):
-            if there.name in target.nodes:
-                merged = {**metadata, **there.metadata}
-                self.nodes[place] = replace(there, metadata=merged)
-
-    def _router(self, node: Node, cases: Sequence[tuple[str | None, Target]]) -> Target:
-        op = node.op
-        if isinstance(op, flow.AlternativesOp):
-            subject = f"ctx.point.{self.program.choices[op.choice.data]}"
-            what = f"Choose by the point's {self.program.choices[op.choice.data]}."
-            (*tests, (_, otherwise)) = cases
-        else:
-            assert isinstance(op, flow.BranchOp)
-            label = self.program.tree.value(op.on)
-            subject = self.state.read(label) if label in self.state else ""
-            what = f"Choose by {self.state.key(label) if subject else 'nothing'}."
-            tests = [(name, target) for name, target in cases if name is not None]
-            rest = [target for name, target in cases if name is None]
-            otherwise = rest[0] if rest else Target(())
-        by_nodes: dict[tuple[str, ...], list[str]] = {}
-        for name, target in tests:
-            if target.nodes != otherwise.nodes:
-                by_nodes.setdefault(target.nodes, []).append(quoted(name or ""))
-        if not by_nodes:
-            return otherwise
-        body: list[str] = []
-        for nodes, names in by_nodes.items():
-            test: Expression = f"{subject} == {names[0]}"
-            if len(names) > 1:
-                test = prefixed(f"{subject} in ", collection(names, "()"))
-            body += lines(prefixed("if ", test), 1, ":")
-            body += lines(prefixed("return ", going_to(nodes)), 2)
-        if otherwise.nodes:
-            body += lines(prefixed("return ", going_to(otherwise.nodes)), 1)
-        else:
-            body += lines(prefixed("raise ", self._unknown(node, subject)), 1)
-        router = self.name(node, "route")
-        several = any(len(nodes) > 1 for nodes in (*by_nodes, otherwise.nodes))
-        gives = " -> list[str]" if several else " -> str"
-        if several and any(len(nodes) == 1 for nodes in (*by_nodes, otherwise.nodes)):
-            gives = " -> str | list[str]"
-        self.functions.append(self.text(router, gives, what, body))
-        ends = dict.fromkeys(node for nodes in (*by_nodes, otherwise.nodes) for node in nodes)
-        return Target(tuple(ends), router, name=f"before_{self.program.value_name(node)}")
-
-    def _unknown(self, node: Node, subject: str) -> Expression:
-        return call("unknown_label", quoted(self.program.sites[node.op]), subject)
-
     # Connections
 
     def plain(self, target: Target) -> Target:
         """The same with nothing to do before: through a node where there is something."""
         return target if target.plain else self.hop(target)
 
+    def reached(self, target: Target) -> Target:
+        """What leads to a target by now: a node before it, or the target itself."""
+        return self._hops.get(target, target)
+
     def hop(self, target: Target) -> Target:
         """A node that does nothing but what a target asks for; one for each target."""
         if target not in self._hops:
             name = self.new_name(target.name)
-            what = "What follows needs this in the state." if target.updates else "Wait for all."
+            keys = " and ".join(key for key, _ in target.updates)
+            what = f"Write {keys} for what follows." if keys else "Wait for all."
             self.function(name, what, [], {}, target, {})
             self.nodes.append(GraphNode(name))
             self.connect(quoted(name), target)
@@ -459,13 +318,3 @@ class GraphWriter:
         self.edges += [
             call("builder.add_edge", source, named(node)) for node in reversed(target.nodes)
         ]
-
-
-def _add_node(node: GraphNode) -> Group:
-    arguments: list[Expression] = [quoted(node.name), node.name]
-    if node.metadata:
-        arguments.append(prefixed("metadata=", as_dict(node.metadata)))
-    if node.destinations:
-        ends = collection([named(end) for end in node.destinations], "()")
-        arguments.append(prefixed("destinations=", ends))
-    return call("builder.add_node", *arguments)

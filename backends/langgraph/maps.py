@@ -93,7 +93,7 @@ class Maps:
         title = "".join(part.capitalize() for part in to.program.value_name(node).split("_"))
         state = State(to.names.new(f"{title}Item"), ("index",))
         index = "state[" + quoted("index") + "]"
-        given = to.given(body, state)
+        given = to.subgraphs.given(body, state)
         what = f"Map {to.program.sites[node.op]}: one item."
         shown = f"What map {to.program.sites[node.op]} works on for one item."
         acting = [inner for inner in arranged(body).nodes if inner.acts]
@@ -108,10 +108,10 @@ class Maps:
             inside.result = state.declare("result", python_type(body.result.type))
             inside.lower(body)
             texts = state.item_text({*given.values(), *inside.written}, shown)
-            graph = to.include(inside, node, texts, what)
+            graph = to.subgraphs.include(inside, node, texts, what)
             variable = f"found[{quoted(inside.result)}]"
             found = "" if entries is None else "found = "
-            text = [f"{INDENT}{found}await {graph}.ainvoke(state)"]
+            text = [f"{INDENT}{found}await run_inside({graph}, state)"]
         update = {}
         if entries is not None:
             update = {entries: f"[({index}, {variable})]"}

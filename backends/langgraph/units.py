@@ -9,6 +9,7 @@ from xdsl.ir import SSAValue
 
 from flowir.backends.asyncio.schedule import Segment, Task
 from flowir.backends.asyncio.tree import Body, Node
+from flowir.calculus.fusing import strands_of
 from flowir.calculus.supersteps import behind, in_supersteps
 from flowir.dialects.flow_fused import fused_with
 
@@ -67,7 +68,10 @@ def units(body: Body, segment: Segment, fuse: bool) -> list[Unit]:
     }
     nodes = [node for node in body.nodes if node in inside]
     if fuse:
-        return [Unit(part) for part in _components(nodes)]
+        by_value = {node.output: node for node in nodes}
+        uses = {v: [other for other in by_value if other in n.uses] for v, n in by_value.items()}
+        strands = strands_of(list(by_value), uses)
+        return [Unit(tuple(by_value[value] for value in strand)) for strand in strands]
     marks = {node.output: name for node in nodes if (name := fused_with(node.op)) is not None}
     read = behind((node.output, node.uses, node.acts) for node in nodes)
     idle = {node.output: node for node in nodes if not node.acts}
@@ -88,16 +92,6 @@ def _with_makers(nodes: Sequence[Node], idle: Mapping[SSAValue, Node]) -> tuple[
         _makers(node, idle, found)
         found[node] = None
     return tuple(found)
-
-
-def _components(nodes: Sequence[Node]) -> list[tuple[Node, ...]]:
-    """The nodes that use one another, directly or not, in order."""
-    groups: list[list[int]] = []
-    for i, node in enumerate(nodes):
-        joined = [g for g in groups if any(nodes[j].output in node.uses for j in g)]
-        groups = [g for g in groups if g not in joined]
-        groups.append(sorted([i, *(j for g in joined for j in g)]))
-    return [tuple(nodes[i] for i in group) for group in sorted(groups)]
 
 
 def _makers(node: Node, idle: Mapping[SSAValue, Node], found: dict[Node, None]) -> None:

@@ -29,6 +29,8 @@ def what(program: Program, node: Node) -> str:
         case flow.JoinOp():
             by = "" if op.by is None else f" by @{op.by.root_reference.data}"
             return f"Join {op.mode.data}{by}"
+        case flow.PlanOp():
+            return f"Plan {program.sites[op]}, run as it is written"
         case flow.AlternativesOp():
             return f"What the point's {program.choices[op.choice.data]} says, beside others"
         case _:

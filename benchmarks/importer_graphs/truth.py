@@ -161,6 +161,34 @@ TRUTH: dict[str, Truth] = {
         joins={"merge": "joke,poem"},
         loops={"revise": 2},
     ),
+    "delegation": Truth(
+        {"supervise": FULL, "research": MINI, "write": MINI},
+        {
+            START: "supervise",
+            "supervise": f"research,write,{END}",
+            "research": "supervise",
+            "write": "supervise",
+        },
+        loops={"research,supervise,write": 4},
+    ),
+    "prebuilt": Truth(
+        {"agent": FULL, "tools": ""},
+        {START: "agent", "agent": f"tools,{END}", "tools": "agent"},
+        branches={"agent": f"tools,{END}"},
+        loops={"agent,tools": None},
+    ),
+    "nested": Truth(
+        {"draft": MINI, "polish": MINI, "check": MINI, "review": MINI},
+        {
+            START: "draft",
+            "draft": "polish",
+            "polish": "check",
+            "check": "polish,review",
+            "review": f"draft,{END}",
+        },
+        branches={"check": "polish,review", "review": f"draft,{END}"},
+        loops={"check,draft,polish,review": 3, "check,polish": 2},
+    ),
     "computed": Truth(
         {"choose": MINI, "long": MINI, "short": MINI},
         {START: "choose", "long": END, "short": END},

@@ -10,7 +10,13 @@ from itertools import product
 from math import prod
 
 from flowir.calculus.expectation import Execution
-from flowir.calculus.races import candidates_of, delay_of, races, with_lanes
+from flowir.calculus.races import (
+    candidates_of,
+    delay_of,
+    is_concurrent_code,
+    races,
+    with_lanes,
+)
 from flowir.calculus.supersteps import Fused, sources, supersteps
 from flowir.calculus.terms import (
     Alternatives,
@@ -22,6 +28,7 @@ from flowir.calculus.terms import (
     First,
     Join,
     Map,
+    Plan,
     Refine,
     Select,
     Term,
@@ -162,6 +169,11 @@ class _Totals:
                 return bound * (self.check(checker) + self.block(body, chosen))
             case Map(body=body, bound=bound):
                 return self.items(bound, self.block(body, chosen))
+            case Plan(planner=planner, joiner=joiner, plans=plans, most_tasks=tasks):
+                # Every task may need the one before it.
+                slowest = tasks * self.tool(max(term.shape.tools))
+                calls = self.block(planner, chosen) + self.block(joiner, chosen)
+                return plans * (calls + slowest)
             case Alternatives(name=name, cases=alternatives):
                 return max(
                     self.block(block, chosen)
@@ -224,7 +236,7 @@ class _Supersteps(_CriticalPath):
             for value in (value for node in together for value in node):
                 # Nodes of one superstep do not read each other, so only its own terms are here.
                 start = max((finished.get(source, 0.0) for source in read[value]), default=0.0)
-                plain = value in self.fused or races(terms[value])
+                plain = value in self.fused or is_concurrent_code(terms[value])
                 of = concurrent if plain else self
                 finished[value] = start + of.term(terms[value], chosen)
             total += max(finished.values())

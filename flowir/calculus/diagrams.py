@@ -177,6 +177,12 @@ class Batch:
 
         return split(operands)
 
+    def nowhere(self, condition: Diagram) -> bool:
+        """Whether a condition holds for no row and scenario, so that nothing under it is run."""
+        if isinstance(condition, Sheet):
+            return not condition.values.any()
+        return condition == 0.0
+
     def fold(
         self,
         function: Callable[[rows.Quantity, rows.Quantity], rows.Quantity],

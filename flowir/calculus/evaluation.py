@@ -14,14 +14,14 @@ What is taken to be so, here and in `realisation`:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from typing import Any
 
 import numpy as np
 
-from flowir.calculus import rows
+from flowir.calculus import plans, rows
 from flowir.calculus.diagrams import Batch, Diagram
 from flowir.calculus.finishing import Times, finish, matched
 from flowir.calculus.frames import Environment, Frame
@@ -35,12 +35,14 @@ from flowir.calculus.terms import (
     First,
     Join,
     Map,
+    Plan,
     Refine,
     Select,
     Term,
     ToolCall,
     Value,
     Vote,
+    streamed,
 )
 
 
@@ -327,6 +329,26 @@ class Evaluation:
             self._product(width, item.latency) if self._sequential else item.latency,
         )
 
+    def _plan(self, step: Step, term: Plan, values: Environment) -> Outcome:
+        # It runs as concurrent code inside one node.
+        stepwise, self._stepwise = self._stepwise, False
+        writing, joining = step.inner
+        planner = self._scope(writing, values, (1.0, 1.0))
+        on_right = self._scope(joining, values, (1.0,))
+        on_wrong = self._scope(joining, values, (0.0,))
+        self._stepwise = stepwise
+        shape = term.shape
+        rates = (shape.replan_right, shape.replan_wrong)
+        joined: tuple[Any, Any] = (on_right.right, on_wrong.right)
+        seen: Any = self._product(shape.tasks_right, planner.right)
+        row: Any = plans.plan(seen, *joined, *rates, term.plans, self._arithmetic)
+        seconds = plans.planned_seconds(streamed(term), self._sequential)
+        planned = replace(planner, latency=self._batch.apply(seconds, planner.latency))
+        return self._repeated(
+            row.success,
+            [(planned, row.plans), (on_right, row.seen_right), (on_wrong, row.seen_wrong)],
+        )
+
     def _answer(
         self, decision: int, inputs: Iterable[Value], fresh: bool, values: Environment
     ) -> Diagram:
@@ -398,4 +420,5 @@ TERMS: Mapping[type[Term], Callable[[Evaluation, Step, Any, Environment], Outcom
     Fallback: Evaluation._fallback,
     Refine: Evaluation._refine,
     Map: Evaluation._map,
+    Plan: Evaluation._plan,
 }

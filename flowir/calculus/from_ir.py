@@ -12,12 +12,14 @@ from xdsl.ir import Attribute, Operation, Region, SSAValue
 from xdsl.ir import Block as IRBlock
 
 from flowir.calculus import terms
+from flowir.calculus.plans import PlanShape
 from flowir.calculus.sites import site_names
 from flowir.configuration import Configuration
 from flowir.dialects import flow
 from flowir.dialects.dse import ConfigAttr, SpaceAttr
 from flowir.dialects.flow_checks import describe, module_symbols
 from flowir.dialects.flow_fused import fused_with
+from flowir.dialects.flow_plan import planned_tools
 from flowir.dialects.literals import literal_value
 from flowir.errors import CalculusError
 
@@ -323,6 +325,50 @@ def _map(reader: _Reader, op: Operation) -> terms.Term:
     )
 
 
+def _plan(reader: _Reader, op: Operation) -> terms.Term:
+    assert isinstance(op, flow.PlanOp)
+    planner, joiner = reader.region(op.planner), reader.region(op.joiner)
+    tools = tuple(planned_tools(op, reader.symbols))
+    plans = op.max_replans.data + 1
+    return terms.Plan(
+        reader.sites[op],
+        planner,
+        joiner,
+        plans,
+        plan_shape(op, tuple(tool.latency.data for tool in tools)),
+        reader.value(op.output),
+        op.max_tasks.data,
+        tuple(tool.signature for tool in tools),
+        writes=any(map(_writes, tools)),
+    )
+
+
+def plan_shape(op: flow.PlanOp, tools: tuple[float, ...]) -> PlanShape:
+    """What is expected of the plans of an op whose tools take so many seconds.
+
+    Raises:
+        CalculusError: it expects more tasks than there may be.
+    """
+    if op.expects is None:
+        return PlanShape(tools=tools)
+    expects = op.expects
+    width, depth = expects.width.distribution, expects.depth.distribution
+    most = max(count for count, _ in width) * max(count for count, _ in depth)
+    if most > op.max_tasks.data:
+        raise CalculusError(
+            f"{describe(op)}: it `expects` plans of up to {most} tasks, but max_tasks is "
+            f"{op.max_tasks.data}; raise max_tasks, or expect less"
+        )
+    return PlanShape(
+        width,
+        depth,
+        expects.right.data,
+        expects.replan_right.data,
+        expects.replan_wrong.data,
+        tools,
+    )
+
+
 def _alternatives(reader: _Reader, op: Operation) -> terms.Term:
     assert isinstance(op, flow.AlternativesOp)
     labels = tuple(name.data for name in op.labels)
@@ -339,5 +385,6 @@ READERS: dict[type[Operation], Callable[[_Reader, Operation], terms.Term]] = {
     flow.FallbackOp: _fallback,
     flow.RefineOp: _refine,
     flow.MapOp: _map,
+    flow.PlanOp: _plan,
     flow.AlternativesOp: _alternatives,
 }

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from flowir.calculus.races import races, with_lanes
-from flowir.calculus.supersteps import sources
+from flowir.calculus.races import is_concurrent_code, races, with_lanes
+from flowir.calculus.supersteps import Key, sources
 from flowir.calculus.terms import Alternatives, Block, Value, Workflow, blocks_of, walk
 
 Strand = tuple[Value, ...]
@@ -52,12 +52,12 @@ def _in_block(block: Block) -> Iterator[Segment]:
         read = sources(block)
         for values in _segments(read):
             if _has_barrier(values, read):
-                strands = [strand for strand in _strands(values, read) if len(strand) > 1]
+                strands = [strand for strand in strands_of(values, read) if len(strand) > 1]
                 found = Segment(tuple(_with_lanes_of(strand, block) for strand in strands))
                 fused.update(value for strand in strands for value in strand)
                 yield found
     for term in block.terms:
-        if term.output not in fused and not races(term):
+        if term.output not in fused and not is_concurrent_code(term):
             for inner in blocks_of(term):
                 # A region that is chosen stands in the block around it, and is no graph by itself.
                 blocks = _chosen_from(inner) if isinstance(term, Alternatives) else (inner,)
@@ -105,9 +105,11 @@ def _segments(read: Mapping[Value, Sequence[Value]]) -> list[list[Value]]:
     return found
 
 
-def _strands(values: Sequence[Value], read: Mapping[Value, Sequence[Value]]) -> tuple[Strand, ...]:
-    """Parts of a segment between which nothing is read."""
-    part: dict[Value, list[Value]] = {}
+def strands_of(
+    values: Sequence[Key], read: Mapping[Key, Sequence[Key]]
+) -> tuple[tuple[Key, ...], ...]:
+    """Parts of a segment between which nothing is read; all in the order that `read` has."""
+    part: dict[Key, list[Key]] = {}
     for value in values:
         joined = [value]
         for source in dict.fromkeys(read[value]):

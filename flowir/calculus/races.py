@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 from flowir.calculus.terms import (
     Block,
     First,
+    Plan,
     Term,
     ToolCall,
     Value,
@@ -76,6 +77,11 @@ def races(term: Term) -> bool:
     return isinstance(term, First) or (isinstance(term, Vote) and term.quorum)
 
 
+def is_concurrent_code(term: Term) -> bool:
+    """Whether a term is one node of LangGraph with concurrent code inside: a race, or a plan."""
+    return races(term) or isinstance(term, Plan)
+
+
 def candidates_of(term: First | Vote) -> tuple[Value, ...]:
     """The operands of a race, each once."""
     return tuple(dict.fromkeys(term.candidates if isinstance(term, First) else term.inputs))
@@ -132,7 +138,7 @@ def _writes(term: Term) -> bool:
     inside = [term, *(inner for block in blocks_of(term) for inner in walk(block))]
     return any(
         inner.writes
-        if isinstance(inner, ToolCall | Vote)
+        if isinstance(inner, ToolCall | Vote | Plan)
         else (checker := checker_of(inner)) is not None and checker.writes
         for inner in inside
     )

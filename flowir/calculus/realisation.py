@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from flowir.calculus import rows, truths
+from flowir.calculus import plans, rows, truths
 from flowir.calculus.diagrams import NOTHING, Batch, Diagram, Sheet
 from flowir.calculus.labels import LabelEvent
 from flowir.calculus.noise import Noise, Path
@@ -23,12 +23,14 @@ from flowir.calculus.terms import (
     First,
     Join,
     Map,
+    Plan,
     Refine,
     Select,
     Term,
     ToolCall,
     Value,
     Vote,
+    streamed,
 )
 
 
@@ -235,7 +237,7 @@ class Realising:
         parts: list[tuple[Diagram, Run]] = []
         for i, scope in enumerate(step.inner):
             goes = self._batch.apply(_equals(case_of, i), state)
-            if _nowhere(goes):
+            if self._batch.nowhere(goes):
                 continue
             run = self._scope(scope, values, (), path)
             right = self._batch.apply(truths.chosen, goes, run.right, right)
@@ -264,7 +266,7 @@ class Realising:
             verdict = self._verdict(term.checker, right, (*path, i))
             parts.append((running, verdict))
             running = self._unless(running, verdict.right)
-            if _nowhere(running):
+            if self._batch.nowhere(running):
                 break
         return self._spent(right, parts)
 
@@ -277,7 +279,7 @@ class Realising:
             verdict = self._verdict(term.checker, right, (*path, i))
             parts.append((running, verdict))
             running = self._unless(running, verdict.right)
-            if _nowhere(running):
+            if self._batch.nowhere(running):
                 break
             run = self._scope(body, values, (right, 1.0), (*path, i))
             right = self._batch.apply(truths.chosen, running, run.right, right)
@@ -316,6 +318,50 @@ class Realising:
             self._sum([item.cost for item in items]),
             together([item.latency for item in items]),
         )
+
+    def _plan(self, step: Step, term: Plan, values: Values, path: Path) -> Run:
+        writing, joining = step.inner
+        right: Diagram = 0.0
+        running: Diagram = 1.0
+        parts: list[tuple[Diagram, Run]] = []
+        stepwise, self._stepwise = self._stepwise, False
+        for i in range(term.plans):
+            here = (*path, i)
+            planner = self._scope(writing, values, (1.0, 1.0), here)
+            seconds, tasks = self._planned(term, here)
+            seen = self._batch.apply(truths.both, planner.right, tasks)
+            joiner = self._scope(joining, values, (seen,), here)
+            right = self._batch.apply(truths.chosen, running, joiner.right, right)
+            taken = self._batch.apply(seconds, planner.latency)
+            parts += [(running, replace(planner, latency=taken)), (running, joiner)]
+            again = self._batch.apply(
+                truths.chosen,
+                seen,
+                self._happens(term.shape.replan_right, "replan", term.site, here),
+                self._happens(term.shape.replan_wrong, "replan", term.site, here),
+            )
+            running = self._batch.apply(truths.both, running, again)
+            if self._batch.nowhere(running):
+                break
+        self._stepwise = stepwise
+        return self._spent(right, parts)
+
+    def _planned(self, term: Plan, path: Path) -> tuple[Callable[[Any], Any], Diagram]:
+        """One plan drawn: how long it takes, by what its planner takes, and whether its tasks are
+        right if it is."""
+        shape, site = streamed(term), term.site
+        width, depth = (
+            plans.drawn_size(sizes)(self._uniform(what, site, path).values)
+            for what, sizes in (("width", shape.width), ("depth", shape.depth))
+        )
+        seconds = np.array(shape.tools)
+        tools = []
+        for place in range(plans.written_tasks(shape)):
+            drawn = self._uniform("tool", site, (*path, place)).values
+            tools.append(seconds[(drawn * len(seconds)).astype(np.intp)])
+        chance = Sheet(NOTHING, shape.right ** (width * depth))
+        tasks = self._happens(1.0 if shape.right == 1.0 else chance, "tasks", site, path)
+        return plans.realised_seconds(shape, self._sequential, width, depth, tools), tasks
 
     def _answer(
         self,
@@ -417,12 +463,6 @@ def _share(*rights: Any) -> Any:
     return sum(right * 1.0 for right in rights) / len(rights)
 
 
-def _nowhere(condition: Diagram) -> bool:
-    if isinstance(condition, Sheet):
-        return not condition.values.any()
-    return condition == 0.0
-
-
 TERMS: Mapping[type[Term], Callable[[Realising, Step, Any, Values, Path], Run]] = {
     Call: Realising._call,
     ToolCall: Realising._tool,
@@ -434,4 +474,5 @@ TERMS: Mapping[type[Term], Callable[[Realising, Step, Any, Values, Path], Run]] 
     Fallback: Realising._fallback,
     Refine: Realising._refine,
     Map: Realising._map,
+    Plan: Realising._plan,
 }

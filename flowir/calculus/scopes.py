@@ -26,6 +26,7 @@ from flowir.calculus.terms import (
     First,
     Join,
     Map,
+    Plan,
     Refine,
     Select,
     Term,
@@ -257,6 +258,10 @@ def _term_reads(term: Term, fused: Fused) -> tuple[tuple[Scope, ...], Reads]:
             items = sum(read["right", item] for item in body.arguments)
             repeated = _times(_without(read, body.arguments), width)
             return (scope,), _sum(Counter({("right", source): items * width}), repeated)
+        case Plan(planner=planner, joiner=joiner, plans=plans):
+            scopes, reads = zip(*map(inside, (planner, joiner)), strict=True)
+            given = (*planner.arguments, *joiner.arguments)
+            return scopes, _times(_without(_sum(*reads), given), plans)
         case Alternatives(name=name):
             raise CalculusError(
                 f'alternatives "{name}": more than one structure is left; '
@@ -313,6 +318,9 @@ def _require_mean_is_result(block: Block, is_result: bool) -> None:
             case Branch(cases=cases):
                 for case in cases:
                     _require_mean_is_result(case.block, gives_result)
+            case Plan(planner=planner, joiner=joiner):
+                _require_mean_is_result(planner, False)
+                _require_mean_is_result(joiner, False)
             case Vote(lanes=lanes) | First(lanes=lanes):
                 for lane in lanes:
                     _require_mean_is_result(lane, False)

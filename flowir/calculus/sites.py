@@ -9,7 +9,14 @@ from xdsl.ir import Operation
 
 from flowir.dialects import flow
 
-NAMED = (flow.CallOp, flow.BranchOp, flow.FallbackOp, flow.RefineOp, flow.MapOp)
+NAMED = (
+    flow.CallOp,
+    flow.BranchOp,
+    flow.FallbackOp,
+    flow.RefineOp,
+    flow.MapOp,
+    flow.PlanOp,
+)
 """Ops that have a site; so has a `select` or `first` join."""
 
 

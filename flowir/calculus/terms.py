@@ -6,12 +6,14 @@ one event, not several. `from_ir` builds terms from `flow` operations; nothing h
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from flowir.calculus.plans import PlanShape
 from flowir.configuration import Configuration
 from flowir.errors import CalculusError
+from flowir.plan.signatures import Signature
 
 Value = int
 
@@ -222,6 +224,31 @@ class Map:
 
 
 @dataclass(frozen=True)
+class Plan:
+    """Plans of tool calls that a planner writes, until a joiner finishes with what they found.
+
+    What the joiner sees is right iff the last plan and its tasks are. The planner assumes (tools,
+    history), information that is right; the joiner assumes (history,), right iff what it sees is.
+
+    Attributes:
+        plans: the most there are; after the last the joiner has to finish.
+        most_tasks: of one plan.
+        tools: what plans may call, in the order of the seconds in `shape`.
+        writes: whether one of its tools changes the world.
+    """
+
+    site: str
+    planner: Block
+    joiner: Block
+    plans: int
+    shape: PlanShape
+    output: Value
+    most_tasks: int = 1000
+    tools: tuple[Signature, ...] = ()
+    writes: bool = False
+
+
+@dataclass(frozen=True)
 class Alternatives:
     """Blocks of which compilation picks exactly one; equal names in a workflow are one choice."""
 
@@ -231,7 +258,18 @@ class Alternatives:
 
 
 Term = (
-    Call | ToolCall | Join | Vote | First | Select | Branch | Fallback | Refine | Map | Alternatives
+    Call
+    | ToolCall
+    | Join
+    | Vote
+    | First
+    | Select
+    | Branch
+    | Fallback
+    | Refine
+    | Map
+    | Plan
+    | Alternatives
 )
 
 
@@ -270,6 +308,15 @@ class Workflow:
         return replace(self, body=body, structures=())
 
 
+def streamed(term: Plan) -> PlanShape:
+    """The shape of a plan's plans, which are read while written where the planner is one call."""
+    match term.planner.terms:
+        case (Call(output=written),):
+            return replace(term.shape, streamed=written == term.planner.result)
+        case _:
+            return replace(term.shape, streamed=False)
+
+
 def blocks_of(term: Term) -> tuple[Block, ...]:
     """The blocks inside a term, each once."""
     match term:
@@ -279,6 +326,8 @@ def blocks_of(term: Term) -> tuple[Block, ...]:
             return tuple(dict.fromkeys(tiers))
         case Refine(body=body) | Map(body=body):
             return (body,)
+        case Plan(planner=planner, joiner=joiner):
+            return (planner, joiner)
         case Alternatives(cases=cases):
             return tuple(block for _, block in cases)
         case Vote(lanes=lanes) | First(lanes=lanes):
@@ -296,6 +345,8 @@ def with_blocks(term: Term, blocks: Mapping[Block, Block]) -> Term:
             return replace(term, tiers=tuple(blocks[tier] for tier in tiers))
         case Refine(body=body) | Map(body=body):
             return replace(term, body=blocks[body])
+        case Plan(planner=planner, joiner=joiner):
+            return replace(term, planner=blocks[planner], joiner=blocks[joiner])
         case Alternatives(cases=alternatives):
             return replace(term, cases=tuple((label, blocks[b]) for label, b in alternatives))
         case Vote(lanes=lanes) | First(lanes=lanes):
@@ -324,7 +375,7 @@ def operands_of(term: Term) -> tuple[Value, ...]:
             return (initial,)
         case Map(source=source):
             return (source,)
-        case Fallback() | Alternatives():
+        case Fallback() | Plan() | Alternatives():
             return ()
 
 
@@ -354,8 +405,13 @@ def walk(block: Block) -> Iterator[Term]:
 
 def decisions_used(block: Block) -> tuple[int, ...]:
     """Indices of the decisions a block depends on, sorted."""
+    return decisions_of(walk(block))
+
+
+def decisions_of(terms: Iterable[Term]) -> tuple[int, ...]:
+    """Indices of the decisions that terms depend on, those inside them apart, sorted."""
     used: set[int] = set()
-    for term in walk(block):
+    for term in terms:
         if isinstance(term, Call | Select):
             used.add(term.decision)
         if (checker := checker_of(term)) is not None and checker.decision is not None:
@@ -403,6 +459,12 @@ def _specialised_terms(
                 yield replace(term, tiers=tuple(inner[tier] for tier in tiers))
             case Refine(body=body) | Map(body=body):
                 yield replace(term, body=_specialise(body, choices))
+            case Plan(planner=planner, joiner=joiner):
+                yield replace(
+                    term,
+                    planner=_specialise(planner, choices),
+                    joiner=_specialise(joiner, choices),
+                )
             case _:
                 yield term
 
@@ -442,6 +504,8 @@ def _rename(term: Term, renamed: Mapping[Value, Value]) -> Term:
             return replace(term, initial=name(term.initial), body=inside(term.body))
         case Map():
             return replace(term, source=name(term.source), body=inside(term.body))
+        case Plan():
+            return replace(term, planner=inside(term.planner), joiner=inside(term.joiner))
         case Alternatives():
             cases_ = tuple((label, inside(block)) for label, block in term.cases)
             return replace(term, cases=cases_)

@@ -141,7 +141,13 @@ class _Asked(CallSheets):
 
 
 class _Telling(Batch):
-    """A batch that always tells apart on which decisions a quantity depends."""
+    """A batch that always tells apart on which decisions a quantity depends.
+
+    It has few settings and one scenario: what does not happen there happens elsewhere.
+    """
+
+    def nowhere(self, condition: Diagram) -> bool:
+        return not isinstance(condition, Sheet) and condition == 0.0
 
     def _canonicalise(self, support: Support) -> Support:
         if support not in self._canonical:

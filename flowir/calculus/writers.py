@@ -8,6 +8,7 @@ from flowir.calculus.terms import (
     Call,
     Fallback,
     First,
+    Plan,
     Refine,
     Term,
     ToolCall,
@@ -21,7 +22,8 @@ Writers = dict[Value, int | None]
 def writers(body: Block) -> Writers:
     """For every value written inside `body`, the one decision that wrote it, else None.
 
-    A call's output has its decision. A tool with one input passes it through. What a fallback,
+    A call's output has its decision, what a plan gives that of its joiner. A tool with one input
+    passes it through. What a fallback,
     branch, race or refine gives has a writer if all it may give has the same one. Lists, votes and
     selections have none; nor has a workflow's argument.
     """
@@ -58,6 +60,9 @@ def _term(term: Term, found: Writers) -> int | None:
                 _block(block, found)
             written = {found.get(value) for value in candidates}
             return written.pop() if len(written) == 1 else None
+        case Plan(planner=planner, joiner=joiner):
+            _block(planner, found)
+            return _block(joiner, found)
         case Fallback() | Branch():
             written = {_block(block, found) for block in blocks_of(term)}
             return written.pop() if len(written) == 1 else None

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
 from xdsl.utils.exceptions import MultipleSpansParseError, ParseError
 from xdsl.utils.lexer import Location, Span
 
+from flowir.cli.wording import plainly
 from flowir.errors import FlowirError
 
 DEEP = 100
@@ -51,15 +52,18 @@ def _at_span(span: Span[str] | Span[bytes], message: str, severity: str = "error
     start = span.input.get_start_of_line(span.start)
     content = span.input.content[start : span.input.get_end_of_line(span.start)]
     line = content if isinstance(content, str) else content.decode("utf-8", "replace")
-    return located(message.strip(), span.get_location(), line, len(span), severity)
+    return located(plainly(message), span.get_location(), line, len(span), severity)
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """`; did you mean …?`, or nothing where no known name is near."""
-    from difflib import get_close_matches
-
-    found = get_close_matches(name, list(known), n=1)
-    return f"; did you mean {found[0]}?" if found else ""
+def unclosed_brace(source: str) -> int | None:
+    """Where the innermost brace stands that is never closed, strings and comments aside."""
+    opened: list[int] = []
+    for match in _BRACES.finditer(source):
+        if match.group(1) == "{":
+            opened.append(match.start())
+        elif match.group(1) == "}" and opened:
+            opened.pop()
+    return opened[-1] if opened else None
 
 
 def nesting_depth(source: str) -> int:

@@ -20,6 +20,8 @@ def run(
     inputs: Sequence[str],
     result: str | None,
     only_facts: bool,
+    trace: str | None,
+    record: str | None,
     time_limit_s: float,
 ) -> None:
     """Import a graph, write both files, and say what was found.
@@ -37,6 +39,8 @@ def run(
         inputs=tuple(inputs),
         result=result,
         only_facts=only_facts,
+        trace=trace,
+        record=record,
         time_limit_s=time_limit_s,
     )
     if only_facts:
@@ -44,8 +48,14 @@ def run(
     else:
         assert out is not None
         beside = Path(out).with_name(f"{adapters}.py")
-        _write({beside: loaded.adapters, Path(out): loaded.ir})
+        files = {beside: loaded.adapters, Path(out): loaded.ir}
+        calls = Path(out).with_name(f"{Path(out).stem}_calls.csv")
+        if loaded.observations:
+            files[calls] = loaded.observations
+        _write(files)
         click.echo(f"wrote {out}, and {beside} with the code of its tools")
+        if loaded.observations:
+            click.echo(f"wrote {calls}: the model calls of the runs, as a profile")
     _print_rest(loaded)
 
 

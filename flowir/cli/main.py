@@ -170,15 +170,18 @@ def _whole_numbers(option: str, text: str) -> tuple[int, ...]:
 
 
 @cli.command()
-@click.argument("file", type=click.Path())
-def check(file: str) -> None:
-    """Read a workflow in textual IR and explain what is wrong with it, with a caret at the place.
+@click.argument("target", metavar="FILE|MODULE:WORKFLOW")
+def check(target: str) -> None:
+    """Read a workflow and explain what is wrong with it, with a caret at the place.
+
+    FILE is textual IR, or Python that ends in .py, with :WORKFLOW for one of its workflows. Python
+    is imported, which runs it.
 
     Example: flowir check workflow.mlir
     """
     from flowir.cli.check import run
 
-    sys.exit(run(file))
+    sys.exit(run(target))
 
 
 @cli.command(name="import")
@@ -189,7 +192,16 @@ def check(file: str) -> None:
 @click.option("--input", "inputs", multiple=True, metavar="KEY", help="Given, though written too.")
 @click.option("--result", metavar="KEY", help="The key of the state that is the answer.")
 @click.option("--facts", "only_facts", is_flag=True, help="Print what is read; write nothing.")
-@click.option("--time-limit", default=60.0, show_default=True, type=click.FloatRange(0.1))
+@click.option("--trace", type=click.Path(), metavar="RUNS.jsonl", help="Recorded runs.")
+@click.option(
+    "--record",
+    type=click.Path(),
+    metavar="INPUTS.jsonl",
+    help="Run the graph on each of these inputs, and add the runs to --trace. Calls its models.",
+)
+@click.option(
+    "--time-limit", default=60.0, show_default=True, type=click.FloatRange(0.1), help="In seconds."
+)
 def import_(
     source: str,
     target: str,
@@ -198,19 +210,21 @@ def import_(
     inputs: tuple[str, ...],
     result: str | None,
     only_facts: bool,
+    trace: str | None,
+    record: str | None,
     time_limit: float,
 ) -> None:
     """Import a workflow that was written for something else.
 
     The module is imported, which runs it, in a process of its own that may take --time-limit
-    seconds.
+    seconds. The graph is run only with --record.
 
-    Example: flowir import langgraph my.module:graph -o workflow.mlir
+    Example: flowir import langgraph my.module:graph -o workflow.mlir --trace runs.jsonl
     """
     from flowir.cli.import_ import run
 
     try:
-        run(target, out, bounds, inputs, result, only_facts, time_limit)
+        run(target, out, bounds, inputs, result, only_facts, trace, record, time_limit)
     except FlowirError as error:
         raise click.ClickException(str(error)) from None
 

@@ -17,7 +17,7 @@ from io import StringIO
 from pathlib import Path
 from typing import IO, Any, ClassVar, NoReturn, TypeVar, cast
 
-from xdsl.dialects.builtin import FileLineColLoc, ModuleOp
+from xdsl.dialects.builtin import FileLineColLoc, ModuleOp, StringAttr
 from xdsl.ir import Operation
 from xdsl.passes import ModulePass, PassPipeline, get_pass_option_infos
 from xdsl.printer import Printer
@@ -36,12 +36,12 @@ from flowir.cli.diagnostics import (
     UsageError,
     describe_parse_error,
     located,
-    nearest,
     nesting_depth,
     plain_warnings,
 )
 from flowir.cli.located_parser import LocatedParser
-from flowir.errors import FlowirError
+from flowir.cli.wording import plainly
+from flowir.errors import FlowirError, nearest
 from flowir.files import write_atomically
 from flowir.passes.pipelines import PIPELINES
 from flowir.universe import PASSES, TARGETS
@@ -215,15 +215,16 @@ class FlowirOpt(xDSLOptMain):
     def describe(self, error: DiagnosticException) -> str:
         """The message with its place in the source, where the operation has kept one."""
         op = self._culprit(error)
+        message = plainly(str(error))
         if self._verifying and self._previous is not None:
             # Not the user's mistake: whoever mends the pass wants to see what it left behind.
             notes = "\n".join(getattr(error, "__notes__", ()))
             return f"error: what {self._previous.name} made does not verify: {error}\n{notes}"
         if op is None or not isinstance(place := op.location, FileLineColLoc):
-            return f"error: {error}"
+            return f"error: {message}"
         line = place.line.data
         source = self._text.split("\n")[line - self._offset - 1]
-        return located(str(error), Location(place.filename.data, line, place.column.data), source)
+        return located(message, Location(place.filename.data, line, place.column.data), source)
 
     def _culprit(self, error: DiagnosticException) -> Operation | None:
         """The operation that is wrong: flow's checks say which, xDSL's own do not."""
@@ -234,8 +235,19 @@ class FlowirOpt(xDSLOptMain):
                 op.verify(verify_nested_ops=False)
             except VerifyException as again:
                 if str(again) == str(error):
-                    return op
+                    return _redeclared(op) or op
         return None
+
+
+def _redeclared(module: Operation) -> Operation | None:
+    """The first declaration of a module whose name is taken."""
+    names: set[str] = set()
+    for op in module.walk() if isinstance(module, ModuleOp) else ():
+        if isinstance(name := op.properties.get("sym_name"), StringAttr):
+            if name.data in names:
+                return op
+            names.add(name.data)
+    return None
 
 
 def _usage_error(message: str) -> NoReturn:

@@ -13,8 +13,9 @@ In text, quoted or bare, `$1` and `${1.price}` are references and `$$` is a doll
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NoReturn
 
 from flowir.plan.values import Record, Reference, Step, Template, Value
 
@@ -35,12 +36,28 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL | re.ASCII,
 )
 _BLANK = re.compile(r"[ \t\r\n]*")
+_HALF_A_PATH = re.compile(
+    rf"""[ \t\r\n]*\$(?:[0-9]{{1,9}}|\{{[0-9]{{1,9}}(?:{_PATH}\}})?){_PATH}
+    \[(?:"[^"\\]*|'[^'\\]*)\Z""",
+    re.VERBOSE | re.ASCII,
+)
+_UNCLOSED = {
+    quote: re.compile(written, re.DOTALL)
+    for quote, written in {
+        '"': r'(?:[^"\\]+|\\.)*',
+        "'": r"(?:[^'\\]+|\\.)*",
+        '"""': r'(?:[^"\\]+|\\.|""?(?!"|\Z))*',
+        "'''": r"(?:[^'\\]+|\\.|''?(?!'|\Z))*",
+    }.items()
+}
 _STEP = re.compile(r"\.([A-Za-z_]\w*)|\[([0-9]+)\]|\[[\"']([^\"']*)[\"']\]", re.ASCII)
-_IN_TEXT = re.compile(rf"\$\$|\$\{{([0-9]{{1,9}})({_PATH})\}}|\$([0-9]{{1,9}})(?![\w])", re.ASCII)
+_WRITTEN = rf"\$\{{([0-9]{{1,9}})({_PATH})\}}|\$([0-9]{{1,9}})(?![\w])"
+_REFERENCE = re.compile(_WRITTEN, re.ASCII)
+_IN_TEXT = re.compile(rf"\$\$|{_WRITTEN}", re.ASCII)
 _ESCAPE = re.compile(
     r"\\(?:([\\'\"abfnrtv\n])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))"
 )
-_PLAIN = {
+_ESCAPED = {
     "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v",
     "\n": "", "\\": "\\", "'": "'", '"': '"',
 }  # fmt: skip
@@ -67,191 +84,267 @@ class NotRead:
     message: str
 
 
-class _Stop(Exception):
-    def __init__(self, reason: NotRead) -> None:
-        self.reason = reason
-
-
 def read_arguments(text: str, at: int) -> Arguments | NotRead:
     """Arguments from behind an opening bracket on, up to the one that closes it.
 
     What was read depends on the text up to its end only: longer texts give the same.
     """
-    reader = _Reader(text, at)
-    try:
-        return reader.arguments()
-    except _Stop as stop:
-        return stop.reason
+    return ArgumentReader(at).read(text)
 
 
 def read_value(text: str) -> Value | NotRead:
     """A text that is a value and nothing more."""
-    reader = _Reader(text, 0)
-    try:
-        value = reader.value(0)
-    except _Stop as stop:
-        return stop.reason
-    end = _BLANK.match(text, reader.at)
-    assert end is not None
-    return value if end.end() == len(text) else NotRead("other", reader.at, "text after a value")
+    found = read_arguments(f"{text})", 0)
+    if isinstance(found, NotRead):
+        return found
+    alone = len(found.positional) == 1 and not found.named and not text.rstrip().endswith(",")
+    if alone and found.end == len(text) + 1:
+        return found.positional[0]
+    return NotRead("other", found.end - 1, "not one value and nothing more")
 
 
 def read_text(text: str) -> Value:
     """Text with the references in it. One that is all of the text is a template of one part."""
     if "$" not in text:
         return text
+    if (only := _REFERENCE.fullmatch(text)) is not None:
+        return Template((Reference(int(only[1] or only[3]), _steps(only[2] or ""), text),))
     parts: list[str | Reference] = []
-    at = 0
-
-    def add(piece: str) -> None:
-        if piece and parts and isinstance(parts[-1], str):
-            parts[-1] += piece
-        elif piece:
-            parts.append(piece)
-
+    plain, at = "", 0
     for found in _IN_TEXT.finditer(text):
-        add(text[at : found.start()])
+        plain += text[at : found.start()]
         at = found.end()
-        if found[0] == "$$":
-            add("$")
+        task = found[1] or found[3]
+        if task is None:
+            plain += "$"
+            continue
+        if plain:
+            parts.append(plain)
+            plain = ""
+        parts.append(Reference(int(task), _steps(found[2] or ""), found[0]))
+    plain += text[at:]
+    if not parts:
+        return plain
+    return Template((*parts, plain) if plain else (*parts,))
+
+
+_Wanted = Literal["value or end", "value", "comma or end", "key or end", "colon"]
+_VALUE = ("value or end", "value")
+_END = ("comma or end", "value or end", "key or end")
+CLOSING = {"(": ")", "[": "]", "{": "}"}
+"""What closes a bracket."""
+
+
+class _Bracket:
+    """A bracket that is open, and what stands in it so far.
+
+    Attributes:
+        named: values with their keys, or with their parameters.
+        name: key or parameter of the value that comes next.
+        outermost: of the call itself.
+    """
+
+    __slots__ = ("closing", "name", "named", "outermost", "values")
+
+    def __init__(self, closing: str, outermost: bool = False) -> None:
+        self.closing = closing
+        self.outermost = outermost
+        self.values: list[Value] = []
+        self.named: list[tuple[str, Value]] = []
+        self.name: str | None = None
+
+    def add(self, value: Value) -> None:
+        if self.name is None:
+            self.values.append(value)
         else:
-            parts.append(Reference(int(found[1] or found[3]), _steps(found[2] or ""), found[0]))
-    add(text[at:])
-    if any(isinstance(part, Reference) for part in parts):
-        return Template(tuple(parts))
-    return str(parts[0]) if parts else ""
+            self.named.append((self.name, value))
+            self.name = None
+
+    def closed(self) -> Value:
+        """As a value. Of two entries with one key the second stands, in the place of the first."""
+        return Record((*dict(self.named).items(),)) if self.closing == "}" else (*self.values,)
 
 
-class _Reader:
-    def __init__(self, text: str, at: int) -> None:
-        self.text = text
-        self.at = at
-        self._ahead: re.Match[str] | None = None
-        self._ahead_at = -1
+class _Stop(Exception):
+    def __init__(self, why: Literal["unfinished", "other"], at: int, message: str) -> None:
+        super().__init__(message)
+        self.reason = NotRead(why, at, message)
 
-    def _peek(self) -> re.Match[str] | None:
-        """The next token, looked for once."""
-        if self._ahead_at != self.at:
-            self._ahead, self._ahead_at = _TOKEN.match(self.text, self.at), self.at
-        return self._ahead
 
-    def arguments(self) -> Arguments:
-        positional: list[Value] = []
-        named: list[tuple[str, Value]] = []
-        while not self._skip(")"):
-            if (name := self._keyword()) is not None:
-                named.append((name, self.value(0)))
-            elif named:
-                raise self._stop("an argument without a name after one with a name")
+class ArgumentReader:
+    """Reads the arguments of one call while their text grows; no token is understood twice.
+
+    Args:
+        at: where they begin, behind the opening bracket.
+    """
+
+    def __init__(self, at: int) -> None:
+        self._at = at
+        self._open = [_Bracket(")", outermost=True)]
+        self._wanted: _Wanted = "value or end"
+        self._quote = ""
+        self._quoted = 0
+        self._result: Arguments | NotRead | None = None
+
+    def read(self, text: str, stop: int | None = None) -> Arguments | NotRead:
+        """What the text gives so far; final, unless it is `unfinished`.
+
+        Args:
+            text: from the beginning of the line; it begins with what it was the last time.
+            stop: look no further than here, behind a closing bracket: the line goes on, and what
+                follows may be half a token. Without it the text ends where a line does.
+        """
+        if self._result is None:
+            try:
+                self._result = self._read(text, stop)
+            except _Stop as stopped:
+                if stopped.reason.why == "unfinished":
+                    return stopped.reason
+                self._result = stopped.reason
+        return self._result
+
+    def _read(self, text: str, stop: int | None) -> Arguments:
+        """Token by token; `_at` stays behind the last one that was understood."""
+        end = len(text) if stop is None else stop
+        if self._quote and not self._string_ends(text, end):
+            raise _Stop("unfinished", self._at, "a quote that is not closed")
+        while True:
+            token = _TOKEN.match(text, self._at, end)
+            if token is None:
+                self._no_token(text, end, stop is not None)
+            kind, bracket, behind = token.lastgroup, self._open[-1], token.end()
+            if kind == "mark":
+                self._mark(bracket, token["mark"], token)
+                if not self._open:
+                    return Arguments((*bracket.values,), (*bracket.named,), behind)
+            elif self._wanted == "key or end":
+                self._key(bracket, token)
+            elif kind == "name" and (after := self._parameter(bracket, token, text, end)):
+                behind = after
             else:
-                positional.append(self.value(0))
-            if not self._skip(","):
-                self._want(")")
-                break
-        return Arguments(tuple(positional), tuple(named), self.at)
+                if stop is not None and text.startswith("[", behind, stop):
+                    self._wait_for_path(text, stop)
+                if self._wanted not in _VALUE or bracket.outermost:
+                    self._may_begin(bracket, token)
+                bracket.add(_LITERALS[kind or ""](token))
+                self._wanted = "comma or end"
+            self._at = behind
 
-    def value(self, depth: int) -> Value:
-        token = self._token()
-        match token.lastgroup:
-            case "string":
-                return read_text(_unquoted(token["string"]))
-            case "number":
-                return self._number(token)
-            case "path":
-                return Reference(int(token["task"]), _steps(token["path"]), token[0].strip())
-            case "path__":
-                path = _steps(token["path_"]) + _steps(token["path__"])
-                return Reference(int(token["task_"]), path, token[0].strip())
-            case "name" if token["name"] in _WORDS:
-                return _WORDS[token["name"]]
-            case "mark" if depth >= MAX_DEPTH:
-                raise self._stop(f"brackets more than {MAX_DEPTH} deep", token)
-            case "mark" if token["mark"] == "[":
-                return self._values("]", depth + 1)
-            case "mark" if token["mark"] == "(":
-                return self._values(")", depth + 1)
-            case "mark" if token["mark"] == "{":
-                return self._record(depth + 1)
-            case _:
-                raise self._stop("no value", token)
+    def _mark(self, bracket: _Bracket, mark: str, token: re.Match[str]) -> None:
+        wanted = self._wanted
+        if mark == "," and wanted == "comma or end":
+            self._wanted = "key or end" if bracket.closing == "}" else "value or end"
+        elif mark == bracket.closing and wanted in _END:
+            self._open.pop()
+            if self._open:
+                self._open[-1].add(bracket.closed())
+                self._wanted = "comma or end"
+        elif mark == ":" and wanted == "colon":
+            self._wanted = "value"
+        else:
+            self._may_begin(bracket, token)
+            if len(self._open) > MAX_DEPTH:
+                raise _Stop("other", token.start(), f"brackets more than {MAX_DEPTH} deep")
+            if mark not in CLOSING:
+                raise _Stop("other", token.start(), "no value")
+            self._open.append(_Bracket(CLOSING[mark]))
+            self._wanted = "key or end" if mark == "{" else "value or end"
 
-    def _values(self, closing: str, depth: int) -> tuple[Value, ...]:
-        found: list[Value] = []
-        while not self._skip(closing):
-            found.append(self.value(depth))
-            if not self._skip(","):
-                self._want(closing)
-                break
-        return tuple(found)
+    def _key(self, bracket: _Bracket, token: re.Match[str]) -> None:
+        if token.lastgroup == "string":
+            bracket.name = _unquoted(token["string"])
+        elif token.lastgroup in ("name", "number"):
+            bracket.name = token[0].strip()
+        else:
+            raise _Stop("other", token.start(), "no key")
+        self._wanted = "colon"
 
-    def _record(self, depth: int) -> Record:
-        found: dict[str, Value] = {}
-        while not self._skip("}"):
-            key = self._token()
-            if key.lastgroup == "string":
-                name = _unquoted(key["string"])
-            elif key.lastgroup in ("name", "number"):
-                name = key[0].strip()
-            else:
-                raise self._stop("no key", key)
-            self._want(":")
-            found[name] = self.value(depth)
-            if not self._skip(","):
-                self._want("}")
-                break
-        return Record(tuple(found.items()))
-
-    def _number(self, token: re.Match[str]) -> int | float:
-        written = token["number"]
-        if len(written) > MAX_DIGITS:
-            raise self._stop(f"a number of more than {MAX_DIGITS} digits", token)
-        number = float(written)
-        if re.fullmatch(r"[-+]?[0-9]+", written):
-            return int(written)
-        if number in (float("inf"), float("-inf")):
-            raise self._stop("a number too large", token)
-        return number
-
-    def _keyword(self) -> str | None:
-        """The name before an equals sign, if that is what comes next."""
-        token = self._peek()
-        if token is None or token.lastgroup != "name":
+    def _parameter(self, bracket: _Bracket, name: re.Match[str], text: str, end: int) -> int | None:
+        """Where the sign behind a name ends, if the name is a parameter's."""
+        if self._wanted != "value or end" or not bracket.outermost:
             return None
-        after = _TOKEN.match(self.text, token.end())
+        after = _TOKEN.match(text, name.end(), end)
         if after is None or after.lastgroup != "mark" or after["mark"] != "=":
             return None
-        self.at = after.end()
-        return token["name"]
+        bracket.name, self._wanted = name["name"], "value"
+        return after.end()
 
-    def _token(self) -> re.Match[str]:
-        token = self._peek()
-        if token is None:
-            blank = _BLANK.match(self.text, self.at)
-            assert blank is not None
-            at = blank.end()
-            rest = self.text[at : at + 1]
-            if not rest:
-                raise _Stop(NotRead("unfinished", at, "the line ends before the closing bracket"))
-            if rest in "\"'":
-                raise _Stop(NotRead("unfinished", at, "a quote that is not closed"))
-            raise _Stop(NotRead("other", at, "no value"))
-        self.at = token.end()
-        return token
+    def _may_begin(self, bracket: _Bracket, token: re.Match[str]) -> None:
+        """Whether a value may begin here."""
+        if self._wanted not in _VALUE:
+            wanted = {"key or end": "key", "colon": "':'"}.get(self._wanted, f"{bracket.closing!r}")
+            raise _Stop("other", token.start(), f"no {wanted}")
+        self._may_be_nameless(bracket, token.start())
 
-    def _skip(self, mark: str) -> bool:
-        token = self._peek()
-        if token is None or token.lastgroup != "mark" or token["mark"] != mark:
-            return False
-        self.at = token.end()
-        return True
+    def _may_be_nameless(self, bracket: _Bracket, at: int) -> None:
+        if bracket.outermost and bracket.named and bracket.name is None:
+            raise _Stop("other", at, "an argument without a name after one with a name")
 
-    def _want(self, mark: str) -> None:
-        token = self._token()
-        if token.lastgroup != "mark" or token["mark"] != mark:
-            raise self._stop(f"no {mark!r}", token)
+    def _no_token(self, text: str, end: int, goes_on: bool) -> NoReturn:
+        blank = _BLANK.match(text, self._at, end)
+        assert blank is not None
+        at = blank.end()
+        if at == end:
+            raise _Stop("unfinished", at, "the line ends before the closing bracket")
+        if self._wanted == "value or end":
+            self._may_be_nameless(self._open[-1], at)
+        if (quote := text[at]) in "\"'":
+            self._quote = quote * 3 if text.startswith(quote * 3, at, end) else quote
+            self._quoted = at + len(self._quote)
+            raise _Stop("unfinished", at, "a quote that is not closed")
+        if goes_on:
+            self._wait_for_path(text, end)
+        raise _Stop("other", at, "no value")
 
-    def _stop(self, message: str, token: re.Match[str] | None = None) -> _Stop:
-        return _Stop(NotRead("other", self.at if token is None else token.start(), message))
+    def _string_ends(self, text: str, end: int) -> bool:
+        """Whether an open string is closed by now; what was looked at is not looked at again."""
+        inside = _UNCLOSED[self._quote].match(text, self._quoted, end)
+        assert inside is not None
+        self._quoted = inside.end()
+        if text.startswith(self._quote, self._quoted, end):
+            self._quote = ""
+        return not self._quote
+
+    def _wait_for_path(self, text: str, end: int) -> None:
+        if _HALF_A_PATH.match(text, self._at, end):
+            raise _Stop("unfinished", self._at, "a reference that is not closed")
+
+
+def _string(token: re.Match[str]) -> Value:
+    return read_text(_unquoted(token["string"]))
+
+
+def _number(token: re.Match[str]) -> int | float:
+    written = token["number"]
+    if len(written) > MAX_DIGITS:
+        raise _Stop("other", token.start(), f"a number of more than {MAX_DIGITS} digits")
+    if written.lstrip("+-").isdigit():
+        return int(written)
+    number = float(written)
+    if number in (float("inf"), float("-inf")):
+        raise _Stop("other", token.start(), "a number too large")
+    return number
+
+
+def _plain(token: re.Match[str]) -> Reference:
+    return Reference(int(token["task"]), _steps(token["path"]), token[0].lstrip())
+
+
+def _braced(token: re.Match[str]) -> Reference:
+    path = _steps(token["path_"]) + _steps(token["path__"])
+    return Reference(int(token["task_"]), path, token[0].lstrip())
+
+
+def _word(token: re.Match[str]) -> Value:
+    if token["name"] not in _WORDS:
+        raise _Stop("other", token.start(), "no value")
+    return _WORDS[token["name"]]
+
+
+_LITERALS: Mapping[str, Callable[[re.Match[str]], Value]] = {
+    "string": _string, "number": _number, "path": _plain, "path__": _braced, "name": _word,
+}  # fmt: skip
+"""What a token says, by the last group of the token's pattern that it matches."""
 
 
 def _steps(path: str) -> tuple[Step, ...]:
@@ -271,7 +364,7 @@ def _unquoted(written: str) -> str:
 
 def _character(found: re.Match[str]) -> str:
     if found[1] is not None:
-        return _PLAIN[found[1]]
+        return _ESCAPED[found[1]]
     code = int(found[2] or found[3] or found[4], 16)
     # A lone half of a surrogate pair, or no code point at all, stays as it is written.
     return found[0] if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF else chr(code)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
 
 from flowir.plan.diagnostics import Diagnostic, Severity
 from flowir.plan.events import Event, Join, Task
@@ -56,23 +55,26 @@ class Checks:
         """
         number = self.next if number is None else number
         findings = _Findings(line, number)
-        if name.lower() == JOIN and JOIN not in self.tools:
-            yield from self._join(number, line, columns[0])
-            return
-        signature = self._tool(name, columns[1], findings)
+        signature = self.tools.get(name)
+        if signature is None:
+            if name.lower() == JOIN and JOIN not in self.tools:
+                yield from self._join(number, line, columns[0])
+                return
+            signature = self._tool(name, columns[1], findings)
         arguments: Bound = ()
         if signature is not None:
             arguments = self._arguments(signature, positional, named, columns[2], findings)
         stands = self._numbered(number, columns[0], findings, (name, arguments))
         self.next = max(self.next, number + 1)
         yield from findings.found
-        if findings.bad or signature is None:
+        if signature is None or findings.bad:
             self.refuse(number)
         elif stands:
             self.refused.discard(number)
             self.known.add(number)
             self.lines[number] = line
-            self.same[number] = (name, arguments)
+            if self.repair:
+                self.same[number] = (name, arguments)
             yield Task(number, signature.name, arguments, line)
 
     def refuse(self, number: int | None) -> None:
@@ -101,8 +103,6 @@ class Checks:
         yield Join(number, line)
 
     def _tool(self, name: str, column: int, findings: _Findings) -> Signature | None:
-        if (found := self.tools.get(name)) is not None:
-            return found
         near = self.nearest(name)
         known = ", ".join(self.tools) or "none"
         mend = f"did you mean {near}?" if near else f"the tools are {known}"
@@ -118,10 +118,10 @@ class Checks:
             return name
         plain: dict[str, list[str]] = {}
         for tool in self.tools:
-            plain.setdefault(_plain(tool), []).append(tool)
-        found = difflib.get_close_matches(_plain(name), list(plain), n=2, cutoff=_CLOSE_ENOUGH)
-        if _plain(name) in plain:
-            found = [_plain(name)]
+            plain.setdefault(_letters(tool), []).append(tool)
+        found = difflib.get_close_matches(_letters(name), list(plain), n=2, cutoff=_CLOSE_ENOUGH)
+        if _letters(name) in plain:
+            found = [_letters(name)]
         return plain[found[0]][0] if len(found) == 1 and len(plain[found[0]]) == 1 else None
 
     def _arguments(
@@ -133,15 +133,9 @@ class Checks:
         findings: _Findings,
     ) -> Bound:
         known, refused = self.known, self.refused
-
-        def told(number: int) -> bool:
-            return number in known or number in refused
-
-        def resolved(value: Value) -> Value:
-            return _resolved(value, told, column, findings)
-
-        positional = [resolved(value) for value in positional]
-        named = [(name, resolved(value)) for name, value in named]
+        resolve = _Resolve(known, refused, column, findings)
+        positional = [resolve(value) for value in positional]
+        named = [(name, resolve(value)) for name, value in named]
         bound, problems = bind(signature, positional, named)
         if self.repair and problems:
             bound, problems = self._as_text(signature, positional, named, bound, problems)
@@ -149,7 +143,9 @@ class Checks:
                 findings.say("repaired", column, f"{signature.name}: a plain value is read as text")
         for problem in problems:
             findings.say("error", column, f"{signature.name} {problem}")
-        for reference in (r for _, value in bound for r in references(value)):
+        if resolve.tasks <= known:
+            return bound
+        for reference in (found for _, value in bound for found in references(value)):
             if reference.task in known:
                 continue
             if reference.task == findings.task:
@@ -204,52 +200,86 @@ class Checks:
         return False
 
 
-@dataclass
 class _Findings:
     """What there is to say of one task."""
 
-    line: int
-    task: int
-    found: list[Diagnostic] = field(default_factory=list)
+    __slots__ = ("found", "line", "task")
+
+    def __init__(self, line: int, task: int) -> None:
+        self.line = line
+        self.task = task
+        self.found: list[Diagnostic] = []
 
     @property
     def bad(self) -> bool:
-        return any(one.severity == "error" for one in self.found)
+        return bool(self.found) and any(one.severity == "error" for one in self.found)
 
     def say(self, severity: Severity, column: int, message: str) -> None:
         self.found.append(Diagnostic(severity, self.line, column, message, self.task))
 
 
-def _resolved(value: Value, told: Callable[[int], bool], column: int, findings: _Findings) -> Value:
-    """Text that only looks like a reference, as text; text that is one reference, as that."""
-    match value:
-        case Template(parts=(Reference() as only,)) if told(only.task):
-            return only
-        case Template():
-            parts: list[str | Reference] = []
-            for part in value.parts:
-                if isinstance(part, Reference) and not told(part.task):
-                    findings.say(
-                        "warning", column,
-                        f"{part.written} in a text refers to no task so far and stays as it is; "
-                        f"write $${part.written[1:]} to say so",
-                    )  # fmt: skip
-                    part = part.written
-                if isinstance(part, str) and parts and isinstance(parts[-1], str):
-                    parts[-1] += part
-                else:
-                    parts.append(part)
-            only_text = len(parts) == 1 and isinstance(parts[0], str)
-            return str(parts[0]) if only_text else replace(value, parts=tuple(parts))
-        case Record():
-            return Record(
-                tuple((key, _resolved(v, told, column, findings)) for key, v in value.entries)
-            )
-        case tuple():
-            return tuple(_resolved(inner, told, column, findings) for inner in value)
-        case _:
+class _Resolve:
+    """Makes text that only looks like a reference text, and text that is one reference that.
+
+    Attributes:
+        tasks: numbers of the tasks that were referred to.
+    """
+
+    def __init__(
+        self, known: set[int], refused: set[int], column: int, findings: _Findings
+    ) -> None:
+        self.known = known
+        self.refused = refused
+        self.column = column
+        self.findings = findings
+        self.tasks: set[int] = set()
+
+    def __call__(self, value: Value) -> Value:
+        if isinstance(value, str):
             return value
+        if isinstance(value, Reference):
+            self.tasks.add(value.task)
+        elif isinstance(value, Template):
+            return self._text(value)
+        elif isinstance(value, tuple):
+            return tuple([self(inner) for inner in value])
+        elif isinstance(value, Record):
+            return Record(tuple([(key, self(inner)) for key, inner in value.entries]))
+        return value
+
+    def _text(self, text: Template) -> Value:
+        for part in text.parts:
+            if isinstance(part, Reference):
+                if part.task not in self.known and part.task not in self.refused:
+                    return self._mixed(text)
+                self.tasks.add(part.task)
+        only = text.parts[0]
+        return only if len(text.parts) == 1 and isinstance(only, Reference) else text
+
+    def _mixed(self, text: Template) -> Value:
+        """Text of which some references are text."""
+        parts: list[str | Reference] = []
+        for part in text.parts:
+            if isinstance(part, Reference):
+                if part.task in self.known or part.task in self.refused:
+                    self.tasks.add(part.task)
+                    parts.append(part)
+                    continue
+                part = self._as_written(part)
+            if parts and isinstance(parts[-1], str):
+                parts[-1] += part
+            else:
+                parts.append(part)
+        return parts[0] if len(parts) == 1 else Template(tuple(parts))
+
+    def _as_written(self, reference: Reference) -> str:
+        self.findings.say(
+            "warning", self.column,
+            f"{reference.written} in a text refers to no task so far and stays as it is; "
+            f"write $${reference.written[1:]} to say so",
+        )  # fmt: skip
+        return reference.written
 
 
-def _plain(name: str) -> str:
+def _letters(name: str) -> str:
     return re.sub(r"[\W_]", "", name).lower()

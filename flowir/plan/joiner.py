@@ -16,7 +16,7 @@ _ACTION = re.compile(
     r"^[ \t>*`]*(?:Action[ \t]*:[ \t*`]*)?(Finish|Replan)[ \t*`]*(?:\(|:|[.!]?[ \t*`]*$)",
     re.IGNORECASE | re.MULTILINE,
 )
-_THOUGHT = re.compile(r"^[ \t*`]*Thought[ \t]*:[ \t*`]*", re.IGNORECASE | re.MULTILINE)
+_THOUGHTS = re.compile(r"^[ \t*`]*Thought[ \t]*:[ \t*`]*", re.IGNORECASE | re.MULTILINE)
 
 
 class JoinerError(FlowirError):
@@ -62,7 +62,7 @@ def read_decision(answer: str) -> Decision:
         literal = read_value(text.replace("$", "$$"))
         text = literal if isinstance(literal, str) else text
     before = answer[: found.start()]
-    thoughts = _THOUGHT.split(before)
+    thoughts = _THOUGHTS.split(before)
     thought = thoughts[-1].strip() if len(thoughts) > 1 else before.strip()
     return Decision("finish" if found[1].lower() == "finish" else "replan", text, thought)
 

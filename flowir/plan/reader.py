@@ -12,19 +12,28 @@ begins a task ends whatever was left open before it.
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 
-from flowir.plan.arguments import Arguments, NotRead, read_arguments, read_text, read_value
+from flowir.plan.arguments import (
+    CLOSING,
+    ArgumentReader,
+    Arguments,
+    NotRead,
+    read_arguments,
+    read_text,
+    read_value,
+)
 from flowir.plan.checks import Checks
 from flowir.plan.diagnostics import Diagnostic
 from flowir.plan.events import Event, Join, Thought
 from flowir.plan.signatures import Parameter, Signature
 from flowir.plan.values import Value
 
-END = "<END_OF_PLAN>"
+END_OF_PLAN = "<END_OF_PLAN>"
 MAX_HELD = 20_000
-"""Characters over which a literal may go on, lines later."""
+"""Characters over which a literal may go on, lines later. In a longer line a task is out with the
+end of the line only, so that no piece of text costs more than this."""
 
 _HEAD = re.compile(r"[ \t]*([0-9]{1,9})\.[ \t]*([A-Za-z_][\w.\-]*)[ \t]*\(", re.ASCII)
 _LOOSE = re.compile(
@@ -37,7 +46,7 @@ _BEGINS = re.compile(
 )
 _THOUGHT = re.compile(r"[ \t]*Thought:[ \t]*(.*)", re.DOTALL)
 _FENCE = re.compile(r"[ \t]*```\w*[ \t]*|[ \t]*#.*")
-_MARKS = re.compile(r"[\"'()\[\]{}\\\n]")
+_MARK = re.compile(r"\\.|[\"'()\[\]{},]", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -79,12 +88,11 @@ class PlanReader:
         self._limits = limits or Limits()
         self._pending: list[str] = []
         self._line = ""
-        self._held = ""
         self._line_number = 1
-        self._held_number = 1
-        self._scan = _Scan()
+        self._call: _Call | None = None
+        self._settled = False
         self._released = 0
-        self._seen: Arguments | NotRead | None = None
+        self._held: _Held | None = None
         self._characters = 0
         self._over = False
 
@@ -99,19 +107,22 @@ class PlanReader:
             return []
         self._characters += len(text)
         self._pending.append(text)
-        if "\n" not in text and ")" not in text and self._characters <= self._limits.characters:
+        if "\n" in text or self._characters > self._limits.characters:
+            return list(self._read())
+        if self._settled or ")" not in text:
             return []
-        return list(self._read())
+        text, self._pending = "".join(self._pending), []
+        return self._extend(text)
 
     def close(self) -> list[Event]:
         """What the end of the text completes."""
         if self._over:
             return []
-        events = list(self._read())
+        events = [*self._read()]
         if not self._over:
             events += self._end_line()
-        if not self._over and self._held:
-            events += self._statement(self._held, self._held_number, last=True)
+        if not self._over and self._held is not None:
+            events += self._last_of(self._held)
         if not self._over:
             self._over = True
             events += self._checks.end(self._line_number - 1, 1)
@@ -137,49 +148,49 @@ class PlanReader:
                 f"the plan is longer than {most:,} characters; what follows is not read",
             )  # fmt: skip
 
-    def _extend(self, text: str) -> Iterator[Event]:
+    def _extend(self, text: str) -> list[Event]:
         """More of the present line, whose task may be complete with it."""
         self._line += text
-        if self._held or self._released:
-            return
-        for end in self._scan.closings(self._line):
-            head = _HEAD.match(self._line)
-            if head is None:
-                self._scan.off = True
-                return
-            read = read_arguments(self._line, head.end())
-            if isinstance(read, Arguments) and read.end == end:
-                self._released = end
-                yield from self._task(head, read, self._line, self._line_number)
-                return
-            if isinstance(read, NotRead) and read.why == "other":
-                self._scan.off, self._seen = True, read
-                return
+        if self._settled or not (stop := self._line.rfind(")") + 1):
+            return []
+        call = self._call = self._call or _Call.of(self._line)
+        read = None if call is None else call.arguments.read(self._line, stop)
+        if call is not None and isinstance(read, Arguments):
+            self._released, self._settled = read.end, True
+            return self._task(call.head, read, self._line_number)
+        if call is None or (isinstance(read, NotRead) and read.why == "other"):
+            self._settled = True
+        else:
+            self._settled = len(self._line) > MAX_HELD
+        return []
 
     def _end_line(self) -> Iterator[Event]:
         line, number, released = self._line.rstrip("\r"), self._line_number, self._released
-        seen = self._seen
-        self._line, self._scan, self._released, self._seen = "", _Scan(), 0, None
+        call, held = self._call, self._held
+        self._line, self._call, self._released, self._held = "", None, 0, None
         self._line_number += 1
         if released:
             yield from self._checks.after(line[released:], number, released + 1)
-            return
-        if self._held:
-            if _BEGINS.match(line) is None and len(self._held) < MAX_HELD:
-                line, number = f"{self._held}\n{line}", self._held_number
-            else:
-                held, self._held = self._held, ""
-                yield from self._statement(held, self._held_number, last=True)
-                if self._over:
-                    return
-        self._held = ""
-        head = _HEAD.match(line)
-        if head is not None and seen is None:
-            seen = read_arguments(line, head.end())
-        if isinstance(seen, NotRead) and seen.why == "unfinished":
-            self._held, self._held_number = line, number
+        elif held is not None and _BEGINS.match(line) is None and len(held.text) < MAX_HELD:
+            yield from self._whole(held.call, f"{held.text}\n{line}", held.line)
         else:
-            yield from self._statement(line, number, seen)
+            if held is not None:
+                yield from self._last_of(held)
+            if not self._over:
+                yield from self._whole(call or _Call.of(line), line, number)
+        self._settled = self._held is not None
+
+    def _whole(self, call: _Call | None, line: str, number: int) -> Iterator[Event]:
+        """A whole line, held where a literal goes over its end."""
+        read = None if call is None else call.arguments.read(line)
+        if call is not None and isinstance(read, NotRead) and read.why == "unfinished":
+            self._held = _Held(line, number, call)
+        else:
+            yield from self._statement(line, number, read)
+
+    def _last_of(self, held: _Held) -> Iterator[Event]:
+        """What nothing will close any more."""
+        yield from self._statement(held.text, held.line, last=True)
 
     def _statement(
         self, line: str, number: int, read: Arguments | NotRead | None = None, last: bool = False
@@ -195,7 +206,7 @@ class PlanReader:
         if (thought := _THOUGHT.match(line)) is not None:
             yield Thought(thought[1].strip(), number)
             return
-        if line.strip().startswith(END):
+        if line.strip().startswith(END_OF_PLAN):
             self._over = True
             yield from self._checks.end(number, 1)
             return
@@ -207,7 +218,7 @@ class PlanReader:
         if read is None:
             read = read_arguments(line, head.end())
         if isinstance(read, Arguments):
-            yield from self._task(head, read, line, number)
+            yield from self._task(head, read, number)
             yield from self._checks.after(line[read.end :], number, read.end + 1)
         else:
             yield from self._bare(head, read, line, number, last)
@@ -216,12 +227,12 @@ class PlanReader:
         self, head: re.Match[str], read: NotRead, line: str, number: int, last: bool
     ) -> Iterator[Event]:
         """A task whose arguments are no literals."""
-        code = line.split(END)[0]
+        code = line.split(END_OF_PLAN)[0]
         end = code.rfind(")")
         comment = code.rfind(" #")
         if comment >= 0 and head.end() <= code.rfind(")", 0, comment):
             end = code.rfind(")", 0, comment)
-        task = _number(head)
+        task = _task_number(head)
         if end < head.end() or (last and read.why == "unfinished"):
             at = len(code.rstrip())
             message = f"{read.message}: write ')' at the end of the call"
@@ -233,7 +244,7 @@ class PlanReader:
             again = read_arguments(mended, head.end())
             yield Diagnostic("repaired", number, at + 1, "a call left open is closed here", task)
             if isinstance(again, Arguments):
-                yield from self._task(head, again, mended, number)
+                yield from self._task(head, again, number)
                 return
             text = code[head.end() :].rstrip().rstrip("\"'")
         else:
@@ -241,7 +252,7 @@ class PlanReader:
         signature = self._checks.tools.get(head[2])
         parameters = () if signature is None else signature.parameters
         positional, named = _bare_arguments(text, parameters)
-        yield from self._task(head, Arguments(positional, named, end + 1), line, number)
+        yield from self._task(head, Arguments(positional, named, end + 1), number)
 
     def _loose(self, line: str, number: int) -> Generator[Event, None, re.Match[str] | None]:
         """A task's beginning that is not quite as it should be."""
@@ -252,7 +263,7 @@ class PlanReader:
                 message = f"no task: {line.strip()[:60]!r}; {wanted}"
                 yield Diagnostic("error", number, 1, message)
             return None
-        task = _number(head)
+        task = _task_number(head)
         if self._checks.repair:
             yield Diagnostic("repaired", number, 1, f"read as a task; {wanted}", task)
             return head
@@ -260,61 +271,38 @@ class PlanReader:
         yield Diagnostic("error", number, 1, f"not quite a task; {wanted}", task)
         return None
 
-    def _task(
-        self, head: re.Match[str], read: Arguments, line: str, number: int
-    ) -> Iterator[Event]:
+    def _task(self, head: re.Match[str], read: Arguments, number: int) -> list[Event]:
         columns = (head.start(1) + 1, head.start(2) + 1, head.end() + 1)
-        call = (_number(head), head[2], read.positional, read.named)
-        for event in self._checks.call(*call, number, columns):
-            self._over = self._over or isinstance(event, Join)
-            yield event
+        call = (_task_number(head), head[2], read.positional, read.named)
+        events = list(self._checks.call(*call, number, columns))
+        self._over = bool(events) and isinstance(events[-1], Join)
         if len(self._checks.known) > self._limits.tasks + self._checks.before and not self._over:
             self._over = True
-            yield Diagnostic(
-                "error", number, 1,
-                f"the plan has more than {self._limits.tasks} tasks; what follows is not read",
-            )  # fmt: skip
+            message = f"the plan has more than {self._limits.tasks} tasks; what follows is not read"
+            events.append(Diagnostic("error", number, 1, message))
+        return events
 
 
-class _Scan:
-    """Where brackets close, in a line that grows: each character is looked at once."""
+@dataclass(frozen=True)
+class _Call:
+    """A line that begins as a task, and its arguments so far."""
 
-    def __init__(self) -> None:
-        self.at = 0
-        self.depth = 0
-        self.quote = ""
-        self.off = False
+    head: re.Match[str]
+    arguments: ArgumentReader
 
-    def closings(self, line: str) -> Iterator[int]:
-        """Positions behind each bracket that closes all others."""
-        while not self.off and (found := _MARKS.search(line, self.at)) is not None:
-            mark = found[0]
-            if mark == "\\":
-                if found.end() == len(line):
-                    return
-                self.at = found.end() + 1
-                continue
-            if mark in "\"'":
-                width = 3 if line.startswith(mark * 3, found.start()) else 1
-                if not self.quote and line[found.start() :] in (mark, mark * 2):
-                    return  # Two quotes are an empty string or the beginning of three.
-                self.at = found.start() + width
-                if not self.quote:
-                    self.quote = mark * width
-                elif self.quote == mark:
-                    self.at, self.quote = found.end(), ""
-                elif self.quote == mark * width:
-                    self.quote = ""
-                continue
-            self.at = found.end()
-            if self.quote:
-                continue
-            if mark in "([{":
-                self.depth += 1
-            elif mark in ")]}":
-                self.depth -= 1
-                if self.depth == 0 and mark == ")":
-                    yield self.at
+    @staticmethod
+    def of(line: str) -> _Call | None:
+        head = _HEAD.match(line)
+        return None if head is None else _Call(head, ArgumentReader(head.end()))
+
+
+@dataclass(frozen=True)
+class _Held:
+    """Whole lines that a literal goes over, and the number of the first."""
+
+    text: str
+    line: int
+    call: _Call
 
 
 def _bare_arguments(
@@ -341,41 +329,55 @@ def _bare_value(text: str) -> Value:
 
 def _split(text: str) -> Iterator[str]:
     """Parts between the commas that stand in no bracket and no quote."""
-    depth, quote, start = 0, "", 0
-    for found in re.finditer(r"\\.|[\"'()\[\]{},]", text, re.DOTALL):
-        mark = found[0]
-        if quote:
-            quote = "" if mark == quote else quote
-        elif mark == '"' or (mark == "'" and not text[start : found.start()].strip()):
-            quote = mark
-        elif mark in "([{":
+    depth, start = 0, 0
+
+    def opens(at: int) -> bool:
+        return text[at] == '"' or not text[start:at].strip()
+
+    for at, mark in _marks(text, opens):
+        if mark in CLOSING:
             depth += 1
         elif mark in ")]}":
             depth = max(depth - 1, 0)
         elif mark == "," and depth == 0:
-            yield text[start : found.start()]
-            start = found.end()
+            yield text[start:at]
+            start = at + 1
     yield text[start:]
 
 
 def _closed(line: str) -> str:
     """A line with its open quote and brackets closed, innermost first."""
     open_: list[str] = []
-    quote = ""
-    for found in re.finditer(r"\\.|[\"'()\[\]{}]", line, re.DOTALL):
-        mark = found[0]
+    for _, mark in _marks(line, lambda at: True):
+        if mark in CLOSING:
+            open_.append(CLOSING[mark])
+        elif open_ and mark == open_[-1]:
+            open_.pop()
+        elif mark in "\"'":
+            line += mark
+    return line + "".join(reversed(open_))
+
+
+def _marks(text: str, opens: Callable[[int], bool]) -> Iterator[tuple[int, str]]:
+    """Brackets and commas outside of quotes, and in the end a quote that is left open.
+
+    Args:
+        opens: whether a quote that stands outside of quotes begins a string, or is plain text.
+    """
+    quote, begun = "", 0
+    for found in _MARK.finditer(text):
+        mark, at = found[0], found.start()
         if quote:
             quote = "" if mark == quote else quote
         elif mark in "\"'":
-            quote = mark
-        elif mark in "([{":
-            open_.append({"(": ")", "[": "]", "{": "}"}[mark])
-        elif open_ and mark == open_[-1]:
-            open_.pop()
-    return line + quote + "".join(reversed(open_))
+            quote, begun = (mark, at) if opens(at) else ("", 0)
+        elif len(mark) == 1:
+            yield at, mark
+    if quote:
+        yield begun, quote
 
 
-def _number(head: re.Match[str]) -> int | None:
+def _task_number(head: re.Match[str]) -> int | None:
     return None if head[1] is None else int(head[1])
 
 

@@ -8,6 +8,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, Union, get_args, get_origin
 
 from flowir.errors import FlowirError
@@ -47,6 +48,11 @@ class Signature:
     about: str = ""
     pure: bool = False
 
+    @cached_property
+    def by_name(self) -> Mapping[str, Parameter]:
+        """Its parameters by name, in order."""
+        return {parameter.name: parameter for parameter in self.parameters}
+
     def __str__(self) -> str:
         head = f"{self.name}({', '.join(map(str, self.parameters))})"
         return f"{head}: {self.about}" if self.about else head
@@ -60,7 +66,7 @@ def bind(
     signature: Signature, positional: Sequence[Value], named: Sequence[tuple[str, Value]]
 ) -> tuple[Bound, list[str]]:
     """Arguments by parameter, and what is wrong with them, if anything, in words."""
-    known = {parameter.name: parameter for parameter in signature.parameters}
+    known = signature.by_name
     problems: list[str] = []
     found: dict[str, Value] = dict(zip(known, positional, strict=False))
     if len(positional) > len(known):
@@ -73,28 +79,26 @@ def bind(
             problems.append(f"is given {name!r} twice")
         else:
             found[name] = value
-    missing = [p.name for p in signature.parameters if p.required and p.name not in found]
+    missing = [name for name, p in known.items() if p.required and name not in found]
     if missing:
         problems.append(f"wants {' and '.join(map(repr, missing))} too")
     for name, value in found.items():
-        if not may_be(known[name].kind, value):
-            problems.append(f"wants {known[name].kind} as {name!r}, not {_written(value)}")
-    return tuple((name, found[name]) for name in known if name in found), problems
+        if not may_be(kind := known[name].kind, value):
+            problems.append(f"wants {kind} as {name!r}, not {_written(value)}")
+    return tuple([(name, found[name]) for name in known if name in found]), problems
 
 
 def may_be(kind: Kind, value: Value) -> bool:
     """Whether a written argument can be of a kind. A reference can be of any."""
-    match value:
-        case Reference():
-            return True
-        case Template():
-            return kind in ("any", "text")
-        case Record():
-            return kind in ("any", "object")
-        case tuple():
-            return kind in ("any", "list")
-        case _:
-            return is_of(kind, value)
+    if kind == "any" or isinstance(value, Reference):
+        return True
+    if isinstance(value, Template):
+        return kind == "text"
+    if isinstance(value, Record):
+        return kind == "object"
+    if isinstance(value, tuple):
+        return kind == "list"
+    return is_of(kind, value)
 
 
 def is_of(kind: Kind, value: Any) -> bool:

@@ -7,7 +7,7 @@ shown there. Neither is ever evaluated: a path steps into mappings and sequences
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from flowir.errors import FlowirError
 Step = str | int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Reference:
     """The result of a task, or what a path leads to in it: `$1`, `$1.price`, `${1[0].name}`.
 
@@ -29,6 +29,10 @@ class Reference:
     task: int
     path: tuple[Step, ...] = ()
     written: str = field(default="", compare=False)
+
+    def __init__(self, task: int, path: tuple[Step, ...] = (), written: str = "") -> None:
+        # Half the time of what a frozen dataclass writes for itself; plans are full of these.
+        self.__dict__.update(task=task, path=path, written=written)
 
     def __str__(self) -> str:
         steps = (f"[{s}]" if isinstance(s, int) else f".{s}" for s in self.path)
@@ -57,21 +61,24 @@ class ExtractionError(FlowirError):
     """A path that leads nowhere in the result it was to step into."""
 
 
-def references(value: Value) -> Iterator[Reference]:
+def references(value: Value) -> list[Reference]:
     """Every reference in a value, in the order written."""
-    match value:
-        case Reference():
-            yield value
-        case Template():
-            yield from (part for part in value.parts if isinstance(part, Reference))
-        case Record():
-            for _, inner in value.entries:
-                yield from references(inner)
-        case tuple():
-            for inner in value:
-                yield from references(inner)
-        case _:
-            pass
+    found: list[Reference] = []
+    _collect(value, found)
+    return found
+
+
+def _collect(value: Value, found: list[Reference]) -> None:
+    if isinstance(value, Reference):
+        found.append(value)
+    elif isinstance(value, Template):
+        found.extend([part for part in value.parts if isinstance(part, Reference)])
+    elif isinstance(value, tuple):
+        for inner in value:
+            _collect(inner, found)
+    elif isinstance(value, Record):
+        for _, inner in value.entries:
+            _collect(inner, found)
 
 
 def substitute(value: Value, results: Mapping[int, Any]) -> Any:
@@ -182,17 +189,21 @@ def _path(path: tuple[Step, ...]) -> str:
 
 def renumbered(value: Value, numbers: Mapping[int, int]) -> Value:
     """The value with references to other tasks where they are to be others."""
+    return moved(value, {number: Reference(to) for number, to in numbers.items()})
+
+
+def moved(value: Value, places: Mapping[int, Reference]) -> Value:
+    """The value with references to results that are now found in other places."""
     match value:
         case Reference():
-            return Reference(numbers.get(value.task, value.task), value.path)
+            place = places.get(value.task, Reference(value.task))
+            return Reference(place.task, place.path + value.path)
         case Template():
-            parts = (
-                part if isinstance(part, str) else renumbered(part, numbers) for part in value.parts
-            )
+            parts = (part if isinstance(part, str) else moved(part, places) for part in value.parts)
             return Template(tuple(part for part in parts if isinstance(part, str | Reference)))
         case Record():
-            return Record(tuple((key, renumbered(v, numbers)) for key, v in value.entries))
+            return Record(tuple((key, moved(inner, places)) for key, inner in value.entries))
         case tuple():
-            return tuple(renumbered(inner, numbers) for inner in value)
+            return tuple(moved(inner, places) for inner in value)
         case _:
             return value

@@ -2,7 +2,7 @@
 
 from flowir.profile.observations import VERDICTS, Observation, Observations, merge, observations_of
 from flowir.profile.prices import Price, Prices, read_prices
-from flowir.profile.read import read_observations
+from flowir.profile.read import observations_from_records, read_observations
 from flowir.profile.store import store_observations
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Price",
     "Prices",
     "merge",
+    "observations_from_records",
     "observations_of",
     "read_observations",
     "read_prices",

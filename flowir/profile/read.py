@@ -6,7 +6,7 @@ import csv
 import json
 import math
 from array import array
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,29 @@ def read_observations(path: str | Path) -> Observations:
     problems.raise_if_any()
     if not rows.count:
         raise ProfileError(f"{path}: no observations; add one row per call")
+    return rows.observations()
+
+
+def observations_from_records(records: Iterable[Mapping[str, Any]]) -> Observations:
+    """Observations of rows in memory, by the names of the columns; None and NaN are empty.
+
+    Raises:
+        ProfileError: there are none, their columns are wrong, or rows are bad: all of them, each
+            with its number, from 1, and reason.
+    """
+    path = Path("rows given")
+    problems = Problems(path)
+    rows = Rows(problems)
+    columns: list[str] | None = None
+    for number, record in enumerate(records, start=1):
+        names = [str(name) for name in record]
+        if names != columns:
+            check_columns(path, names, COLUMNS, required=REQUIRED)
+            columns = names
+        rows.add(number, {name: None if v != v else v for name, v in record.items()})
+    problems.raise_if_any()
+    if not rows.count:
+        raise ProfileError(f"{path}: no observations; give one row per call")
     return rows.observations()
 
 

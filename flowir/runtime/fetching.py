@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -20,7 +20,6 @@ from flowir.plan.diagnostics import Diagnostic
 from flowir.plan.events import Event, Join, Task, Thought
 from flowir.plan.signatures import Signature, fit
 from flowir.plan.values import ExtractionError, shown, substitute
-from flowir.runtime.llm import Tool
 
 Outcome = Literal["done", "failed", "skipped"]
 
@@ -39,7 +38,7 @@ class PlanTool:
     """
 
     signature: Signature
-    call: Tool
+    call: Callable[..., Any]
     concurrency: int | None = None
     timeout_s: float | None = None
 
@@ -95,7 +94,8 @@ async def fetch(
     """Run a plan to its end. Cancelling this cancels every call that runs.
 
     Args:
-        events: of a plan as it is read.
+        events: of a plan as it is read. They may go on behind its join, such as with what the
+            planner's call took; that is not waited for once all tasks are done.
         earlier: what became of the tasks of plans before, which this one may refer to.
 
     Raises:
@@ -105,26 +105,18 @@ async def fetch(
     for number, observation in (earlier or {}).items():
         unit.results[number] = asyncio.get_running_loop().create_future()
         unit.results[number].set_result(observation)
-    diagnostics: list[Diagnostic] = []
-    thoughts: list[Thought] = []
-    joined = False
     try:
         async with asyncio.TaskGroup() as group:
-            async for event in events:
-                match event:
-                    case Task():
-                        unit.start(event, group)
-                    case Diagnostic():
-                        diagnostics.append(event)
-                    case Thought():
-                        thoughts.append(event)
-                    case Join():
-                        joined = True
+            reading = group.create_task(unit.read(events, group))
+            await unit.ended.wait()
+            for number in unit.order:
+                await asyncio.shield(unit.results[number])
+            reading.cancel()
     except ExceptionGroup as raised:
         # Calls never raise: it is the planner's stream that did.
         raise raised.exceptions[0] from None
     observations = tuple(unit.results[number].result() for number in unit.order)
-    return Fetched(observations, tuple(diagnostics), tuple(thoughts), joined)
+    return Fetched(observations, tuple(unit.diagnostics), tuple(unit.thoughts), unit.joined)
 
 
 @dataclass
@@ -134,6 +126,25 @@ class _Unit:
     order: list[int] = field(default_factory=list)
     caps: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     same: dict[tuple[str, str], int] = field(default_factory=dict)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    thoughts: list[Thought] = field(default_factory=list)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    joined: bool = False
+
+    async def read(self, events: AsyncIterator[Event], group: asyncio.TaskGroup) -> None:
+        """Start tasks as they come. The plan ends with its join; what may follow is read on."""
+        async for event in events:
+            match event:
+                case Task():
+                    self.start(event, group)
+                case Diagnostic():
+                    self.diagnostics.append(event)
+                case Thought():
+                    self.thoughts.append(event)
+                case Join():
+                    self.joined = True
+                    self.ended.set()
+        self.ended.set()
 
     def start(self, task: Task, group: asyncio.TaskGroup) -> None:
         done: asyncio.Future[Observation] = asyncio.get_running_loop().create_future()
@@ -199,7 +210,7 @@ class _Unit:
                     if inspect.isawaitable(value):
                         value = await value
                 outcome: Outcome = "done"
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - The joiner sees what failed.
                 outcome = "failed"
                 late = timeout.expired() and isinstance(error, TimeoutError)
                 value = f"no answer within {tool.timeout_s:g} s" if late else _said(error)

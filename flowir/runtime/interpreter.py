@@ -3,8 +3,9 @@
 Emitted code must make the same calls with the same inputs and give the same answer. Where two
 engineers could differ, this file decides:
 
-- An op starts once every value is there that it, or anything inside its regions, uses. Ops whose
-  values are there run at the same time. A block is done when all its ops are.
+- An op starts once every value is there that it, or anything inside its regions, uses, whether or
+  not anything is read of what it makes of them. Ops whose values are there run at the same time. A
+  block is done when all its ops are.
 - Alternatives stand for the chosen region, and a call of a workflow for its body: the ops inside
   belong to the block around.
 - A prompt shows text as it is, a list as numbered lines, and anything else as JSON.
@@ -19,6 +20,9 @@ engineers could differ, this file decides:
 - A label is the known one that the answer begins with, whatever its case, else the first word.
 - A list longer than a map's `max` is an error, not a shorter list.
 - Races are as `flow.join` has them: what is cancelled has ended before the race gives its value.
+- A plan runs as `flowir.runtime.replanning` says, with all that can be mended in it mended. Its
+  planner's region, where that is one call that gives text, is read while it is written. A tool of a
+  plan that fails is an observation.
 - A call that fails ends the run; so does an answer that does not parse.
 """
 
@@ -26,7 +30,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -38,7 +42,8 @@ from flowir.dialects import flow, prompt
 from flowir.dialects.flow_checks import agent_inputs
 from flowir.runtime.answers import known_labels, parser_of
 from flowir.runtime.choices import Choices, choices_of
-from flowir.runtime.llm import LLM, Message, Tools
+from flowir.runtime.llm import LLM, Message, Tools, answered
+from flowir.runtime.plan_op import RecordedPlan, plan_tools, run_plan
 from flowir.runtime.planning import (
     Environment,
     Planned,
@@ -47,6 +52,7 @@ from flowir.runtime.planning import (
     with_lanes,
 )
 from flowir.runtime.racing import Lane, first, vote_at_quorum
+from flowir.runtime.replanning import Request
 from flowir.runtime.values import (
     InterpretationError,
     ballot,
@@ -78,7 +84,7 @@ class RecordedCall:
 
 @dataclass(frozen=True)
 class Interpretation:
-    """What a run gave, and its model calls in the order in which they started.
+    """What a run gave, its model calls in the order in which they started, and the plans it ran.
 
     Attributes:
         results: every op that gave a value and what it gave, in the order in which they ended.
@@ -86,6 +92,7 @@ class Interpretation:
 
     value: Any
     calls: tuple[RecordedCall, ...]
+    plans: tuple[RecordedPlan, ...] = ()
     results: tuple[tuple[Operation, Any], ...] = field(default=(), compare=False, repr=False)
 
 
@@ -117,7 +124,7 @@ async def interpret(
     values = [inputs[n or ""] for n in names] if isinstance(inputs, Mapping) else list(inputs)
     scope = RunningScope.of(workflow, choices)
     value = await run.block(scope, workflow.body.block, {}, values)
-    return Interpretation(value, tuple(run.calls), tuple(run.results))
+    return Interpretation(value, tuple(run.calls), tuple(run.plans), tuple(run.results))
 
 
 @dataclass
@@ -126,6 +133,7 @@ class _Run:
     tools: Tools
     labels: Mapping[str, Sequence[str]]
     calls: list[RecordedCall] = field(default_factory=list)
+    plans: list[RecordedPlan] = field(default_factory=list)
     results: list[tuple[Operation, Any]] = field(default_factory=list)
 
     async def block(
@@ -201,6 +209,8 @@ class _Run:
                 return await self._refine(scope, op, used)
             case flow.MapOp():
                 return await self._map(scope, op, used[op.source].result(), used)
+            case flow.PlanOp():
+                return await self._run_plan(scope, op, used)
             case _:
                 raise NotImplementedError(op.name)
 
@@ -307,6 +317,34 @@ class _Run:
             [self.block(scope, op.body.block, used, [item]) for item in items]
         )
 
+    async def _run_plan(self, scope: RunningScope, op: flow.PlanOp, used: Environment) -> str:
+        planner, joiner = op.planner.block, op.joiner.block
+
+        async def plan(request: Request) -> AsyncIterator[str]:
+            given = [request.tools, request.for_planner]
+            call = scope.streamed(planner)
+            if call is None:
+                yield await self.block(scope, planner, used, given)
+                return
+            values = dict(used)
+            values |= dict(zip(planner.args, map(_done, given), strict=True))
+            arguments = _given(values, call.inputs)
+            shown = [show(v, of.type) for v, of in zip(arguments, call.inputs, strict=True)]
+            name, site = call.callee.root_reference.data, scope.site(call)
+            number, messages, chosen = self._request(scope, call, name, site, shown, arguments)
+            async for piece in answered(self.llm, site, messages, **_asked(chosen)):
+                if isinstance(piece, str):
+                    yield piece
+                else:
+                    self.calls[number] = replace(self.calls[number], answer=piece.text)
+
+        async def join(request: Request) -> str:
+            text: str = await self.block(scope, joiner, used, [request.for_joiner])
+            return text
+
+        tools = plan_tools(op, scope.symbols, self.tools)
+        return await run_plan(op, scope.site(op), plan, join, tools, self.plans)
+
     async def _verdict(
         self,
         scope: RunningScope,
@@ -335,6 +373,21 @@ class _Run:
         values: Sequence[Any],
     ) -> str:
         """One model call that shows some values; gives the text of the answer."""
+        number, messages, chosen = self._request(scope, op, name, site, shown, values)
+        completion = await self.llm(site, messages, **_asked(chosen))
+        self.calls[number] = replace(self.calls[number], answer=completion.text)
+        return completion.text
+
+    def _request(
+        self,
+        scope: RunningScope,
+        op: Operation,
+        name: str,
+        site: str,
+        shown: Sequence[str],
+        values: Sequence[Any],
+    ) -> tuple[int, list[Message], Configuration]:
+        """What a model is asked, and on which configuration; recorded as the call of a number."""
         agent = scope.symbols[name]
         assert isinstance(agent, flow.AgentOp)
         given = dict(zip(agent_inputs(agent), shown, strict=True))
@@ -345,19 +398,21 @@ class _Run:
         messages.append({"role": "user", "content": prompt.fill(agent.prompt.data, given)})
         group = op.properties.get("group")
         chosen = scope.configurations[name, group.data if isinstance(group, StringAttr) else ""]
-        params = dict(chosen.params)
-        if chosen.budget is not None:
-            params["budget"] = chosen.budget
         record = tuple((message["role"], message["content"]) for message in messages)
-        number = len(self.calls)
         self.calls.append(RecordedCall(site, record, chosen, op, tuple(values)))
-        completion = await self.llm(site, messages, model=chosen.model, **params)
-        self.calls[number] = replace(self.calls[number], answer=completion.text)
-        return completion.text
+        return len(self.calls) - 1, messages, chosen
 
     async def _tool(self, name: str, arguments: Sequence[Any]) -> Any:
         result = self.tools[name](*arguments)
         return await result if inspect.isawaitable(result) else result
+
+
+def _asked(chosen: Configuration) -> dict[str, Any]:
+    """A configuration as the model protocol takes it."""
+    asked: dict[str, Any] = {"model": chosen.model, **dict(chosen.params)}
+    if chosen.budget is not None:
+        asked["budget"] = chosen.budget
+    return asked
 
 
 def _undone() -> asyncio.Future[Any]:

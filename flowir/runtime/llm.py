@@ -6,7 +6,8 @@ attributes, so everything here is structural: never test with `isinstance` what 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -57,7 +58,8 @@ class LLM(Protocol):
 
     `node` is the site of the call in the workflow, for traces and simulations; `params` are the
     reasoning budget as `budget`, if there is one, and the sampling parameters in the provider's own
-    words. A client may have an attribute `provider`: who answers, for traces.
+    words. A client may have an attribute `provider`: who answers, for traces. It may have a method
+    `pieces`, see :class:`WritingLLM`.
 
     Raises:
         Exception: the request failed. Retry exactly where the exception's attribute `transient` is
@@ -68,6 +70,34 @@ class LLM(Protocol):
     def __call__(
         self, node: str, messages: list[Message], *, model: str, **params: Any
     ) -> Awaitable[CompletionLike]: ...
+
+
+class WritingLLM(LLM, Protocol):
+    """A model client whose answers can be read while they are written."""
+
+    def pieces(
+        self, node: str, messages: list[Message], *, model: str, **params: Any
+    ) -> AsyncIterator[str | CompletionLike]:
+        """The text of an answer in pieces, then the completion as a call would have given it.
+
+        Closing or cancelling it before ends the request. Raises what a call raises.
+        """
+        ...
+
+
+async def answered(
+    llm: LLM, node: str, messages: list[Message], *, model: str, **params: Any
+) -> AsyncIterator[str | CompletionLike]:
+    """What `pieces` of a client gives; of one that has none, the whole text as one piece."""
+    pieces = getattr(llm, "pieces", None)
+    if pieces is None:
+        completion = await llm(node, messages, model=model, **params)
+        yield completion.text
+        yield completion
+        return
+    async with aclosing(pieces(node, messages, model=model, **params)) as written:
+        async for piece in written:
+            yield piece
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from flowir.calculus.sites import site_names
 from flowir.configuration import Configuration
 from flowir.dialects import flow
 from flowir.dialects.flow_checks import module_symbols
+from flowir.runtime.answers import parser_of
 from flowir.runtime.choices import Choices, Key, default_configurations, first_labels
 from flowir.runtime.racing import droppable
 
@@ -69,6 +70,16 @@ class RunningScope:
         """The block that an alternatives stands for."""
         cases = dict(zip((name.data for name in op.labels), op.cases, strict=True))
         return cases[self.labels[op.choice.data]].block
+
+    def streamed(self, block: Block) -> flow.CallOp | None:
+        """The call whose text is what a block gives, as it is written, and that is all it does."""
+        (op, *others) = block.ops
+        if isinstance(op, flow.AlternativesOp) and len(others) == 1:
+            return self.streamed(self.chosen(op)) if _gives(block, op) else None
+        if not isinstance(op, flow.CallOp) or len(others) != 1 or not _gives(block, op):
+            return None
+        agent = self.symbols[op.callee.root_reference.data]
+        return op if isinstance(agent, flow.AgentOp) and parser_of(agent) == "text" else None
 
     def uses(self, op: Operation) -> list[SSAValue]:
         """The values from outside that an op and everything inside it use, by first use."""
@@ -144,7 +155,7 @@ def with_lanes(planned: list[Planned], result: asyncio.Future[Any]) -> list[Plan
             continue
         if not op.races or is_identity(op):
             continue
-        makers = {one.done: Maker([*one.used.values()], droppable(one.op)) for one in planned}
+        makers = {one.done: Maker(one.awaits(), droppable(one.op)) for one in planned}
         kept = {result, *(race.used[value] for value in op.context)}
         found = lanes(race.done, [race.used[value] for value in op.inputs], makers, kept)
         by_value = {one.done: one for one in planned}
@@ -154,6 +165,11 @@ def with_lanes(planned: list[Planned], result: asyncio.Future[Any]) -> list[Plan
         moved = {value for lane in found.values() for value in lane}
         planned = [one for one in planned if one.done not in moved]
     return planned
+
+
+def _gives(block: Block, op: Operation) -> bool:
+    last = block.last_op
+    return last is not None and last.operands[0] is op.results[0]
 
 
 def is_identity(op: Operation) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from flowir.plan.events import Event, Task
+from flowir.plan.events import Event, Join, Task
 from flowir.plan.joiner import Decision, read_decision
 from flowir.plan.reader import Limits, PlanReader
 from flowir.plan.values import shown, written
@@ -37,6 +37,16 @@ class Request:
     history: str
     first: int
     last: bool
+
+    @property
+    def for_planner(self) -> str:
+        """The history as a prompt has it; empty before the first plan."""
+        return f"{self.history}The next task is number {self.first}.\n" if self.history else ""
+
+    @property
+    def for_joiner(self) -> str:
+        """The history as a prompt has it."""
+        return self.history + ("No other plan can follow: finish.\n" if self.last else "")
 
 
 Planner = Callable[[Request], AsyncIterator[str]]
@@ -75,29 +85,35 @@ async def solve(
     max_replans: int = 0,
     repair: bool = True,
     limits: Limits | None = None,
+    told: Callable[[Round], None] | None = None,
 ) -> Solution:
     """Plan, run, and join, until the joiner finishes.
+
+    Args:
+        told: of every plan, once its joiner has decided.
 
     Raises:
         ReplanLimitError: it does not, within `max_replans` plans after the first.
         JoinerError: it says neither.
         Exception: whatever the planner or the joiner raised.
     """
-    told = "\n".join(str(tool.signature) for tool in tools.values())
+    shown_tools = "\n".join(str(tool.signature) for tool in tools.values())
     signatures = [tool.signature for tool in tools.values()]
     earlier: dict[int, Observation] = {}
     rounds: list[Round] = []
     history = ""
     for number in range(max_replans + 1):
         first, last = max(earlier, default=0) + 1, number == max_replans
-        request = Request(question, told, history, first, last)
+        request = Request(question, shown_tools, history, first, last)
         reader = PlanReader(signatures, repair=repair, first=first, known=earlier, limits=limits)
         fetched = await fetch(_events(planner(request), reader), tools, earlier)
         earlier.update({o.task.number: o for o in fetched.observations})
         history += _told(fetched)
-        answer = await joiner(Request(question, told, history, first, last))
+        answer = await joiner(Request(question, shown_tools, history, first, last))
         decision = read_decision(answer)
         rounds.append(Round(fetched, decision))
+        if told is not None:
+            told(rounds[-1])
         if decision.action == "finish":
             return Solution(decision.text, tuple(rounds))
         history += f"Thought: {decision.text or decision.thought}\n\n"
@@ -110,12 +126,14 @@ async def solve(
 
 
 async def _events(pieces: AsyncIterator[str], reader: PlanReader) -> AsyncIterator[Event]:
-    """A plan's events as its text arrives. What follows its end is not waited for."""
+    """A plan's events as its text arrives. What follows its end is heard, and not read."""
+    joined = False
     try:
         async for piece in pieces:
             for event in reader.feed(piece):
+                joined = joined or isinstance(event, Join)
                 yield event
-            if reader.over:
+            if reader.over and not joined:
                 break
     finally:
         close = getattr(pieces, "aclose", None)

@@ -14,7 +14,6 @@ from xdsl.dialects.builtin import (
     IntAttr,
     ModuleOp,
     StringAttr,
-    SymbolRefAttr,
 )
 from xdsl.ir import Attribute, Operation
 from xdsl.printer import Printer
@@ -34,7 +33,7 @@ from flowir.dialects.dse import (
     PointAttr,
     UnusedAttr,
 )
-from flowir.dialects.flow_checks import Symbols, describe, module_symbols
+from flowir.dialects.flow_checks import Symbols, describe, invoked, module_symbols
 from flowir.errors import SearchError
 from flowir.search.facts import facts_attribute, facts_of
 from flowir.search.front import Estimate, Front, FrontPoint
@@ -174,10 +173,7 @@ def _called(op: Operation, symbols: Symbols) -> dict[str, Operation]:
     """Agents, tools and workflows that an op's regions call, at any remove."""
     found: dict[str, Operation] = {}
     for inner in op.walk():
-        for name in ("callee", "by", "key", "until"):
-            symbol = inner.properties.get(name)
-            if not isinstance(symbol, SymbolRefAttr):
-                continue
+        for symbol in invoked(inner):
             target = symbols.get(called := symbol.root_reference.data)
             if target is not None and called not in found:
                 found[called] = target

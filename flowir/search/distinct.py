@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flowir.calculus.terms import Decision, Workflow
-from flowir.configuration import Configuration
 from flowir.search.rules import Rules
 
 
@@ -31,14 +30,14 @@ def distinct(workflow: Workflow) -> tuple[Rules, tuple[str, ...]]:
 
 def _distinct(decision: Decision) -> tuple[Decision, tuple[int, ...]]:
     """A decision with each choice once, and the numbers of these before."""
-    first = {_key(decision.configurations[i]): i for i in reversed(decision.choices)}
+    first = {decision.configurations[i]: i for i in reversed(decision.choices)}
     if len(first) == len(decision.choices):
         return decision, tuple(range(len(decision.configurations)))
     kept = sorted(first.values())
     today = decision.baseline
     if today is not None:
         if today in decision.choices:
-            today = first[_key(decision.configurations[today])]
+            today = first[decision.configurations[today]]
         else:
             kept.append(today)
     return (
@@ -50,9 +49,3 @@ def _distinct(decision: Decision) -> tuple[Decision, tuple[int, ...]]:
         ),
         tuple(kept),
     )
-
-
-def _key(configuration: Configuration) -> object:
-    """Equal for equal settings; `true` is not 1, though Python says so."""
-    params = tuple((name, isinstance(x, bool), x) for name, x in configuration.params)
-    return configuration.model, configuration.budget, params

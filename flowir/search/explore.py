@@ -23,7 +23,8 @@ from flowir.search.pareto import layers
 from flowir.search.posterior import Candidates, means
 from flowir.search.problem import OBJECTIVES, Array, Objective, Problem
 from flowir.search.rules import narrowed
-from flowir.search.space import MANY_STRUCTURES, UNREACHED, Points, Space
+from flowir.search.space import MANY_STRUCTURES, Points, Space
+from flowir.search.structures import UNREACHED
 
 Source = Callable[[int, int, int], Scenarios]
 """(draws, queries, seed) -> scenarios of the workflow's decisions and checkers."""
@@ -169,6 +170,12 @@ def _search(problem: Problem, options: Options) -> _Survivors:
     points = found.points if len(found.points) else space.start()
     method = METHODS[found.closure]
     notes = _stopped(not found.stopped, options, found.evaluations)
+    if not found.closed and not found.stopped:
+        notes = (
+            f"the search was ended by limit={options.limit} after {found.evaluations:,} points, "
+            "some exchanges untried; the front is partial, the best of these; raise limit, or "
+            "compare fewer objectives",
+        )
     return _Survivors(points, method, found.evaluations, size, notes)
 
 

@@ -2,8 +2,8 @@
 
 Everything here minimises: what is better larger is given negated. Rows of a [N, K] array are
 points, columns objectives. A row dominates another if it is nowhere larger and somewhere smaller;
-equal rows do not dominate each other. Many rows of three or more objectives are left to moocore,
-which divides and conquers in O(N log^(K−2) N) (Kung, Luccio and Preparata, J. ACM 22, 1975).
+equal rows do not dominate each other. Three or more objectives are left to moocore, which
+divides and conquers in O(N log^(K−2) N) (Kung, Luccio and Preparata, J. ACM 22, 1975).
 """
 
 from __future__ import annotations
@@ -17,9 +17,6 @@ import numpy.typing as npt
 Losses = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.intp]
-
-FEW = 128
-"""Rows up to which every pair is compared where there are more than two objectives."""
 
 CHUNK = 2048
 """Rows whose gains in hypervolume are computed at once."""
@@ -36,7 +33,7 @@ def non_dominated(losses: Losses, *, duplicates: bool = False) -> Mask:
     rows, columns = losses.shape
     if np.isnan(losses).any():
         raise ValueError("a loss is NaN; leave out what is not known before comparing")
-    if columns > 2 and rows > FEW:
+    if columns > 2 and rows:
         # Slow to import, and not needed for one or two objectives.
         from moocore import is_nondominated
 
@@ -51,7 +48,7 @@ def non_dominated(losses: Losses, *, duplicates: bool = False) -> Mask:
     ordered = losses[order]
     fresh = np.ones(rows, dtype=np.bool_)
     fresh[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
-    kept = _filters.get(columns, _pairwise)(ordered[fresh])
+    kept = _filters[columns](ordered[fresh])
     if duplicates:
         mask[order] = kept[np.cumsum(fresh) - 1]
     else:
@@ -99,13 +96,6 @@ def _insert_step(second: list[float], third: list[float], y: float, z: float) ->
         stop += 1
     second[start:stop] = [y]
     third[start:stop] = [z]
-
-
-def _pairwise(ordered: Losses) -> Mask:
-    """Any number of objectives, few distinct rows: by the definition, every pair."""
-    below: Mask = np.asarray((ordered[None, :, :] <= ordered[:, None, :]).all(axis=2))
-    np.fill_diagonal(below, False)
-    return np.asarray(~below.any(axis=1))
 
 
 _filters = {1: _minimum, 2: _sort_scan}

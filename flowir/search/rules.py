@@ -173,6 +173,11 @@ def _axes(workflow: Workflow) -> dict[str, list[Place]]:
 def _matching(workflow: Workflow, place: Place, values: Sequence[str], text: str) -> frozenset[int]:
     """Indices of the configurations or labels that some value names; each must name one."""
     kind, number = place
+    if not all(values):
+        raise SearchError(
+            f"{text}: a value is missing; `AXIS: VALUE | VALUE` is meant, where VALUE is one of "
+            f"{', '.join(_values(workflow, place))}"
+        )
     if kind == "structure":
         labels = workflow.structures[number].labels
         unknown = [value for value in values if value not in labels]
@@ -187,15 +192,21 @@ def _matching(workflow: Workflow, place: Place, values: Sequence[str], text: str
     for value in values:
         named = {i for i in decision.choices if _matches(decision.configurations[i], value)}
         if not named:
-            known = dict.fromkeys(
-                _pattern(decision.configurations[index]) for index in decision.choices
-            )
             raise SearchError(
                 f"{text}: {value} leaves nothing of the space of {decision}; "
-                f"it has {', '.join(known)}"
+                f"it has {', '.join(_values(workflow, place))}"
             )
         found |= named
     return frozenset(found)
+
+
+def _values(workflow: Workflow, place: Place) -> tuple[str, ...]:
+    """What a rule may name of a place."""
+    kind, number = place
+    if kind == "structure":
+        return workflow.structures[number].labels
+    decision = workflow.decisions[number]
+    return tuple(dict.fromkeys(_pattern(decision.configurations[i]) for i in decision.choices))
 
 
 def _matches(configuration: Configuration, pattern: str) -> bool:

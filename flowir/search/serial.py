@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flowir.calculus.races import races
-from flowir.calculus.terms import Block, First, Map, Value, Workflow, blocks_of, reads_of
+from flowir.calculus.terms import Block, First, Map, Plan, Value, Workflow, blocks_of, reads_of
 
 
 def waits_for_one(workflow: Workflow) -> bool:
@@ -18,7 +18,11 @@ def waits_for_one(workflow: Workflow) -> bool:
 def _waits_for_one(block: Block) -> bool:
     before: dict[Value, frozenset[Value]] = {}
     for term in block.terms:
-        if isinstance(term, First) or races(term) or (isinstance(term, Map) and term.width > 1):
+        if (
+            isinstance(term, First | Plan)
+            or races(term)
+            or (isinstance(term, Map) and term.width > 1)
+        ):
             return False
         if not all(_waits_for_one(inner) for inner in blocks_of(term)):
             return False

@@ -8,30 +8,22 @@ iff they compile to the same workflow.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from itertools import islice
 from math import prod
 
 import numpy as np
 import numpy.typing as npt
 
-from flowir.calculus.terms import (
-    Alternatives,
-    Block,
-    Workflow,
-    blocks_of,
-    decisions_used,
-    walk,
-)
+from flowir.calculus.terms import Workflow
 from flowir.errors import SearchError
 from flowir.search.rules import Combination
+from flowir.search.structures import UNREACHED, Assignments, form
 
 Indices = npt.NDArray[np.int16]
 
 Labels = Sequence[int] | Indices
 """A label index per structural choice."""
-
-UNREACHED = -1
 
 MANY_STRUCTURES = 4096
 """Structures beyond which the points of a space are not counted."""
@@ -106,6 +98,7 @@ class Space:
         self._merged = merged and not any(
             kind == "structure" for each in self.forbidden for (kind, _), _ in each.terms
         )
+        self._assignments = Assignments(workflow)
         self._specialised: dict[tuple[int, ...], Workflow] = {}
         self._used: dict[tuple[int, ...], tuple[int, ...]] = {}
         self._alike: dict[object, list[tuple[int, ...]]] = {}
@@ -149,22 +142,20 @@ class Space:
         """Indices of the decisions a structure reaches, sorted."""
         row = tuple(int(label) for label in structure)
         if row not in self._used:
-            self._used[row] = decisions_used(self.specialised(row).body)
+            self._used[row] = self._assignments.decisions(row)
         return self._used[row]
 
     def canonical(self, structure: Labels) -> tuple[int, ...]:
         """The structure that stands for a full assignment of labels."""
         row = tuple(int(label) for label in structure)
         if row not in self._canonical:
-            reached = self._reached(row)
-            own = tuple(x if i in reached else UNREACHED for i, x in enumerate(row))
-            self._canonical[row] = self._first_equal(own)
+            self._canonical[row] = self._first_equal(self._assignments.reached(row))
         return self._canonical[row]
 
     def structures(self) -> Iterator[tuple[int, ...]]:
         """Every structure once, in order of labels."""
         seen: set[tuple[int, ...]] = set()
-        for row in self._assignments((UNREACHED,) * len(self.workflow.structures)):
+        for row in self._assignments.completed((UNREACHED,) * len(self.workflow.structures)):
             canonical = self.canonical(row)
             if canonical not in seen:
                 seen.add(canonical)
@@ -175,7 +166,9 @@ class Space:
         start = [UNREACHED] * len(self.workflow.structures)
         for choice, label in labels.items():
             start[choice] = label
-        found = dict.fromkeys(self.canonical(row) for row in self._assignments(tuple(start)))
+        found = dict.fromkeys(
+            self.canonical(row) for row in self._assignments.completed(tuple(start))
+        )
         yield from found
 
     def settings_of(self, structure: Labels) -> int:
@@ -271,6 +264,8 @@ class Space:
 
     def _legal_settings(self, structure: Labels) -> int | None:
         """How many settings of a structure are legal; None where that is too much to count."""
+        if not self.forbidden:
+            return self.settings_of(structure)
         table = self.legal_table(structure)
         if table is None:
             return None
@@ -317,7 +312,7 @@ class Space:
         """The first structure asked for that compiles to the same workflow."""
         if not self._merged:
             return row
-        alike = self._alike.setdefault(_outline(self.specialised(row)), [])
+        alike = self._alike.setdefault(self._assignments.outline(row), [])
         found = next((other for other in alike if self._form(other) == self._form(row)), None)
         if found is None:
             alike.append(row)
@@ -326,7 +321,7 @@ class Space:
 
     def _form(self, row: tuple[int, ...]) -> object:
         if row not in self._forms:
-            self._forms[row] = _form(self.specialised(row))
+            self._forms[row] = form(self.specialised(row))
         return self._forms[row]
 
     def standing_for(self, structure: npt.ArrayLike, settings: npt.ArrayLike) -> Points:
@@ -342,90 +337,3 @@ class Space:
         """Today's workflow: first labels, and each decision's baseline or first configuration."""
         settings = [decision.baseline or 0 for decision in self.workflow.decisions]
         return self.point((0,) * len(self.workflow.structures), settings)
-
-    def _reached(self, row: tuple[int, ...]) -> set[int]:
-        """Which structural choices an assignment of labels reaches."""
-        number = {choice.name: i for i, choice in enumerate(self.workflow.structures)}
-        reached: set[int] = set()
-
-        def visit(block: Block) -> None:
-            for term in block.terms:
-                if isinstance(term, Alternatives):
-                    reached.add(number[term.name])
-                    visit(term.cases[row[number[term.name]]][1])
-                else:
-                    for inner in blocks_of(term):
-                        visit(inner)
-
-        visit(self.workflow.body)
-        return reached
-
-    def _assignments(self, row: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-        """Labels for every choice reached, the rest −1, in lexicographic order of the choices."""
-        number = {choice.name: i for i, choice in enumerate(self.workflow.structures)}
-
-        def first_open(block: Block) -> int | None:
-            for term in block.terms:
-                inner: Sequence[Block] = blocks_of(term)
-                if isinstance(term, Alternatives):
-                    place = number[term.name]
-                    if row[place] == UNREACHED:
-                        return place
-                    inner = (term.cases[row[place]][1],)
-                for each in inner:
-                    if (found := first_open(each)) is not None:
-                        return found
-            return None
-
-        place = first_open(self.workflow.body)
-        if place is None:
-            yield row
-            return
-        for label in range(len(self.workflow.structures[place].labels)):
-            yield from self._assignments((*row[:place], label, *row[place + 1 :]))
-
-
-def _outline(workflow: Workflow) -> tuple[object, ...]:
-    """Equal for equal workflows, and quickly made: the terms in order, with what they decide."""
-    return tuple((type(term), getattr(term, "decision", None)) for term in walk(workflow.body))
-
-
-_VALUES = frozenset({"inputs", "output", "candidates", "initial", "source", "result", "arguments"})
-"""Fields of terms that hold values."""
-
-
-def _form(workflow: Workflow) -> object:
-    """What is left of a specialised workflow when the names of sites and values are forgotten."""
-    made: set[int] = set()
-    for term in walk(workflow.body):
-        made.add(term.output)
-        for block in blocks_of(term):
-            made.update(block.arguments)
-    names: dict[int, int] = {}
-
-    def value(number: int) -> tuple[str, int]:
-        if number not in made:
-            return ("given", number)
-        return ("made", names.setdefault(number, len(names)))
-
-    def form(item: object, is_value: bool = False) -> object:
-        if is_value and isinstance(item, int):
-            return value(item)
-        if isinstance(item, tuple):
-            return tuple(form(part, is_value) for part in item)
-        if is_dataclass(item) and not isinstance(item, type):
-            kind = type(item).__name__
-            return (
-                kind,
-                *(
-                    form(getattr(item, f.name), f.name in _VALUES or (kind, f.name) == _LABEL)
-                    for f in fields(item)
-                    if f.name != "site"
-                ),
-            )
-        return item
-
-    return form(workflow.body)
-
-
-_LABEL = ("Branch", "label")

@@ -11,21 +11,61 @@ import asyncio
 import json
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from flowir.calculus.plans import written_tasks
 from flowir.errors import SimulationError
 from flowir.runtime.llm import Completion, Message, Usage
 from flowir.sim.draws import Draw, Draws
 from flowir.sim.marks import Mark, as_items, find, right_answer, wrong_answer
+from flowir.sim.plans import AGAIN, LAST, last_plan, next_task, plan_lines
 from flowir.sim.rates import Rates
-from flowir.sim.roles import Answers, Judges, Routes, Selects
+from flowir.sim.reading import Reading
+from flowir.sim.roles import Answers, Joins, Judges, Routes, Selects, Writes
 from flowir.sim.simulation import Simulation, require
 from flowir.sim.tools import SimulatedTools
 
 ACCEPT = "ACCEPT"
 REJECT = "REJECT: simulated feedback"
 _CHARACTERS_PER_TOKEN = 4
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """An answer, in the pieces in which it is written, and its latency."""
+
+    completion: Completion
+    pieces: Sequence[str]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class SimulatedClient:
+    """The model client of a provider; plans are written line by line, each in the same time."""
+
+    provider: SimulatedProvider
+
+    async def __call__(
+        self, node: str, messages: list[Message], *, model: str, **params: Any
+    ) -> Completion:
+        answer = self.provider.begin(node, messages, model, params)
+        await asyncio.sleep(answer.seconds)
+        return answer.completion
+
+    async def pieces(
+        self, node: str, messages: list[Message], *, model: str, **params: Any
+    ) -> AsyncIterator[str | Completion]:
+        answer = self.provider.begin(node, messages, model, params)
+        for piece in answer.pieces:
+            await asyncio.sleep(answer.seconds / len(answer.pieces))
+            yield piece
+        yield answer.completion
+
+
+WRONG = Reading(frozenset({-1}))
+"""Of an input that is wrong whatever the text shows."""
 
 
 class SimulatedProvider:
@@ -54,10 +94,15 @@ class SimulatedProvider:
         self.calls: Counter[str] = Counter()
         self.cost_usd = 0.0
 
-    async def llm(
-        self, node: str, messages: list[Message], *, model: str, **params: Any
-    ) -> Completion:
-        """Answer as the site's role and the scenario say, after the latency drawn.
+    @property
+    def llm(self) -> SimulatedClient:
+        """The model client."""
+        return SimulatedClient(self)
+
+    def begin(
+        self, node: str, messages: list[Message], model: str, params: Mapping[str, Any]
+    ) -> _Answer:
+        """Answer as the site's role and the scenario say; to be given after the latency drawn.
 
         Raises:
             SimulationError: the workflow has no such site, another configuration is asked for than
@@ -72,6 +117,7 @@ class SimulatedProvider:
         marks = find(text)
         self.calls[node] += 1
         self.cost_usd += float(rates.cost[s])
+        lines: list[str] = []
         match role:
             case Answers():
                 answer = self._answer(node, role, rates, marks, draw)
@@ -83,10 +129,45 @@ class SimulatedProvider:
                 answer = ACCEPT if simulation.accepts(role.checker, right, s, draw) else REJECT
             case Routes():
                 answer = simulation.label(node, role.event.states, s, draw)
-        await asyncio.sleep(
-            math.exp(rates.log_latency[s] + rates.latency_scale[s] * draw.normal(Draw.LATENCY))
+            case Writes():
+                right = self._succeeds(node, role, rates, marks, draw)
+                lines = self._plan(node, role, right, text)
+                answer = "".join(lines)
+            case Joins():
+                answer = self._join(node, role, rates, text, draw)
+        seconds = math.exp(
+            rates.log_latency[s] + rates.latency_scale[s] * draw.normal(Draw.LATENCY)
         )
-        return Completion(answer, _usage(rates, s, text, answer), None, model)
+        completion = Completion(answer, _usage(rates, s, text, answer), None, model)
+        return _Answer(completion, lines or [answer], seconds)
+
+    def _plan(self, node: str, role: Writes, right: bool, text: str) -> list[str]:
+        """The lines of a plan."""
+        plan = role.plan
+        count = 1 + written_tasks(plan.shape)
+        draws = [self._draws.next(f"{node} {number}", text) for number in range(count)]
+        return plan_lines(plan.shape, plan.tools, role.topic, right, next_task(text), draws)
+
+    def _join(self, node: str, role: Joins, rates: Rates, text: str, draw: Draw) -> str:
+        """Another plan, where it may be, with ρ; else the answer, as `_answer` has it."""
+        marks = [mark for mark in find(last_plan(text)) if mark.topic == role.seen]
+        if not marks:
+            raise SimulationError(
+                f"the prompt at site {node!r} shows no task of the last plan; the history belongs "
+                "into the joiner's prompt, and tools must keep the text"
+            )
+        right = all(mark.right for mark in marks)
+        shape = role.plan.shape
+        again = shape.replan_right if right else shape.replan_wrong
+        if LAST not in text and draw.uniform(Draw.CHOICE) < again:
+            return f"Action: Replan({AGAIN})"
+        asked = Answers(role.decision, role.inputs, role.topic, role.fresh)
+        found = find(text)
+        if not right:
+            # The history is an input, and is wrong.
+            asked = Answers(role.decision, WRONG, role.topic, role.fresh)
+            found = [*found, Mark(-1, False)]
+        return f"Action: Finish({self._answer(node, asked, rates, found, draw)})"
 
     def _answer(
         self, node: str, role: Answers, rates: Rates, marks: Sequence[Mark], draw: Draw
@@ -103,7 +184,12 @@ class SimulatedProvider:
         return _written(answer, self._simulation.parsers.get(agent), role.items)
 
     def _succeeds(
-        self, node: str, role: Answers | Selects, rates: Rates, marks: Sequence[Mark], draw: Draw
+        self,
+        node: str,
+        role: Answers | Selects | Writes,
+        rates: Rates,
+        marks: Sequence[Mark],
+        draw: Draw,
     ) -> bool:
         """With p where the inputs are right, else with p0: observed, of a fresh attempt, or 0."""
         require(role.inputs, marks, f"the prompt at site {node!r}", marks)
@@ -113,7 +199,7 @@ class SimulatedProvider:
         elif rates.recovery is not None:
             p = rates.recovery[s]
         else:
-            p = rates.success[s] if isinstance(role, Answers) and role.fresh else 0.0
+            p = rates.success[s] if isinstance(role, Answers | Writes) and role.fresh else 0.0
         return bool(draw.uniform(Draw.CORRECT) < p)
 
     def _selection(

@@ -20,6 +20,7 @@ from flowir.calculus.terms import (
     First,
     Join,
     Map,
+    Plan,
     Refine,
     Select,
     Term,
@@ -188,6 +189,9 @@ class Readings:
         # A list the caller gave may be empty; one that a model wrote is not.
         return item if source.needs else Reading(item.every, item.some)
 
+    def _plan(self, term: Plan, open_: frozenset[Value]) -> Reading:
+        return self._read(term.joiner.result, open_)
+
 
 _READ: dict[type, Callable[..., Reading]] = {
     Call: Readings._call,
@@ -201,4 +205,5 @@ _READ: dict[type, Callable[..., Reading]] = {
     Alternatives: Readings._blocks,
     Refine: Readings._refine,
     Map: Readings._map,
+    Plan: Readings._plan,
 }

@@ -15,6 +15,7 @@ from flowir.calculus.terms import (
     Fallback,
     First,
     Map,
+    Plan,
     Refine,
     Select,
     Term,
@@ -71,7 +72,30 @@ class Routes:
     event: LabelEvent
 
 
-Role = Answers | Selects | Judges | Routes
+@dataclass(frozen=True)
+class Writes:
+    """A call that writes the plans of a term; `topic` is that of their marks."""
+
+    decision: int
+    inputs: Reading
+    topic: int
+    fresh: bool
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class Joins:
+    """A call that finishes, or asks for another plan; `seen` is the topic of the plans' marks."""
+
+    decision: int
+    inputs: Reading
+    topic: int
+    seen: int
+    fresh: bool
+    plan: Plan
+
+
+Role = Answers | Selects | Judges | Routes | Writes | Joins
 
 
 @dataclass(frozen=True)
@@ -132,6 +156,8 @@ class _Table:
     def roles(self) -> Roles:
         sites: dict[str, Role] = {}
         tools: dict[str, ToolRole] = {}
+        plans = [term for term in self.terms if isinstance(term, Plan)]
+        self.parts = {part.site: part for plan in plans for part in self._parts(plan)}
         for term in self.terms:
             for site, role in self._site_roles(term):
                 _agree(sites.setdefault(site, role), role, f"site {site!r}")
@@ -149,6 +175,8 @@ class _Table:
 
     def _site_roles(self, term: Term) -> Iterator[tuple[str, Role]]:
         match term:
+            case Call(site=site) if site in self.parts:
+                yield site, self._part(term, self.parts[site].plan)
             case Call() if term.output in self.labels:
                 yield term.site, Routes(term.decision, self.labels[term.output])
             case Call(site=site, decision=decision, fresh=fresh):
@@ -164,8 +192,34 @@ class _Table:
                 if checker is not None and checker.decision is not None:
                     yield checker.site, Judges(checker.decision, checker, self._judged(term))
 
+    def _parts(self, plan: Plan) -> Iterator[_Part]:
+        """The planner's and the joiner's call of a plan."""
+        for block, who in ((plan.planner, "planner"), (plan.joiner, "joiner")):
+            match block.terms:
+                case (Call() as only,) if only.output == block.result:
+                    yield _Part(only.site, plan)
+                case _:
+                    raise SimulationError(
+                        f"plan {plan.site!r}: its {who} is more than one call, and what it writes "
+                        "cannot be simulated; simulate it with a planner and a joiner of one call"
+                    )
+
+    def _part(self, term: Call, plan: Plan) -> Role:
+        history = {*plan.planner.arguments, *plan.joiner.arguments}
+        inputs = self.reading(*(value for value in term.inputs if value not in history))
+        topic = self.topics[term.site]
+        (writer,) = plan.planner.terms
+        if term is writer:
+            return Writes(term.decision, inputs, topic, term.fresh, plan)
+        assert isinstance(writer, Call)
+        seen = self.topics[writer.site]
+        return Joins(term.decision, inputs, topic, seen, term.fresh, plan)
+
     def _tool_roles(self, term: Term) -> Iterator[tuple[str, ToolRole]]:
         match term:
+            case Plan(tools=tools, shape=shape):
+                for tool, seconds in zip(tools, shape.tools, strict=True):
+                    yield tool.name, ToolRole(seconds)
             case ToolCall(tool=name, latency_s=latency_s, output=output):
                 items = self.lists.get(output)
                 yield name, ToolRole(latency_s, event=self.labels.get(output), items=items)
@@ -221,6 +275,12 @@ class _Table:
                     case _:
                         pass
         return found
+
+
+@dataclass(frozen=True)
+class _Part:
+    site: str
+    plan: Plan
 
 
 def _agree(known: object, found: object, where: str) -> None:

@@ -18,6 +18,7 @@ from flowir.workflow.constructs import (
 from flowir.workflow.declarations import Agent, Tool, agent, tool
 from flowir.workflow.front import Compiled, WorkflowFront
 from flowir.workflow.kinds import Label
+from flowir.workflow.plans import plan
 from flowir.workflow.program import Workflow, workflow
 from flowir.workflow.values import Traced
 
@@ -40,6 +41,7 @@ __all__ = [
     "first",
     "map_",
     "optional",
+    "plan",
     "refine",
     "select",
     "tool",

@@ -9,10 +9,12 @@ from xdsl.dialects.builtin import ArrayAttr, FloatData, IntAttr, StringAttr, Uni
 from xdsl.ir import Attribute, Region, SSAValue
 
 from flowir.dialects import flow
-from flowir.dialects.flow_types import JoinMode, JoinModeAttr, text
+from flowir.dialects.flow_types import JoinMode, JoinModeAttr, label, text
 from flowir.errors import WorkflowError
+from flowir.workflow.calls import judged
 from flowir.workflow.declarations import Agent, Tool
-from flowir.workflow.places import here
+from flowir.workflow.kinds import hint_of
+from flowir.workflow.places import Place, here
 from flowir.workflow.tracing import Properties, Trace, current
 from flowir.workflow.values import Traced
 
@@ -46,6 +48,8 @@ def vote(*values: Any, key: Tool | None = None, quorum: bool = False) -> Traced:
     """The plurality answer; `key` gives what is counted, `quorum` ends when it is decided."""
     properties: Properties = {}
     if key is not None:
+        if not isinstance(key, Tool):
+            raise WorkflowError(f"{here()}: key= takes a tool, not {key!r}; declare it with @tool")
         properties["key"] = current("vote").declare(key)
     if quorum:
         properties["quorum"] = UnitAttr()
@@ -80,7 +84,12 @@ def branch(
     """One of the cases, by label; weights by label, that of `otherwise` under None."""
     trace, place = current("branch"), here()
     value = trace.use(on, "what branch looks at")
-    regions = _regions(trace, cases, "case")
+    if value.type != label:
+        raise WorkflowError(
+            f"{place}: branch looks at a label, not at a {hint_of(value.type)}; let who gives it "
+            'say so: -> Label, or -> Literal["…", "…"]'
+        )
+    regions = _regions(trace, place, cases, "case")
     rest = [trace.region(otherwise, (), "`otherwise`")] if otherwise is not None else []
     if not regions and not rest:
         raise WorkflowError(f"{place}: branch without cases; give at least one")
@@ -104,7 +113,7 @@ def alternatives(name: str, cases: Mapping[str, Body]) -> Traced:
     trace, place = current("alternatives"), here()
     if not cases:
         raise WorkflowError(f"{place}: alternatives {name!r} without cases; give at least one")
-    regions = _regions(trace, cases, "alternative")
+    regions = _regions(trace, place, cases, "alternative")
     op = flow.AlternativesOp.build(
         result_types=[_given_type(regions)],
         properties={"choice": StringAttr(name), "labels": _labels(cases)},
@@ -118,12 +127,12 @@ def fallback(*tiers: Body, until: Checker, given: Given = (), max: int = 1) -> T
     trace, place = current("fallback"), here()
     if not tiers:
         raise WorkflowError(f"{place}: fallback without tiers; give at least one function")
-    context, properties = _checked(trace, until, given)
     regions = [trace.region(tier, (), f"tier {n}") for n, tier in enumerate(tiers, 1)]
+    context, properties = _checked(trace, place, "until", until, given, _given_type(regions))
     op = flow.FallbackOp.build(
         operands=[context],
         result_types=[_given_type(regions)],
-        properties={**properties, "bound": IntAttr(max)},
+        properties={**properties, "bound": _count(place, "max", max)},
         regions=[regions],
     )
     return trace.add(op, place, "fallback")
@@ -133,11 +142,11 @@ def refine(initial: Traced, body: Body, *, until: Checker, max: int, given: Give
     """While the critic rejects the value, at most `max` times: `body(value, feedback)`."""
     trace, place = current("refine"), here()
     value = trace.use(initial, "what refine starts from")
-    context, properties = _checked(trace, until, given)
+    context, properties = _checked(trace, place, "until", until, given, value.type)
     op = flow.RefineOp.build(
         operands=[value, context],
         result_types=[value.type],
-        properties={**properties, "bound": IntAttr(max)},
+        properties={**properties, "bound": _count(place, "max", max)},
         regions=[trace.region(body, (value.type, text), "the body")],
     )
     return trace.add(op, place, "refine")
@@ -152,7 +161,7 @@ def map_(
     if not isinstance(source.type, flow.ListType):
         raise WorkflowError(f"{place}: map_ goes through a list, not {source.type}")
     region = trace.region(body, (source.type.element,), "the body")
-    properties: Properties = {"bound": IntAttr(max)}
+    properties: Properties = {"bound": _count(place, "max", max)}
     if width is not None:
         properties["width"] = IntAttr(width)
     if mean:
@@ -179,13 +188,14 @@ def _join(
     if not values:
         raise WorkflowError(f"{place}: {mode} of nothing; give at least one value")
     operands = [trace.use(value, f"operand {n} of {mode}") for n, value in enumerate(values, 1)]
+    kind = operands[0].type
     context: list[SSAValue] = []
     properties = {"mode": JoinModeAttr(mode), **(properties or {})}
     if judge is not None:
-        context, checked = _checked(trace, judge, given)
-        word = "by" if mode is JoinMode.SELECT else "until"
-        properties |= {word if name == "until" else name: p for name, p in checked.items()}
-    kind = operands[0].type
+        role = "by" if mode is JoinMode.SELECT else "until"
+        shown = flow.ListType(kind) if mode is JoinMode.SELECT else kind
+        context, checked = _checked(trace, place, role, judge, given, shown)
+        properties |= checked
     results: dict[JoinMode, Attribute] = {
         JoinMode.ALL: flow.ListType(kind),
         JoinMode.ANY: flow.ListType(kind),
@@ -199,18 +209,35 @@ def _join(
     return trace.add(op, place, str(mode))
 
 
-def _checked(trace: Trace, checker: Checker, given: Given) -> tuple[list[SSAValue], Properties]:
-    """What a checker reads first, and its symbol and decision group."""
+def _checked(
+    trace: Trace, place: Place, role: str, judge: Checker, given: Given, value: Attribute
+) -> tuple[list[SSAValue], Properties]:
+    """What a selector or checker reads first, and its symbol and decision group."""
+    if not isinstance(judge, Agent if role == "by" else Agent | Tool):
+        kinds = "an agent" if role == "by" else "an agent or a tool"
+        raise WorkflowError(f"{place}: {role}= takes {kinds}, not {judge!r}; declare it as one")
     values = [given] if isinstance(given, Traced) else list(given)
-    context = [trace.use(value, f"what {checker.name} is given") for value in values]
-    properties: Properties = {"until": trace.declare(checker)}
-    if isinstance(checker, Agent) and checker.group is not None:
-        properties["group"] = StringAttr(checker.group)
+    for item in values:
+        trace.use(item, f"what {judge.name} is given")
+    context = [item.ssa for item in judged(judge, place, role, values, value)]
+    properties: Properties = {role: trace.declare(judge)}
+    if isinstance(judge, Agent) and judge.group is not None:
+        properties["group"] = StringAttr(judge.group)
     return context, properties
 
 
-def _regions(trace: Trace, cases: Mapping[str, Body], what: str) -> list[Region]:
-    return [trace.region(body, (), f"{what} {label!r}") for label, body in cases.items()]
+def _regions(trace: Trace, place: Place, cases: Mapping[str, Body], what: str) -> list[Region]:
+    if not isinstance(cases, Mapping) or not all(isinstance(name, str) for name in cases):
+        raise WorkflowError(
+            f'{place}: {what}s are given by label: {{"label": function, …}}, not {cases!r}'
+        )
+    return [trace.region(body, (), f"{what} {name!r}") for name, body in cases.items()]
+
+
+def _count(place: Place, name: str, value: int) -> IntAttr:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise WorkflowError(f"{place}: {name}={value!r}; it takes a whole number, 1 or more")
+    return IntAttr(value)
 
 
 def _labels(cases: Mapping[str, Body]) -> ArrayAttr[StringAttr]:

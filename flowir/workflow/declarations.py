@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FloatData, StringAttr
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FloatData, IntAttr, StringAttr
 from xdsl.ir import Attribute
 from xdsl.utils.exceptions import VerifyException
 
@@ -15,12 +15,14 @@ from flowir.calculus.from_ir import config_attribute
 from flowir.configuration import Configuration
 from flowir.dialects import flow, prompt
 from flowir.dialects.dse import ConfigAttr, SpaceAttr
-from flowir.dialects.dse_space import ModelOptionAttr, _budget
-from flowir.dialects.flow_types import AcceptsAttr, Effect, EffectAttr
+from flowir.dialects.dse_space import ModelOptionAttr, budget_attribute
+from flowir.dialects.flow_types import AcceptsAttr, Effect, EffectAttr, json
 from flowir.dialects.literals import literal
 from flowir.errors import WorkflowError
-from flowir.workflow.kinds import kind_of, signature
-from flowir.workflow.tracing import Declaration, call
+from flowir.workflow.calls import call
+from flowir.workflow.kinds import kind_of, signature, without_defaults
+from flowir.workflow.places import Place, here
+from flowir.workflow.tracing import Declaration
 from flowir.workflow.values import Traced
 
 Models = Sequence[str] | Mapping[str, Sequence[int | str]]
@@ -43,6 +45,9 @@ class Agent(Declaration):
     def __call__(self, *args: Traced, **kwargs: Traced) -> Traced:
         return call(self, args, kwargs, self.group, self.narrowed)
 
+    def same(self, other: Declaration) -> bool:
+        return isinstance(other, Agent) and self.op.properties == other.op.properties
+
     def grouped(self, group: str) -> Agent:
         """The same agent, its configuration chosen apart from that of other groups."""
         return replace(self, group=group)
@@ -54,7 +59,9 @@ class Agent(Declaration):
         params: Mapping[str, Sequence[Any]] | None = None,
     ) -> Agent:
         """The same agent with a narrower space."""
-        return replace(self, narrowed=_space(self.name, models, budgets, params or {}))
+        return replace(
+            self, narrowed=_space(f"{here()}: agent {self.name}", models, budgets, params or {})
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +70,13 @@ class Tool(Declaration):
 
     op: flow.ToolOp
     function: Callable[..., Any]
+
+    def same(self, other: Declaration) -> bool:
+        return (
+            isinstance(other, Tool)
+            and self.function is other.function
+            and self.op.properties == other.op.properties
+        )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if any(isinstance(value, Traced) for value in (*args, *kwargs.values())):
@@ -94,12 +108,14 @@ def agent(
     """
 
     def declare(name: str, template: str, function: Callable[..., Any] | None) -> Agent:
-        where = f"agent {name}"
+        place = here()
+        where = f"{place}: agent {name}"
         variables = _variables(where, system or "", template)
         names, kind = variables, kind_of(output, where)
+        kinds: tuple[Attribute, ...] = (json,) * len(names)
         if function is not None:
-            found, _, kind = signature(function, where)
-            names = tuple(found.parameters)
+            found, kinds, kind = signature(function, where, untyped=json)
+            names = without_defaults(found, where)
             _same_names(where, names, variables)
         properties: dict[str, Attribute] = {
             "sym_name": StringAttr(name),
@@ -110,24 +126,26 @@ def agent(
             if value is not None:
                 properties[word] = StringAttr(value)
         if models:
-            properties["space"] = _space(name, models, budgets, params or {})
+            properties["space"] = _space(where, models, budgets, params or {})
         if baseline is not None:
             properties["baseline"] = _config(baseline)
         op = flow.AgentOp.create(properties=properties)
-        _verified(op)
-        return Agent(name, names, variables, kind, op)
+        op.location = place.location
+        _verified(op, place)
+        return Agent(name, names, kinds, variables, len(names), kind, op)
 
     def decorate(function: Callable[..., Any]) -> Agent:
         template = prompt if prompt is not None else inspect.getdoc(function)
         if not template:
             raise WorkflowError(
-                f"agent {function.__name__}: no prompt; write it as the docstring or give prompt="
+                f"{here()}: agent {function.__name__}: no prompt; write it as the docstring, or "
+                "give prompt="
             )
         return declare(function.__name__, template, function)
 
     if isinstance(of, str):
         if prompt is None:
-            raise WorkflowError(f"agent {of}: no prompt; give prompt=")
+            raise WorkflowError(f"{here()}: agent {of}: no prompt; give prompt=")
         return declare(of, prompt, None)
     return decorate if of is None else decorate(of)
 
@@ -140,6 +158,8 @@ def tool(
     effect: str = "writes",
     latency: float = 0.0,
     accepts: tuple[float, ...] | None = None,
+    concurrency: int | None = None,
+    timeout: float | None = None,
 ) -> Any:
     """Declare code: `@tool`, `@tool(effect="pure")`, or `tool(function, …)`.
 
@@ -149,35 +169,69 @@ def tool(
         latency: seconds.
         accepts: of a checker, the chances that it accepts a right and a wrong value, and the
             persistence of its verdicts (0 where left out).
+        concurrency: how many of its calls in one plan may run at once, None for any number.
+        timeout: seconds for one call in a plan, None for any time.
 
     Raises:
         WorkflowError: an effect, rate or latency that means nothing, or a hint without counterpart.
     """
 
     def decorate(function: Callable[..., Any]) -> Tool:
-        symbol = name or function.__name__
-        found, _, kind = signature(function, f"tool {symbol}")
+        place = here()
+        own = getattr(function, "__name__", "")
+        if not own.isidentifier() and (name is None or impl is None):
+            raise WorkflowError(
+                f"{place}: a tool of {function!r}, which has no name of its own; "
+                "give name= and impl=, or write it with def"
+            )
+        symbol = name or own
+        where = f"{place}: tool {symbol}"
+        found, kinds, kind = signature(function, where, untyped=json)
+        names, required = _positional(found, where)
         if effect not in list(Effect):
             known = ", ".join(Effect)
-            raise WorkflowError(f"tool {symbol}: unknown effect {effect!r}; use one of {known}")
+            raise WorkflowError(f"{where}: unknown effect {effect!r}; use one of {known}")
         properties: dict[str, Attribute] = {
             "sym_name": StringAttr(symbol),
-            "impl": StringAttr(impl or f"{function.__module__}:{function.__name__}"),
+            "impl": StringAttr(impl or f"{function.__module__}:{own}"),
             "output": kind,
             "effect": EffectAttr(Effect(effect)),
             "latency": FloatData(float(latency)),
         }
         if accepts is not None:
             if len(accepts) not in (2, 3):
-                raise WorkflowError(f"tool {symbol}: accepts=(right, wrong[, persistence])")
+                raise WorkflowError(
+                    f"{where}: accepts={accepts!r}; give (right, wrong[, persistence])"
+                )
             rates = [FloatData(float(rate)) for rate in (*accepts, 0.0)[:3]]
-            properties["accepts"] = _made(lambda: AcceptsAttr(*rates), f"tool {symbol}")
+            properties["accepts"] = _made(lambda: AcceptsAttr(*rates), where)
+        if concurrency is not None:
+            properties["concurrency"] = IntAttr(concurrency)
+        if timeout is not None:
+            properties["timeout"] = FloatData(float(timeout))
         op = flow.ToolOp.create(properties=properties)
-        _verified(op)
-        names = tuple(found.parameters)
-        return Tool(symbol, names, names, kind, op, function)
+        op.location = place.location
+        _verified(op, place)
+        return Tool(symbol, names, kinds[: len(names)], names, required, kind, op, function)
 
     return decorate if of is None else decorate(of)
+
+
+def _positional(parameters: Sequence[inspect.Parameter], where: str) -> tuple[tuple[str, ...], int]:
+    """Names of the parameters that a workflow gives, and how many of them it has to.
+
+    Raises:
+        WorkflowError: one that has to be given cannot be given by position.
+    """
+    names = [p for p in parameters if p.kind is not p.KEYWORD_ONLY]
+    for parameter in parameters:
+        if parameter not in names and parameter.default is parameter.empty:
+            raise WorkflowError(
+                f"{where}: input {parameter.name} is given by name only, and tools are called by "
+                "position; move it before the *"
+            )
+    required = sum(parameter.default is parameter.empty for parameter in names)
+    return tuple(parameter.name for parameter in names), required
 
 
 def _variables(where: str, *templates: str) -> tuple[str, ...]:
@@ -201,7 +255,7 @@ def _same_names(where: str, names: Sequence[str], variables: Sequence[str]) -> N
 
 
 def _space(
-    name: str, models: Models, budgets: Sequence[int | str], params: Mapping[str, Sequence[Any]]
+    where: str, models: Models, budgets: Sequence[int | str], params: Mapping[str, Sequence[Any]]
 ) -> SpaceAttr:
     own = models if isinstance(models, Mapping) else {}
     shared = DictionaryAttr(
@@ -209,10 +263,10 @@ def _space(
     )
 
     def option(model: str) -> ModelOptionAttr:
-        given = ArrayAttr([_budget(budget) for budget in own.get(model, budgets)])
+        given = ArrayAttr([budget_attribute(budget) for budget in own.get(model, budgets)])
         return ModelOptionAttr(StringAttr(model), given, shared)
 
-    made = _made(lambda: SpaceAttr(ArrayAttr([option(model) for model in models])), f"agent {name}")
+    made = _made(lambda: SpaceAttr(ArrayAttr([option(model) for model in models])), where)
     assert isinstance(made, SpaceAttr)
     return made
 
@@ -228,8 +282,8 @@ def _made(make: Callable[[], Attribute], where: str) -> Attribute:
         raise WorkflowError(f"{where}: {error}") from None
 
 
-def _verified(op: flow.AgentOp | flow.ToolOp) -> None:
+def _verified(op: flow.AgentOp | flow.ToolOp, place: Place) -> None:
     try:
         op.verify()
     except VerifyException as error:
-        raise WorkflowError(str(error)) from None
+        raise WorkflowError(f"{place}: {error}") from None

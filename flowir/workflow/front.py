@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import Field, asdict, dataclass
 from functools import cached_property
 from html import escape
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 
-from flowir.calculus.from_ir import find_workflow
-from flowir.errors import WorkflowError
-from flowir.runtime.llm import LLM
+from flowir.calculus.from_ir import find_workflow, workflow_terms
+from flowir.dialects import flow
+from flowir.errors import WorkflowError, nearest
+from flowir.runtime.llm import LLM, Tools
 from flowir.search.annotate import front_from_ir
-from flowir.search.front import QUANTITY, Front, words
+from flowir.search.front import Facts, Front, words
+from flowir.search.observed import Observed, given_rates
 from flowir.search.table import header, rows
-from flowir.workflow.display import ShownModule
+from flowir.workflow.display import Graph, ShownModule
+from flowir.workflow.options import checked, options_of
+from flowir.workflow.places import placed_errors
+
+if TYPE_CHECKING:
+    from flowir.sim.simulate import Simulated
 
 Functions = Mapping[str, Callable[..., Any]]
 
@@ -31,6 +40,7 @@ class WorkflowFront:
     module: ModuleOp
     name: str
     tools: Functions
+    observed: Observed
 
     @cached_property
     def front(self) -> Front:
@@ -41,7 +51,7 @@ class WorkflowFront:
         return len(self.front.points)
 
     def to_ir(self) -> ShownModule:
-        """The workflow with the front written into it."""
+        """The workflow with the front written into it: the file that `flowir-opt` reads."""
         return ShownModule(self.module.clone())
 
     def rows(self) -> list[dict[str, Any]]:
@@ -59,33 +69,43 @@ class WorkflowFront:
             found.append(record)
         return found
 
-    def table(self) -> Any:
-        """A pandas data frame of `rows` where pandas is installed, else `rows`."""
+    def dataframe(self) -> Any:
+        """The rows as a pandas data frame, by point.
+
+        Raises:
+            WorkflowError: pandas is missing.
+        """
         try:
             import pandas  # type: ignore[import-untyped, import-not-found, unused-ignore]
         except ImportError:
-            return self.rows()
+            raise WorkflowError(
+                "dataframe() needs pandas; install flowir[notebook], or use rows()"
+            ) from None
         return pandas.DataFrame(self.rows()).set_index("point")
 
-    def plot(self, x: str = "latency_s", y: str = "accuracy") -> Any:
-        """The points with their intervals, as matplotlib axes.
+    def plot(self, x: str = "latency_s", y: str = "accuracy", axes: Any = None) -> Any:
+        """The points with their intervals, today's as a square, as matplotlib axes.
+
+        Args:
+            x, y: names of estimates, see `rows`.
+            axes: to draw into; by default new ones, which a notebook shows.
 
         Raises:
             WorkflowError: matplotlib is missing, or a quantity that was not estimated.
         """
-        try:
-            from matplotlib.figure import Figure  # type: ignore[import-not-found, unused-ignore]
-        except ImportError:
-            raise WorkflowError(
-                "plot needs matplotlib; install it with: pip install 'flowir[report]'"
-            ) from None
-        points = self.front.points
+        known = list(self.front.points[0].estimates)
         for name in (x, y):
-            if any(name not in point.estimates for point in points):
-                known = ", ".join(QUANTITY.values())
-                raise WorkflowError(f"plot: {name} was not estimated; choose among {known}")
-        axes = Figure().add_subplot()
-        for point in points:
+            if name not in known:
+                raise WorkflowError(
+                    f"plot: no estimate {name}{nearest(name, known)}; there are {', '.join(known)}"
+                )
+        if axes is None:
+            try:
+                from matplotlib import pyplot  # type: ignore[import-not-found, unused-ignore]
+            except ImportError:
+                raise WorkflowError("plot() needs matplotlib; install flowir[notebook]") from None
+            axes = pyplot.subplots()[1]
+        for number, point in enumerate(self.front.points):
             across, up = point.estimates[x], point.estimates[y]
             axes.errorbar(
                 across.mean,
@@ -95,6 +115,7 @@ class WorkflowFront:
                 fmt="s" if point.baseline else "o",
                 color="tab:orange" if point.baseline else "tab:blue",
             )
+            axes.annotate(str(number), (across.mean, up.mean), (4, 4), textcoords="offset points")
         axes.set(xlabel=x, ylabel=y, title=f"Pareto front of {self.name}")
         return axes
 
@@ -107,20 +128,33 @@ class WorkflowFront:
         from flowir.passes.flow_select import FlowSelect
 
         module = self.module.clone()
-        try:
-            selecting = FlowSelect(workflow=self.name, **which)
-        except TypeError as error:
-            raise WorkflowError(f"select: {error}") from None
-        selecting.apply(Context(), module)
-        return Compiled(module, self.name, self.tools)
+        selecting = FlowSelect(workflow=self.name, **checked("select", which, options_to_select()))
+        with placed_errors(module):
+            selecting.apply(Context(), module)
+        return Compiled(module, self.name, self.tools, self.observed, self.front.facts)
 
-    def _repr_html_(self) -> str:
-        def line(tag: str, row: Any) -> str:
-            cells = [v for v in asdict(row).values() if isinstance(v, str)]
-            return "<tr>" + "".join(f"<{tag}>{escape(v)}</{tag}>" for v in cells) + "</tr>"
+    def __str__(self) -> str:
+        lines = self._cells()
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        return "\n".join(
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+            for line in lines
+        )
 
-        body = "".join(line("td", row) for row in rows(self.front))
-        return f"<table>{line('th', header(self.front))}{body}</table>"
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        def line(tag: str, cells: Sequence[str]) -> str:
+            return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+        titles, *body = self._cells()
+        html = line("th", titles) + "".join(line("td", cells) for cells in body)
+        return {"text/plain": str(self), "text/html": f"<table>{html}</table>"}
+
+    def _cells(self) -> list[list[str]]:
+        """The table as text: its header, then a line for every point."""
+        return [
+            [cell for cell in asdict(row).values() if isinstance(cell, str)]
+            for row in (header(self.front), *rows(self.front))
+        ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,6 +164,8 @@ class Compiled:
     module: ModuleOp
     name: str
     tools: Functions
+    observed: Observed
+    facts: Facts
 
     def to_ir(self) -> ShownModule:
         """The compiled workflow."""
@@ -139,12 +175,17 @@ class Compiled:
         """The asyncio file of the compiled workflow."""
         from flowir.backends.asyncio.emit import emit
 
-        return emit(self.module, self.name)
+        with placed_errors(self.module):
+            return emit(self.module, self.name)
+
+    def graph(self) -> Graph:
+        """The compiled workflow as a drawing."""
+        return self.to_ir().graph(self.name)
 
     @cached_property
     def _program(self) -> ModuleType:
         """The emitted file, imported; dataclasses look for their module while it is."""
-        program = ModuleType(f"flowir_compiled_{id(self)}")
+        program = ModuleType(f"flowir_compiled_{self.name}")
         sys.modules[program.__name__] = program
         try:
             exec(compile(self.to_python(), f"<{self.name}>", "exec"), program.__dict__)
@@ -152,9 +193,90 @@ class Compiled:
             del sys.modules[program.__name__]
         return program
 
-    async def run(self, *, llm: LLM, **inputs: Any) -> Any:
-        """One run, by the emitted file; gives its result, whose `value` is the workflow's."""
-        return await self._program.run(inputs, llm=llm, tools=self.tools)
+    async def run(
+        self,
+        given: Mapping[str, Any] | None = None,
+        /,
+        *,
+        llm: LLM,
+        timeout: float | None = None,
+        call_timeout: float | None = None,
+        max_concurrency: int | asyncio.Semaphore | None = None,
+        retries: int = 3,
+        **inputs: Any,
+    ) -> Any:
+        """One run, by the emitted file; gives its result, whose `value` is the workflow's.
+
+        Args:
+            given: inputs by name, as `inputs`: for names that are also those of arguments.
+            llm: the model client.
+            timeout: seconds for the whole run.
+            call_timeout: seconds for one request.
+            max_concurrency: how many requests may be open at the same time, or a semaphore that
+                several runs share.
+            retries: how often a request that fails for a passing reason is repeated.
+
+        Raises:
+            Exception: `WorkflowError` of the emitted file: wrong inputs, a model or a tool that
+                failed, or no result in time.
+        """
+        return await self._program.run(
+            {**(given or {}), **inputs},
+            llm=llm,
+            tools=self.tools,
+            timeout=timeout,
+            call_timeout=call_timeout,
+            max_concurrency=max_concurrency,
+            retries=retries,
+        )
+
+    def simulate(self, *, samples: int = 1000, seed: int = 0, **inputs: Any) -> Simulated:
+        """Runs of the emitted file on a simulated provider: no key, no network, virtual time.
+
+        Answers, tokens and latency are drawn from the cost model that the front was made from; what
+        comes out shows whether the file does what was predicted, and nothing of any real model.
+
+        Args:
+            samples: how many runs.
+            inputs: of every run, by name.
+
+        Raises:
+            FlowirError: what cannot be simulated.
+        """
+        from flowir.sim.simulate import simulate
+
+        terms = workflow_terms(find_workflow(self.module, self.name))
+        source = self.observed.source(terms, given_rates(self.module), self.facts.queries)
+
+        async def run_one(given: Mapping[str, object], llm: LLM, tools: Tools) -> object:
+            return (await self._program.run(given, llm=llm, tools=tools)).value
+
+        def simulated() -> Simulated:
+            return simulate(
+                run_one,
+                terms,
+                [0] * len(terms.decisions),
+                source(self.facts.draws, self.facts.scenarios, self.facts.seed),
+                inputs=inputs,
+                parsers={
+                    op.sym_name.data: op.parser.data
+                    for op in self.module.walk()
+                    if isinstance(op, flow.AgentOp) and op.parser is not None
+                },
+                samples=samples,
+                seed=seed,
+            )
+
+        # A notebook has an event loop of its own, and the virtual clock is another.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(simulated).result()
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return self.to_ir()._repr_mimebundle_()
+        return {**self.graph()._repr_mimebundle_(), "text/plain": str(self.to_ir())}
+
+
+def options_to_select() -> dict[str, Field[Any]]:
+    """What `WorkflowFront.select` takes."""
+    from flowir.passes.flow_select import FlowSelect
+
+    return options_of(FlowSelect)

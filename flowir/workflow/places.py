@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import ast
 import linecache
+import re
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from types import FrameType
+
+from xdsl.dialects.builtin import FileLineColLoc, IntAttr, LocationAttr, ModuleOp, StringAttr
+from xdsl.ir import Operation
+from xdsl.utils.exceptions import DiagnosticException
+
+from flowir.dialects.flow_checks import describe, module_symbols
+from flowir.errors import FlowirError, WorkflowError
 
 _HERE = str(Path(__file__).parent)
 _Span = tuple[int | None, int | None, int | None, int | None]
@@ -27,6 +36,56 @@ class Place:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}"
+
+    @property
+    def location(self) -> FileLineColLoc:
+        """As operations have it."""
+        return FileLineColLoc(StringAttr(self.file), IntAttr(self.line), IntAttr(self.column))
+
+
+def located(location: LocationAttr) -> str:
+    """`file:line` of an operation's location."""
+    if isinstance(location, FileLineColLoc):
+        return f"{location.filename.data}:{location.line.data}"
+    return "somewhere"
+
+
+@contextmanager
+def placed_errors(module: ModuleOp) -> Iterator[None]:
+    """What is wrong with an operation or declaration of a module, with its line of Python.
+
+    Raises:
+        WorkflowError: instead of any error of verification.
+        FlowirError: as it is, its place before the message where the message names one.
+    """
+    try:
+        yield
+    except DiagnosticException as error:
+        op = getattr(error, "op", None)
+        place = _line(op) if isinstance(op, Operation) else None
+        raise WorkflowError(_placed(place, error)) from None
+    except FlowirError as error:
+        raise type(error)(_placed(_line_named(str(error), module), error)) from None
+
+
+def _placed(place: str | None, error: Exception) -> str:
+    return str(error) if place is None else f"{place}: {error}"
+
+
+def _line(op: Operation) -> str | None:
+    return located(op.location) if isinstance(op.location, FileLineColLoc) else None
+
+
+def _line_named(message: str, module: ModuleOp) -> str | None:
+    """The line of the operation that a message begins with, or of the first symbol it has."""
+    for op in module.walk():
+        if message.startswith(f"{describe(op)}: "):
+            return _line(op)
+    symbols = module_symbols(module) or {}
+    for name in re.findall(r"@(\w+)", message):
+        if name in symbols:
+            return _line(symbols[name])
+    return None
 
 
 def here() -> Place:

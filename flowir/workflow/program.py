@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from os import PathLike, fspath
 from typing import Any
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import FileLineColLoc, FunctionType, ModuleOp, StringAttr, UnitAttr
-from xdsl.ir import Attribute, Block, Operation, Region
-from xdsl.utils.exceptions import VerifyException
+from xdsl.dialects.builtin import FunctionType, ModuleOp, StringAttr, UnitAttr
+from xdsl.ir import Block, Operation, Region
 
 from flowir.dialects import flow
+from flowir.dialects.plan_signature import parameters_of
 from flowir.errors import WorkflowError
+from flowir.workflow.calls import call
 from flowir.workflow.declarations import Tool
-from flowir.workflow.display import ShownModule
-from flowir.workflow.front import Compiled, WorkflowFront
-from flowir.workflow.kinds import signature
-from flowir.workflow.tracing import Declaration, call, tracing
+from flowir.workflow.display import Graph, ShownModule
+from flowir.workflow.front import Compiled, Functions, WorkflowFront, options_to_select
+from flowir.workflow.kinds import signature, without_defaults
+from flowir.workflow.options import PriceList, Profile, checked, observed_of, options_of
+from flowir.workflow.places import here, placed_errors
+from flowir.workflow.tracing import Declaration, Trace, clash, tracing
 from flowir.workflow.values import Traced
-
-_SELECTING = ("point", "prefer")
-_LIMITS = ("max_latency", "min_accuracy", "max_cost")
 
 
 @dataclass(frozen=True, eq=False)
 class Workflow(Declaration):
     """A workflow; calling it inside another workflow is one invocation."""
 
-    kinds: tuple[Attribute, ...]
     function: Callable[..., Any]
 
     def __call__(self, *args: Traced, **kwargs: Traced) -> Traced:
@@ -43,47 +42,74 @@ class Workflow(Declaration):
         """
         return ShownModule(_module(self)[0])
 
+    def graph(self) -> Graph:
+        """The workflow as a drawing."""
+        return self.to_ir().graph(self.name)
+
     def explore(
-        self,
-        profile: str | PathLike[str],
-        prices: str | PathLike[str] | None = None,
-        **options: Any,
+        self, profile: Profile, prices: PriceList | None = None, **options: Any
     ) -> WorkflowFront:
-        """The Pareto front; options are those of the pass `flow-dse`.
+        """The Pareto front.
+
+        Args:
+            profile: observations of single calls: a file, rows by column, or a data frame.
+            prices: of the models: a file, or (input, output) in US dollars per million tokens by
+                model. Without them money is no objective.
+            options: those of the pass `flow-dse`, such as `objectives`, `max_latency`, `seed`.
 
         Raises:
-            FlowirError: what the observations or options lack.
+            FlowirError: what the workflow, the observations or the options lack.
         """
         from flowir.passes.flow_dse import FlowDse
 
+        given = checked(f"{self.name}.explore", options, options_of(FlowDse))
+        exploring = FlowDse(workflow=self.name, **given)
+        exploring.options()
         module, tools = _module(self)
-        files = {"profile": fspath(profile), "prices": None if prices is None else fspath(prices)}
-        try:
-            exploring = FlowDse(**files, workflow=self.name, **options)  # type: ignore[arg-type]
-        except TypeError as error:
-            raise WorkflowError(f"{self.name}.explore: {error}") from None
-        exploring.apply(Context(), module)
-        return WorkflowFront(module, self.name, tools)
+        observed = observed_of(profile, prices, exploring.seed)
+        with placed_errors(module):
+            exploring.explore(Context(), module, observed)
+        return WorkflowFront(module, self.name, tools, observed)
 
     def compile(
-        self,
-        profile: str | PathLike[str],
-        prices: str | PathLike[str] | None = None,
-        **options: Any,
+        self, profile: Profile, prices: PriceList | None = None, **options: Any
     ) -> Compiled:
-        """One point of the front, by `point`, `prefer` or limits; see `explore`."""
-        chosen = {name: options.pop(name) for name in _SELECTING if name in options}
-        chosen |= {name: options[name] for name in _LIMITS if name in options}
-        return self.explore(profile, prices, **options).select(**chosen)
+        """One point of the front: `explore` and then `select`, with the options of both.
+
+        Limits hold for both: what breaks them is not explored.
+
+        Raises:
+            FlowirError: as those.
+        """
+        from flowir.passes.flow_dse import FlowDse
+
+        exploring, selecting = options_of(FlowDse), options_to_select()
+        given = checked(f"{self.name}.compile", options, selecting | exploring)
+        front = self.explore(
+            profile, prices, **{name: v for name, v in given.items() if name in exploring}
+        )
+        return front.select(**{name: v for name, v in given.items() if name in selecting})
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return self.to_ir()._repr_mimebundle_()
+        shown = self.to_ir()
+        return {**shown.graph(self.name)._repr_mimebundle_(), "text/plain": str(shown)}
 
 
 def workflow(function: Callable[..., Any]) -> Workflow:
-    """Declare a workflow; the function runs when the workflow is traced, on traced values."""
-    found, kinds, output = signature(function, f"workflow {function.__name__}")
-    names = tuple(found.parameters)
+    """Declare a workflow; the function runs when the workflow is traced, on traced values.
+
+    Raises:
+        WorkflowError: parameters that no workflow has, or hints without a counterpart.
+    """
+    place = here()
+    where = f"{place}: workflow {function.__name__}"
+    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+        raise WorkflowError(
+            f"{where}: it is async or a generator; write `def` and `return`: "
+            "calls run at the same time wherever they can"
+        )
+    found, kinds, output = signature(function, where)
+    names = without_defaults(found, where)
     marker = flow.WorkflowOp.create(
         properties={
             "sym_name": StringAttr(function.__name__),
@@ -91,58 +117,77 @@ def workflow(function: Callable[..., Any]) -> Workflow:
         },
         regions=[Region(Block())],
     )
-    return Workflow(function.__name__, names, names, output, marker, kinds, function)
+    marker.location = place.location
+    return Workflow(function.__name__, names, kinds, names, len(names), output, marker, function)
 
 
-def _module(entry: Workflow) -> tuple[ModuleOp, dict[str, Callable[..., Any]]]:
+def _module(entry: Workflow) -> tuple[ModuleOp, Functions]:
     """The module and the functions of its tools by symbol; callees come before callers."""
-    declared: dict[str, Declaration] = {}
-    ops: dict[str, Operation] = {}
-    _trace(entry, declared, ops, ())
-    tools = {name: d.function for name, d in declared.items() if isinstance(d, Tool)}
-    module = ModuleOp(list(ops.values()))
-    try:
+    building = _Building({}, {})
+    building.trace(entry, ())
+    tools = {name: d.function for name, d in building.declared.items() if isinstance(d, Tool)}
+    module = ModuleOp(list(building.ops.values()))
+    with placed_errors(module):
         module.verify()
-    except VerifyException as error:
-        place = getattr(getattr(error, "op", None), "location", None)
-        line = ""
-        if isinstance(place, FileLineColLoc):
-            line = f"{place.filename.data}:{place.line.data}: "
-        raise WorkflowError(f"{line}{error}") from None
     return module, tools
 
 
-def _trace(
-    entry: Workflow,
-    declared: dict[str, Declaration],
-    ops: dict[str, Operation],
-    path: tuple[str, ...],
-) -> None:
-    if entry.name in path:
-        raise WorkflowError(f"workflow {entry.name} calls itself; write the loop with refine")
-    known = declared.setdefault(entry.name, entry)
-    if known is not entry:
-        raise WorkflowError(f"two different declarations are named {entry.name}; rename one")
+@dataclass(frozen=True)
+class _Building:
+    """What a module declares so far, and the operations of it that are done."""
+
+    declared: dict[str, Declaration]
+    ops: dict[str, Operation]
+
+    def trace(self, entry: Workflow, callers: tuple[str, ...]) -> None:
+        """Add a workflow and all it calls.
+
+        Raises:
+            WorkflowError: it calls itself, or two declarations have one name.
+        """
+        if entry.name in callers:
+            circle = " → ".join((*callers[callers.index(entry.name) :], entry.name))
+            raise WorkflowError(
+                f"workflow {entry.name} calls itself ({circle}), without a bound; "
+                "write loops with refine or fallback"
+            )
+        self._declare(entry)
+        trace, block = _traced(entry)
+        for name, what in trace.declared.items():
+            self._declare(what)
+            if name in self.ops:
+                continue
+            if isinstance(what, Workflow):
+                self.trace(what, (*callers, entry.name))
+            else:
+                self.ops[name] = what.op.clone()
+        for name, planned in trace.planned.items():
+            self.ops[name].properties["takes"] = parameters_of(planned)
+            if planned.about:
+                self.ops[name].properties["about"] = StringAttr(planned.about)
+        op = flow.WorkflowOp.create(properties=dict(entry.op.properties), regions=[Region(block)])
+        op.location = entry.op.location
+        self.ops[entry.name] = op
+
+    def _declare(self, what: Declaration) -> None:
+        known = self.declared.setdefault(what.name, what)
+        if not known.same(what):
+            raise clash(what, known)
+
+
+def _traced(entry: Workflow) -> tuple[Trace, Block]:
+    """The body of a workflow."""
     block = Block(arg_types=entry.kinds)
     with tracing() as trace:
         trace.blocks.append(block)
         for argument, name in zip(block.args, entry.parameters, strict=True):
             argument.name_hint = name
-        given = entry.function(*map(Traced, block.args))
+        arguments = inspect.signature(entry.function).bind_partial()
+        arguments.arguments |= zip(entry.parameters, map(Traced, block.args), strict=True)
+        given = entry.function(*arguments.args, **arguments.kwargs)
         value = trace.use(given, f"what {entry.name} returns")
         end = flow.ReturnOp(value)
         if given.optional:
             end.properties["optional"] = UnitAttr()
         block.add_op(end)
-    for name, what in trace.declared.items():
-        if name in declared and declared[name].op is not what.op:
-            raise WorkflowError(f"two different declarations are named {name}; rename one")
-        if isinstance(what, Workflow):
-            if name not in ops:
-                _trace(what, declared, ops, (*path, entry.name))
-        elif name not in ops:
-            declared[name] = what
-            ops[name] = what.op.clone()
-    ops[entry.name] = flow.WorkflowOp.create(
-        properties=dict(entry.op.properties), regions=[Region(block)]
-    )
+    return trace, block

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-from xdsl.dialects.builtin import ArrayAttr, FileLineColLoc, IntAttr, StringAttr, SymbolRefAttr
+from xdsl.dialects.builtin import StringAttr, SymbolRefAttr
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 from flowir.dialects import flow
-from flowir.dialects.dse import SpaceAttr
 from flowir.errors import WorkflowError
-from flowir.workflow.places import Place, here
+from flowir.plan.signatures import Signature
+from flowir.workflow.places import Place, here, located
 from flowir.workflow.values import Traced
 
 Properties = dict[str, Attribute]
@@ -28,23 +29,33 @@ class Declaration:
     Attributes:
         name: its symbol.
         parameters: names of what it takes, in the order Python gives them.
+        kinds: the types of those; JSON where anything will do.
         inputs: the same names in the order of the operands.
+        required: how many of the parameters every call gives.
         output: type of its result.
         op: its declaration in IR.
     """
 
     name: str
     parameters: tuple[str, ...]
+    kinds: tuple[Attribute, ...]
     inputs: tuple[str, ...]
+    required: int
     output: Attribute
     op: Operation
+
+    def same(self, other: Declaration) -> bool:
+        """Whether both mean one thing: a cell of a notebook may have run twice."""
+        return self.op is other.op
 
 
 @dataclass(eq=False)
 class Trace:
-    """A workflow being traced: the blocks it is in, what it declared, the site names it gave."""
+    """A workflow being traced: the blocks it is in, what it declared, the site names it gave, and
+    the signatures of the tools that plans may call."""
 
     declared: dict[str, Declaration] = field(default_factory=dict)
+    planned: dict[str, Signature] = field(default_factory=dict)
     sites: Counter[str] = field(default_factory=Counter)
     taken: set[str] = field(default_factory=set)
     blocks: list[Block] = field(default_factory=list)
@@ -52,10 +63,8 @@ class Trace:
     def declare(self, what: Declaration) -> SymbolRefAttr:
         """The symbol of a declaration, which the module will have."""
         known = self.declared.setdefault(what.name, what)
-        if known.op is not what.op:
-            raise WorkflowError(
-                f"{here()}: two different declarations are named {what.name}; rename one"
-            )
+        if not known.same(what):
+            raise clash(what, known, f"{here()}: ")
         return SymbolRefAttr(what.name)
 
     def site(self, base: str) -> str:
@@ -90,8 +99,15 @@ class Trace:
     def region(self, body: Callable[..., Any], kinds: Sequence[Attribute], what: str) -> Region:
         """A region with what a function of traced values does, ending in a yield."""
         block = Block(arg_types=kinds)
-        if not callable(body):
+        if isinstance(body, Traced) or not callable(body):
             raise WorkflowError(f"{here()}: {what} is no function; write `lambda: …` around it")
+        try:
+            inspect.signature(body).bind(*block.args)
+        except TypeError:
+            takes = inspect.signature(body)
+            raise WorkflowError(
+                f"{here()}: {what} takes {takes}, but is given {len(kinds)} values"
+            ) from None
         self.blocks.append(block)
         try:
             value = self.use(body(*map(Traced, block.args)), f"what {what} returns")
@@ -110,9 +126,7 @@ class Trace:
             op.properties["site"] = StringAttr(base)
         if SSAValue.is_valid_name(base):
             op.results[0].name_hint = base
-        op.location = FileLineColLoc(
-            StringAttr(place.file), IntAttr(place.line), IntAttr(place.column)
-        )
+        op.location = place.location
         self.blocks[-1].add_op(op)
         return Traced(op.results[0])
 
@@ -143,32 +157,10 @@ def tracing() -> Iterator[Trace]:
         _CURRENT.reset(token)
 
 
-def call(
-    what: Declaration,
-    args: Sequence[Any],
-    kwargs: Mapping[str, Any],
-    group: str | None = None,
-    space: SpaceAttr | None = None,
-) -> Traced:
-    """One invocation of an agent, a tool or a workflow."""
-    trace = current(f"{what.name}(…)")
-    place = here()
-    given = dict(zip(what.parameters, args, strict=False))
-    wrong = [*kwargs.keys() & given.keys(), *kwargs.keys() - set(what.parameters)]
-    given |= kwargs
-    if wrong or len(args) > len(what.parameters) or len(given) < len(what.parameters):
-        raise WorkflowError(
-            f"{place}: {what.name} takes ({', '.join(what.parameters)}), each once; "
-            f"{len(args)} by position and ({', '.join(kwargs)}) by name were given"
-        )
-    operands = [trace.use(given[name], f"input {name} of {what.name}") for name in what.inputs]
-    properties: Properties = {"callee": trace.declare(what)}
-    marked = [number for number, name in enumerate(what.inputs) if given[name].optional]
-    if marked:
-        properties["optional"] = ArrayAttr(map(IntAttr, marked))
-    if group is not None:
-        properties["group"] = StringAttr(group)
-    if space is not None:
-        properties["space"] = space
-    op = flow.CallOp.create(operands=operands, result_types=[what.output], properties=properties)
-    return trace.add(op, place, what.name)
+def clash(one: Declaration, other: Declaration, where: str = "") -> WorkflowError:
+    """Two declarations of one name."""
+    places = [located(item.op.location) for item in (one, other)]
+    return WorkflowError(
+        f"{where}two different declarations are named {one.name} ({places[0]} and {places[1]}); "
+        'rename one: agent("…", prompt=…) and tool(function, name="…") take any name'
+    )

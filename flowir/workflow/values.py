@@ -9,6 +9,15 @@ from xdsl.ir import SSAValue
 from flowir.errors import WorkflowError
 from flowir.workflow.places import here
 
+_UNKNOWN = "which only a run knows"
+_CHOICE = (
+    "use branch(label, {...}) to choose, fallback(..., until=checker) or "
+    "refine(..., until=critic) to repeat"
+)
+_TEXT = "give it to an agent whose prompt has a variable for it, or join texts with concat(...)"
+_ITEMS = "use map_(body, items, max=N)"
+_DATA = "write a @tool that does it"
+
 
 class Traced:
     """A value that a run will have; there is nothing to look at yet.
@@ -28,21 +37,23 @@ class Traced:
 
     __hash__ = object.__hash__
 
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("_"):  # protocols that Python and notebooks ask for
+            raise AttributeError(name)
+        raise WorkflowError(f"{here()}: .{name} of a traced value, {_UNKNOWN}; {_DATA}")
+
 
 def _refuse(doing: str, mend: str) -> Any:
     def refuse(self: Traced, *_: object, **__: object) -> NoReturn:
-        raise WorkflowError(f"{here()}: {doing}, whose value only a run knows; {mend}")
+        raise WorkflowError(f"{here()}: {doing}, {_UNKNOWN}; {mend}")
 
     return refuse
 
 
-_CHOICE = (
-    "use branch(label, {...}) to choose, fallback(..., until=checker) or "
-    "refine(..., until=critic) to repeat"
-)
-_TEXT = "give it to an agent whose prompt has a variable for it, or join texts with concat(...)"
-_ITEMS = "use map_(body, items, max=N)"
-_DATA = "write a @tool that does it"
+def _operators(*names: str) -> tuple[str, ...]:
+    """Binary operators, with their reflected and in-place forms."""
+    return tuple(form + name for name in names for form in ("", "r", "i"))
+
 
 for _names, _doing, _mend in (
     (("bool",), "a truth value (`if`, `while`, `and`, `or`, `not`) of a traced value", _CHOICE),
@@ -51,8 +62,28 @@ for _names, _doing, _mend in (
     (("len",), "the length of a traced value", _ITEMS),
     (("iter", "next", "reversed"), "a loop over a traced value", _ITEMS),
     (("format", "str"), "text made of a traced value", _TEXT),
-    (("add", "radd", "mod", "rmod", "mul", "rmul"), "arithmetic with a traced value", _TEXT),
-    (("getitem", "int", "float", "index", "call"), "a look inside a traced value", _DATA),
+    (_operators("add", "mod", "mul"), "arithmetic with a traced value", _TEXT),
+    (
+        _operators("sub", "matmul", "truediv", "floordiv", "divmod", "pow", "lshift", "rshift"),
+        "arithmetic with a traced value",
+        _DATA,
+    ),
+    (
+        ("neg", "pos", "abs", "invert", "round", "trunc", "floor", "ceil", "complex"),
+        "arithmetic with a traced value",
+        _DATA,
+    ),
+    (_operators("and", "or", "xor"), "`&`, `|` or `^` of a traced value", _CHOICE),
+    (
+        ("getitem", "setitem", "delitem", "int", "float", "index", "bytes", "call"),
+        "a look inside a traced value",
+        _DATA,
+    ),
+    (
+        ("await", "aiter", "anext", "aenter", "enter"),
+        "`await`, `async` or `with` on a traced value",
+        "leave it out: calls run at the same time wherever they can",
+    ),
 ):
     for _name in _names:
         setattr(Traced, f"__{_name}__", _refuse(_doing, _mend))

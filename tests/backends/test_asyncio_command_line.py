@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from flowir.backends.asyncio.emit import emit
-from tests.serving import Proxy, echoed
+from tests.serving import Fault, Proxy, echoed
 from tests.strategies_ir import parse, with_front
 
 SAMPLE = Path(__file__).parent / "code_repair.mlir"
@@ -99,7 +99,8 @@ def test_budgets_that_nobody_knows_how_to_ask_for_stop_the_run(
 ) -> None:
     done = _shell(unknown, "--task", "x", "--base-url", proxy.address, *provider, "--quiet")
     assert done.returncode == 1
-    assert done.stdout == ""
+    # Nothing was answered; what ran beside the call that was refused was cut short.
+    assert all(site["calls"] == 0 for site in json.loads(done.stdout)["sites"].values())
     assert done.stderr.startswith("error: how ")
     assert "takes the reasoning budget 10 for a is not known; known is: nothing" in done.stderr
     assert done.stderr.count("\n") == 1
@@ -180,6 +181,25 @@ def test_importing_a_file_loads_nothing_heavy(script: Path) -> None:
     light = {"_bisect", "_random", "_sha512", "_hashlib", "_sha2", "bisect", "hashlib", "random"}
     light |= {"math", "typing", "repair", "_blake2"}
     assert set(done.stdout.split()) <= light
+
+
+def test_a_run_that_failed_prints_what_it_used(script: Path, proxy: Proxy) -> None:
+    """As JSON like that of a result, so that a bill can be made up of all runs."""
+    asked: list[str] = []
+
+    def refuse_the_last(key: str, before: int) -> Fault | None:
+        asked.append(key)
+        return "500" if len(asked) > 1 else None
+
+    proxy.reset(refuse_the_last)
+    options = ("--base-url", proxy.address, "--provider", "openai", "--retries", "0", "--quiet")
+    done = _shell(script, "--task", "x", *options, OPENAI_API_KEY="k")
+    assert done.returncode == 1
+    failed = json.loads(done.stdout)
+    assert failed["error"] == "CallError"
+    assert done.stderr == f"error: {failed['message']}\n"
+    assert failed["usage"]["calls"] == sum(s["calls"] for s in failed["sites"].values()) == 1
+    assert failed["usage"]["input_tokens"] > 0
 
 
 def test_without_the_openai_package_it_says_how_to_get_it(script: Path) -> None:

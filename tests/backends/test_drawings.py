@@ -291,6 +291,22 @@ def test_a_front_says_which_points_choose_what_and_a_point_shows_only_itself() -
     assert str(module) == before
 
 
+def test_hedges_say_when_they_start() -> None:
+    head, _, _ = SAMPLE.partition("flow.workflow")
+    picture = drawing(parse(head + """
+flow.workflow @w(%x: !flow.text) -> !flow.text {
+  %a = flow.call @solve(%x) at "first" : (!flow.text) -> !flow.text
+  %b = flow.call @solve(%x) at "second" : (!flow.text) -> !flow.text
+  %c = flow.join first(%b, %a) until @ok after [1.5, 0.0] : (!flow.text, !flow.text) -> !flow.text
+  flow.return %c : !flow.text
+}
+"""))  # fmt: skip
+    named = {node.id: node.lines[0] for node in picture.clusters[0].nodes()}
+    labels = {(named[e.start], named[e.end]): e.label for e in picture.edges}
+    assert labels["first", "first"] == ""
+    assert labels["second", "first"] == "after 1.5 s"
+
+
 def test_one_workflow_is_drawn_where_one_is_named() -> None:
     module = parse(SAMPLE + SAMPLE[SAMPLE.index("flow.workflow") :].replace("@w", "@v"))
     assert [c.lines[0] for c in drawing(module).clusters] == ["workflow w", "workflow v"]

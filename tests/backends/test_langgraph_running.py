@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import warnings
 from types import ModuleType
 from typing import Any
 
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
+from flowir.backends.asyncio.emit import emit as emit_asyncio
 from flowir.backends.langgraph.emit import emit
 from flowir.sim import clock
 from tests.backends.running import load
@@ -57,6 +60,67 @@ def test_one_layer_repeats_requests(file: ModuleType) -> None:
     with pytest.raises(file.CallError, match="3×"):
         _run(file, model, "a", retries=2)
     assert len(model.starts) == 3
+
+
+@pytest.mark.parametrize("fuse", [True, False])
+def test_the_error_of_a_failed_run_tells_what_the_run_had_used(fuse: bool) -> None:
+    """What the asyncio file tells, whatever ended the run; and nothing is left to complain of."""
+    module = parse(TEXT)
+    told = []
+    for text in (emit(module, fuse=fuse), emit_asyncio(module)):
+        file = load(text, "emitted_failing")
+        for model, options in (
+            (Model(1.0, 1.0, 1.0, Http(401), 5.0, 5.0), {}),
+            (Model(1.0, 1.0, 1.0, 9.0, 5.0, 5.0), {"timeout": 3}),
+            (Model(1.0, 1.0, 1.0, Http(401)), {"max_concurrency": 1}),
+        ):
+            with warnings.catch_warnings(record=True) as complaints:
+                warnings.simplefilter("always")
+                with pytest.raises(file.WorkflowError) as caught:
+                    _run(file, model, "a", "b", "c", **options)
+                failed = caught.value
+                told.append((type(failed).__name__, str(failed), vars(failed.usage)))
+                assert failed.usage.calls == 3
+                assert sum(used.calls for used in failed.sites.values()) == 3
+                del failed, caught
+                gc.collect()
+            assert not complaints
+    assert told[: len(told) // 2] == told[len(told) // 2 :]
+
+
+NESTED = """
+flow.agent @two prompt "{i} {j}" space <models = ["small"]>
+flow.workflow @w(%i: !flow.list<!flow.text>) -> !flow.list<!flow.list<!flow.text>> {
+  %m = flow.map(%x) in %i : !flow.list<!flow.text> max 3 -> !flow.list<!flow.list<!flow.text>> {
+    %n = flow.map(%y) in %i : !flow.list<!flow.text> max 3 -> !flow.list<!flow.text> {
+      %a = flow.call @two(%x, %y) : (!flow.text, !flow.text) -> !flow.text
+      %b = flow.call @two(%a, %y) : (!flow.text, !flow.text) -> !flow.text
+      flow.yield %b : !flow.text
+    }
+    flow.yield %n : !flow.list<!flow.text>
+  }
+  flow.return %m : !flow.list<!flow.list<!flow.text>>
+}
+"""
+
+
+@pytest.mark.parametrize("fuse", [True, False])
+def test_a_failure_ends_what_runs_in_graphs_inside_as_well(fuse: bool) -> None:
+    """LangGraph by itself leaves the tasks of a graph in a graph running."""
+    file = load(emit(parse(NESTED), fuse=fuse), "emitted_nested")
+    model = Model(1.0, 1.1, 1.2, Http(401), 2.0, 2.0, 2.0, 2.0, 2.0)
+
+    async def main() -> tuple[int, int]:
+        with pytest.raises(file.CallError):
+            await file.run({"i": ["x", "y", "z"]}, llm=model)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        begun = len(model.starts)
+        await asyncio.sleep(10)
+        return begun, len(model.starts)
+
+    begun, after = clock.run(main())
+    assert begun == after == 9
+    assert model.open == 0
 
 
 def test_requests_keep_to_the_cap(file: ModuleType) -> None:
@@ -137,7 +201,8 @@ def test_a_run_goes_on_where_it_failed(file: ModuleType) -> None:
 
 def test_schemas_are_json_and_contexts_may_be(file: ModuleType) -> None:
     graph = file.graph
-    assert set(graph.get_context_jsonschema()["properties"]) == {"point", "call_timeout", "retries"}
+    settings = graph.get_context_jsonschema()["properties"]
+    assert set(settings) == {"point", "provider", "call_timeout", "retries"}
     assert "items" in graph.get_input_jsonschema()["properties"]
     assert "result" in graph.get_output_jsonschema()["properties"]
     answer = asyncio.run(graph.ainvoke({"items": []}, context={"point": 0}))

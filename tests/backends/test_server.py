@@ -1,4 +1,8 @@
-"""Emitted files talk to a real server through the real client, in good and in bad times."""
+"""Emitted files talk to a real server through the real client, in good and in bad times.
+
+The asyncio file through the `openai` package, LangGraph files through LangChain's chat models. A
+single layer repeats requests: neither the clients nor the nodes of a graph do so as well.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,15 @@ import asyncio
 import hashlib
 import time
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 from typing import Any
 
 import pytest
 
 from flowir.backends.asyncio.emit import emit
+from flowir.backends.langgraph.emit import emit as emit_graph
 from flowir.profile.prices import Price, Prices
 from flowir.runtime.interpreter import interpret
 from flowir.runtime.llm import Completion, Usage
@@ -64,13 +71,31 @@ def judge(value: str) -> tuple[bool, str]:
     return number % 2 == 0, f"reason {number % 5}"
 
 
-@pytest.fixture(scope="module")
-def file() -> ModuleType:
+WRITERS: dict[str, Callable[..., str]] = {
+    "asyncio": emit,
+    "langgraph": emit_graph,
+    "langgraph-apart": partial(emit_graph, fuse=False),
+}
+
+
+def _load(kind: str) -> ModuleType:
     """The emitted file; it waits little between repeats."""
     prices = Prices({"small": Price(1.0, 2.0), "large": Price(3.0, 4.0)})
-    module = load(emit(parse(TEXT), prices=prices), "emitted_server")
+    module = load(WRITERS[kind](parse(TEXT), prices=prices), f"emitted_server_{kind}")
     module.BACKOFF_S = 0.01
     return module
+
+
+@pytest.fixture(scope="module", params=list(WRITERS))
+def file(request: pytest.FixtureRequest) -> ModuleType:
+    """A file of each kind."""
+    return _load(request.param)
+
+
+@pytest.fixture(scope="module")
+def plain() -> ModuleType:
+    """The asyncio file, for what is the same in all or about its client."""
+    return _load("asyncio")
 
 
 @pytest.fixture(scope="module")
@@ -108,13 +133,16 @@ def _run(file: ModuleType, proxy: Any, *, stream: bool = False, **options: Any) 
     """A run that must end within a minute."""
 
     async def main() -> Any:
-        llm = file.openai_llm(proxy.address, "key", stream=stream)
+        graph = hasattr(file, "chat_model_llm")
+        make = file.chat_model_llm if graph else file.openai_llm
+        llm = make(proxy.address, "key", stream=stream)
         try:
             return await asyncio.wait_for(
                 file.run(INPUTS, llm=options.pop("watched", Watched)(llm), **options), 60
             )
         finally:
-            await llm.client.close()
+            if not graph:
+                await llm.client.close()
 
     return asyncio.run(main())
 
@@ -148,20 +176,20 @@ def test_the_right_answer_with_every_token_counted(
     assert result.usage.cost_usd == pytest.approx(cost)
 
 
-def test_parameters_and_streaming_options_reach_the_server(file: ModuleType, proxy: Any) -> None:
-    _run(file, proxy, stream=True)
+def test_parameters_and_streaming_options_reach_the_server(plain: ModuleType, proxy: Any) -> None:
+    _run(plain, proxy, stream=True)
     assert all(b["stream_options"] == {"include_usage": True} for b in proxy.bodies)
     merges = [b for b in proxy.bodies if b["model"] == "large"]
     assert {(b["temperature"], b["top_k"]) for b in merges} == {(0.5, 3)}
     assert proxy.bodies[0]["messages"][0] == {"role": "system", "content": "Be {brief}."}
 
 
-def test_the_first_piece_is_timed_in_streams(file: ModuleType, proxy: Any) -> None:
+def test_the_first_piece_is_timed_in_streams(plain: ModuleType, proxy: Any) -> None:
     """The server sends a piece per word; the proxy waits before each."""
     proxy.reset(pause_s=0.05)
 
     async def main(stream: bool) -> Any:
-        llm = file.openai_llm(proxy.address, "key", stream=stream)
+        llm = plain.openai_llm(proxy.address, "key", stream=stream)
         start = time.monotonic()
         answer = await llm("site", [{"role": "user", "content": "a b c d e f g"}], model="m")
         await llm.client.close()
@@ -212,14 +240,14 @@ def test_a_fault_that_stays_is_a_typed_error_after_so_many_repeats(
     ],
 )
 def test_a_rate_limit_is_waited_for_as_asked(
-    file: ModuleType, proxy: Any, headers: dict[str, str], least: float, most: float
+    plain: ModuleType, proxy: Any, headers: dict[str, str], least: float, most: float
 ) -> None:
     proxy.reset(lambda key, before: None if before else "rate limit", headers)
 
     async def main() -> Any:
-        llm = file.openai_llm(proxy.address, "key")
-        ctx = file.Context(file.POINTS[0], llm, {}, None, 1, asyncio.Semaphore(1))
-        await file.request(ctx, "site", file.Config("m"), [{"role": "user", "content": "x"}])
+        llm = plain.openai_llm(proxy.address, "key")
+        ctx = plain.Context(plain.POINTS[0], llm, {}, None, 1, asyncio.Semaphore(1))
+        await plain.request(ctx, "site", plain.Config("m"), [{"role": "user", "content": "x"}])
         await llm.client.close()
 
     asyncio.run(main())
@@ -227,17 +255,17 @@ def test_a_rate_limit_is_waited_for_as_asked(
     assert least <= second - first <= most
 
 
-def test_a_lasting_error_is_not_repeated(file: ModuleType, server: str) -> None:
+def test_a_lasting_error_is_not_repeated(plain: ModuleType, server: str) -> None:
     """Such as an address that speaks something else."""
 
     async def main() -> Any:
-        llm = file.openai_llm(f"{server}/nowhere", "key")
+        llm = plain.openai_llm(f"{server}/nowhere", "key")
         try:
-            await file.run(INPUTS, llm=llm)
+            await plain.run(INPUTS, llm=llm)
         finally:
             await llm.client.close()
 
-    with pytest.raises(file.CallError, match="failed, 1×: Error code: 404"):
+    with pytest.raises(plain.CallError, match="failed, 1×: Error code: 404"):
         asyncio.run(main())
 
 
@@ -290,7 +318,7 @@ def test_under_random_faults_every_run_ends_well_or_says_why(
 @pytest.mark.slow
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.6, 0.9])
 def test_many_more_random_faults(
-    file: ModuleType, proxy: Any, expected: tuple[str, Counter[str]], share: float
+    plain: ModuleType, proxy: Any, expected: tuple[str, Counter[str]], share: float
 ) -> None:
     for seed in range(100, 200):
-        _sweep(file, proxy, expected, seed, share)
+        _sweep(plain, proxy, expected, seed, share)

@@ -22,6 +22,7 @@ from flowir.calculus.terms import (
     Fallback,
     Join,
     Map,
+    Plan,
     Refine,
     Select,
     Term,
@@ -209,6 +210,8 @@ class Interpreter:
                 first = self.writer(term.initial, pretend)
                 again = self.writer(term.body.result, {**pretend, term.body.arguments[0]: first})
                 return first if first == again else None
+            case Plan():
+                return self.writer(term.joiner.result, pretend)
             case Fallback() | Branch():
                 found = {self.writer(block.result, pretend) for block in blocks_of(term)}
                 return found.pop() if len(found) == 1 else None
@@ -319,6 +322,8 @@ class Interpreter:
                 return self.refine(term, known)
             case Map():
                 return self.map(term, known)
+            case Plan():
+                return self.plan(term, known)
             case _:
                 raise NotImplementedError(term)
 
@@ -383,6 +388,56 @@ class Interpreter:
         total.finish = max(run.finish for run in runs)
         return total
 
+    def plan(self, term: Plan, known: Mapping[Value, Instance]) -> Run:
+        """Plan after plan; the tasks of each are dispatched one by one."""
+        shape = term.shape
+        sizes = [(w, d, p * q) for w, p in shape.width for d, q in shape.depth]
+        total = Run(Instance(-1, 0.0))
+        for k in range(term.plans):
+            given = {value: Instance(value, 1.0) for value in term.planner.arguments}
+            planner = self.block(term.planner, {**known, **given})
+            width, depth, _ = sizes[self.pick([chance for _, _, chance in sizes])]
+            right = bool(planner.result.right)
+            for _ in range(width * depth if shape.right < 1.0 else 0):
+                right = self.flip(shape.right) and right
+                if not right:
+                    break
+            task = sum(shape.tools) / len(shape.tools)
+            alone = list(walk(term.planner))
+            streams = len(alone) == 1 and isinstance(alone[0], Call)
+            streams = streams and alone[0].output == term.planner.result
+            finish = dispatched(planner.finish, width, depth, task, streams)
+            add(
+                total,
+                planner.calls,
+                planner.cost,
+                planner.work + width * depth * task,
+                finish,
+            )
+            (history,) = term.joiner.arguments
+            joiner = self.block(term.joiner, {**known, history: Instance(history, float(right))})
+            add(total, joiner.calls, joiner.cost, joiner.work, joiner.finish)
+            total.result = Instance(-1, joiner.result.right)
+            again = shape.replan_right if right else shape.replan_wrong
+            if k == term.plans - 1 or not self.flip(again):
+                break
+        return total
+
+
+def dispatched(planner: float, width: int, depth: int, task: float, streams: bool) -> float:
+    """When the last of w·d tasks ends: each starts when its line and the level before are there."""
+    lines = width * depth + 1
+    before = 0.0
+    now = 0.0
+    for level in range(depth):
+        ends = []
+        for place in range(width):
+            written = planner * (level * width + place + 1) / lines if streams else planner
+            ends.append(max(written, before) + task)
+        before = max(ends)
+        now = before
+    return max(now, planner)
+
 
 def add(total: Run, calls: int, cost: float, work: float, finish: float) -> None:
     total.calls += calls
@@ -412,8 +467,11 @@ def mentioned(block: Block) -> set[Value]:
     return found
 
 
+VARYING = (Branch, Fallback, Refine, Plan)
+
+
 def latency_is_compositional(block: Block) -> bool:
-    """Whether no branch, fallback or refine sits under a maximum of finishing times."""
+    """Whether nothing whose time varies from run to run sits under a maximum."""
     written = [term.output for term in block.terms]
     varies: set[Value] = set()
     for term in block.terms:
@@ -421,9 +479,9 @@ def latency_is_compositional(block: Block) -> bool:
         if len(waits) > 1 and waits & varies:
             return False
         inside = [inner for b in blocks_of(term) for inner in walk(b)]
-        own = isinstance(term, Branch | Fallback | Refine) or any(
-            isinstance(inner, Branch | Fallback | Refine) for inner in inside
-        )
+        own = isinstance(term, VARYING) or any(isinstance(inner, VARYING) for inner in inside)
+        if isinstance(term, Plan) and any(isinstance(t, VARYING) for t in walk(term.planner)):
+            return False
         if isinstance(term, Map) and term.width > 1 and own:
             return False
         if own or waits & varies:

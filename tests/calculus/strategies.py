@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from flowir.calculus.plans import PlanShape
 from flowir.calculus.scenarios import CallModel, CheckerModel, Scenarios
 from flowir.calculus.terms import (
     Block,
@@ -24,6 +25,7 @@ from flowir.calculus.terms import (
     Fallback,
     Join,
     Map,
+    Plan,
     Refine,
     Select,
     Term,
@@ -109,7 +111,7 @@ class Builder:
 
     def term(self, visible: list[Value], times: int, depth: int) -> Term:
         simple = ["call", "call", "tool", "join", "vote", "select"]
-        nested = ["branch", "fallback", "refine", "map"] if depth else []
+        nested = ["branch", "fallback", "refine", "map", "plan"] if depth else []
         kind = self.one_of([*simple, *nested, *nested])
         term = getattr(self, f"_{kind}")(visible, times, depth)
         return term if term is not None else self._tool(visible, times, depth)
@@ -191,6 +193,28 @@ class Builder:
         source = self.one_of(visible[::-1])
         body = self.block(visible, times * width, depth - 1, (self.value(),))
         return Map(self.site("map"), source, body, width, width + 1, self.value(), mean)
+
+    def _plan(self, visible: list[Value], times: int, depth: int) -> Term | None:
+        plans = self.integer(1, 3)
+        if not self.spend(times * plans, 2):
+            return None
+        planner_takes, joiner_takes = (self.value(), self.value()), (self.value(),)
+        planner = self.block(visible, times * plans, depth - 1, planner_takes)
+        if self.draw(st.booleans()):
+            written = Call(self.site("plan"), self.decision(), planner_takes, self.value())
+            planner = Block((written,), written.output, planner_takes)
+        joiner = self.block(visible, times * plans, depth - 1, joiner_takes)
+        shape = self.one_of(SHAPES)
+        return Plan(self.site("plans"), planner, joiner, plans, shape, self.value())
+
+
+SHAPES = (
+    PlanShape(),
+    PlanShape(width=((3, 1.0),), tools=(0.5,)),
+    PlanShape(((1, 0.25), (2, 0.75)), right=0.75, tools=(1.0, 0.5)),
+    PlanShape(depth=((2, 1.0),), replan_right=0.25, replan_wrong=0.5, tools=(0.25,)),
+    PlanShape(((2, 1.0),), ((1, 0.5), (2, 0.5)), replan_right=0.5, replan_wrong=0.25),
+)
 
 
 @st.composite

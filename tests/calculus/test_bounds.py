@@ -25,6 +25,7 @@ from flowir.calculus.terms import (
     Decision,
     Fallback,
     Map,
+    Plan,
     Refine,
     Structure,
     Term,
@@ -72,7 +73,7 @@ def test_no_run_takes_longer(
     longest = worst_seconds(random, most, execution=execution)
     assert longest >= realise(random, setting, scenarios, execution).latency.item() - 1e-9
     inner = {type(term) for term in walk(random.body)}
-    assume(not inner & {Branch, Fallback, Refine, Map, Vote})
+    assume(not inner & {Branch, Fallback, Refine, Map, Plan, Vote})
     # What happens always takes as long as it may; results do not wait for what nobody reads.
     if execution != "asyncio":
         taken = realise(random, setting, scenarios, execution).latency.item()

@@ -79,7 +79,7 @@ def written(tmp_path: Path, text: str, name: str = "module.mlir") -> Path:
         ),
         ("models", "modles", "2:10: error: unknown field 'modles', expected one of models,"),
         ('["m"]', "[]", "error: dse.space: no models; name at least one"),
-        ("%x) :", "%y) :", "error: values used but not defined: [%y]"),
+        ("%x) :", "%y) :", "error: %y is nowhere made"),
         (" -> !flow.text {", " -> !flow.txt {", "3:"),
         ("flow.return %a", "flow.return %x, %a", "5:"),
         ("}\n", "", "error: "),

@@ -180,3 +180,50 @@ without_source = sourceless.compile()
 
 deferred = built((START, "first"), nodes=(first,), defer=True)
 uncompiled = lambdas
+
+
+# Of each lint, a graph that has it and one that nearly does
+
+listening = ChatOpenAI(
+    model="gpt-4o-mini",
+    api_key="unused",
+    max_retries=0,
+    base_url="http://localhost:1/v1",
+    stream_usage=True,
+)
+
+
+def near(state: State):
+    return {"a": listening.invoke(f"near {state['text']}").content}
+
+
+def again(state: State):
+    return END if state["b"] else "third"
+
+
+even = built(
+    (START, "first"),
+    (START, "second"),
+    ("first", "last"),
+    ("second", "last"),
+    nodes=(first, second, last),
+)
+"""Plain edges of equal depth: the join runs once."""
+
+always = built(
+    (START, "first"),
+    (START, "second"),
+    ("maybe", "work"),
+    ("third", "work"),
+    (["first", "work"], "last"),
+    nodes=(first, second, maybe, third, work, last),
+    routers=(("second", by_b, {"odd": "maybe", "even": "third"}),),
+)
+"""Both answers of the router lead through what the join waits for."""
+
+endless = built(
+    (START, "second"), ("second", "third"), nodes=(second, third), routers=(("third", again),)
+)
+chained = built((START, "second"), ("second", "third"), nodes=(second, third))
+patient = built((START, "far"), nodes=(far,))
+once = built((START, "near"), nodes=(near,), retry_policy=RetryPolicy(max_attempts=3))

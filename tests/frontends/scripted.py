@@ -31,11 +31,13 @@ class Script:
     Prompts that ask for JSON get an object with the fields of every schema in the graphs.
     """
 
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
+    def __init__(self, seed: int, fails_after: int | None = None) -> None:
+        self.seed, self.fails_after = seed, fails_after
         self.asked: Counter[tuple[str, Messages]] = Counter()
 
     def answer(self, model: str, messages: Messages) -> str:
+        if self.fails_after is not None and self.asked.total() >= self.fails_after:
+            raise RuntimeError("the script is over")
         self.asked[model, messages] += 1
         words = json.dumps([self.seed, model, messages, self.asked[model, messages]])
         number = int(hashlib.sha256(words.encode()).hexdigest(), 16)
@@ -45,6 +47,7 @@ class Script:
         return json.dumps(
             {
                 "step": ("poem", "story", "joke")[number % 3],
+                "who": ("research", "write", "finish")[number % 3],
                 "grade": ("funny", "not funny")[number % 2],
                 "feedback": f"more {number % 97}" if number % 3 else "",
                 "subjects": [f"subject {i}" for i in range(1, count + 2)],

@@ -21,6 +21,8 @@ INPUTS: dict[str, dict[str, Any]] = {
     "corrective_rag": {"question": "Why do CATS sleep, and what makes tides?"},
     "subgraphs": {"text": "A long text."},
     "plan_execute": {"task": "Find out who won."},
+    "delegation": {"task": "A page on tides."},
+    "nested": {"topic": "rain"},
 }
 """The graphs that the importer claims, each with what it is given."""
 
@@ -60,7 +62,7 @@ def test_emitted_files_do_what_the_graph_does(name: str, kind: str) -> None:
         paths.add(tuple(sorted(op[1][-1][1][:12] for op in original.asked)))
         compared += 1
     assert compared >= 3
-    if name in ("router", "chain", "evaluator", "corrective_rag", "plan_execute"):
+    if name in ("router", "chain", "evaluator", "corrective_rag", "plan_execute", "nested"):
         assert len(paths) > 1, "the scripts took only one way through the graph"
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks.importer import expected, recovered
 from benchmarks.importer_graphs.truth import TRUTH, pairs
-from flowir.frontends.langgraph.builder import read_graph
 from flowir.frontends.langgraph.facts import GraphFacts
+from flowir.frontends.langgraph.reading.builder import read_graph
 from tests.frontends.scripted import Script
 from tests.frontends.test_langgraph_behaviour import INPUTS
 

@@ -1,4 +1,4 @@
-"""Lints, refusals and harder graphs: what LangGraph does is the oracle."""
+"""Refusals and harder graphs: what LangGraph does is the oracle."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from flowir.frontends.langgraph import GraphImportError, from_langgraph
-from flowir.frontends.langgraph.builder import read_graph
 from flowir.frontends.langgraph.lints import lints
+from flowir.frontends.langgraph.reading.builder import read_graph
 from tests.frontends import more_graphs
 from tests.frontends.scripted import Script, run_emitted, run_original
 
@@ -56,52 +56,9 @@ def test_what_cannot_be_imported_is_refused_by_name(name: str, words: str) -> No
         from_langgraph(getattr(more_graphs, name), name=name)
 
 
-@pytest.mark.parametrize(
-    ("name", "code", "at"),
-    [
-        ("twice", "join-fires-twice", more_graphs.last),
-        ("never", "join-never-fires", more_graphs.last),
-        ("serial", "serial-chain", more_graphs.second),
-        ("uneven", "superstep-stall", more_graphs.second),
-        ("retried", "nested-retries", more_graphs.far),
-        ("retried", "no-stream-usage", more_graphs.far),
-    ],
-)
-def test_lints_name_file_and_line(name: str, code: str, at: Any) -> None:
-    found = {lint.code: lint for lint in lints(read_graph(getattr(more_graphs, name), name))}
-    assert code in found, found
-    assert FILE.endswith(found[code].place.file)
-    assert found[code].place.line == at.__code__.co_firstlineno
-
-
 @pytest.mark.parametrize("name", ["diamond", "while_loop", "partly"])
 def test_sound_graphs_have_no_lints(name: str) -> None:
     assert lints(read_graph(getattr(more_graphs, name), name)) == []
-
-
-def test_nested_retries_are_counted() -> None:
-    """Three tries of a client that repeats four times: fifteen requests."""
-    found = lints(read_graph(more_graphs.retried, "retried"))
-    assert any("15 requests" in lint.message for lint in found)
-
-
-@pytest.mark.parametrize("name", ["twice", "never"])
-def test_lints_of_joins_are_what_langgraph_does(name: str) -> None:
-    """`twice` runs its join two times; `never` leaves it out on some run."""
-    import asyncio
-
-    counts = set()
-    for seed in range(8):
-        with pytest.MonkeyPatch.context() as patch:
-            Script(seed).install(patch)
-            graph: Any = getattr(more_graphs, name)
-
-            async def visits(graph: Any = graph) -> int:
-                events = [e async for e in graph.astream({"text": ""}, stream_mode="updates")]
-                return sum("last" in event for event in events)
-
-            counts.add(asyncio.run(visits()))
-    assert counts == {2} if name == "twice" else 0 in counts
 
 
 def test_every_operation_says_where_it_comes_from() -> None:

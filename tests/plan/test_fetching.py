@@ -250,3 +250,40 @@ def test_a_third_of_the_tools_failing_or_hanging_never_hangs_a_plan(draw: random
         good.append(reached and fates[i] == "fine")
         wanted = "done" if good[i] else "failed" if reached else "skipped"
         assert seen.outcome == wanted
+
+
+@given(st.randoms(use_true_random=False))
+def test_capped_tools_are_never_idle_while_a_task_of_theirs_could_run(draw: random.Random) -> None:
+    count = draw.randint(2, 12)
+    caps = {"a": draw.randint(1, 3), "b": draw.randint(1, 2)}
+    lasts = [draw.choice([0.5, 1.0, 2.0]) for _ in range(count)]
+    planned = [draw.choice([0.0, 0.25, 1.0]) for _ in range(count)]
+    needs = [sorted(draw.sample(range(1, i + 1), draw.randint(0, min(i, 2)))) for i in range(count)]
+    used = [draw.choice("ab") for _ in range(count)]
+
+    async def work(me: int, of: list[Any]) -> int:
+        await asyncio.sleep(lasts[me - 1])
+        return me
+
+    parameters = (Parameter("me", "integer"), Parameter("of", "list"))
+    tools = {name: PlanTool(Signature(name, parameters), work, cap) for name, cap in caps.items()}
+    lines = [
+        (planned[i], f"{i + 1}. {used[i]}({i + 1}, [{', '.join(f'${n}' for n in needs[i])}])")
+        for i in range(count)
+    ]
+    seen = _fetch([*lines, (0.0, f"{count + 1}. join()")], tools).observations
+    written = 0.0
+    for i, task in enumerate(seen):
+        written += planned[i]
+        ready = max([written, *(seen[n - 1].end_s for n in needs[i])])
+        assert task.start_s >= ready - 1e-9
+        assert task.end_s == pytest.approx(task.start_s + lasts[i])
+        others = [o for o in seen if o.task.tool == task.task.tool and o is not task]
+        # At every moment that it waited, its tool was full; at every moment it ran, not over.
+        moments = sorted({o.start_s for o in seen} | {o.end_s for o in seen} | {ready})
+        for at in moments:
+            running = sum(o.start_s <= at < o.end_s - 1e-9 for o in others)
+            if ready <= at < task.start_s - 1e-9:
+                assert running >= caps[task.task.tool]
+            if task.start_s <= at < task.end_s - 1e-9:
+                assert running < caps[task.task.tool]

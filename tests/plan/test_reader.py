@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowir.plan import arguments
 from flowir.plan.diagnostics import Diagnostic
 from flowir.plan.events import Event, Join, Task
 from flowir.plan.reader import Limits, PlanReader, read_plan
@@ -201,3 +203,48 @@ def test_a_planner_that_never_ends_is_stopped(size: int) -> None:
             assert fed < 1000
         assert "what follows is not read" in str(events[-1])
         assert reader.feed("7. join()\n") == reader.close() == []
+
+
+def test_named_arguments_go_over_several_lines() -> None:
+    plan = '1. math(problem="a",\n  context=[1,\n  2])\n2. join()\n'
+    assert _tasks(plan)[1].arguments == (("problem", "a"), ("context", (1, 2)))
+
+
+LITERALS = [
+    ("a long string with brackets", lambda n: "(a) b) " * n, '"{}"'),
+    ("escaped quotes", lambda n: '\\")' * n, '"{}"'),
+    ("three quotes with quotes inside", lambda n: 'a")"' * n + "b", '"""{}"""'),
+    ("many values", lambda n: "(1), " * n, "[{}]"),
+    ("lines", lambda n: '(1),\n"a)",\n' * n, "[{}]"),
+]
+
+
+@pytest.mark.parametrize(("about", "inside", "around"), LITERALS)
+def test_each_character_is_looked_at_once(
+    monkeypatch: pytest.MonkeyPatch, about: str, inside: Any, around: str
+) -> None:
+    """What patterns go over in a literal that arrives in small pieces grows with its length."""
+    looked = 0
+
+    class Counting:
+        def __init__(self, pattern: re.Pattern[str]) -> None:
+            self.pattern = pattern
+
+        def match(self, text: str, at: int = 0, end: int = 10**9) -> re.Match[str] | None:
+            nonlocal looked
+            found = self.pattern.match(text, at, end)
+            looked += 1 if found is None else found.end() - found.start() + 1
+            return found
+
+    monkeypatch.setattr(arguments, "_TOKEN", Counting(arguments._TOKEN))
+    unclosed = {quote: Counting(pattern) for quote, pattern in arguments._UNCLOSED.items()}
+    monkeypatch.setattr(arguments, "_UNCLOSED", unclosed)
+    counts = []
+    for repeats in (50, 200):
+        looked = 0
+        text = f'1. math("a", [{around.format(inside(repeats))}])\n2. join()\n'
+        events = _in_pieces([text[i : i + 3] for i in range(0, len(text), 3)], False)
+        assert [type(event) for event in events] == [Task, Join]
+        counts.append(looked / len(text))
+    assert counts[1] < 1.5 * counts[0]
+    assert counts[1] < 6

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from flowir.calculus.plans import PlanShape
 from flowir.calculus.scenarios import CallModel, CheckerModel, Scenarios
 from flowir.calculus.terms import (
     Alternatives,
@@ -23,6 +24,7 @@ from flowir.calculus.terms import (
     Fallback,
     Join,
     Map,
+    Plan,
     Refine,
     Select,
     Structure,
@@ -37,7 +39,7 @@ from flowir.configuration import Configuration
 TOOLS = ("visible_tests", "lint")
 LABELS = ("easy", "hard", "odd")
 SIMPLE = ("call", "call", "call", "call", "tool", "join", "vote", "select")
-NESTED = ("branch", "fallback", "refine", "map", "alternatives")
+NESTED = ("branch", "fallback", "refine", "map", "plan", "alternatives")
 
 
 @dataclass
@@ -148,6 +150,23 @@ class Builder:
         body = self.block(seen, depth - 1, (self.value(),))
         width = self.integer(1, 3)
         return Map(self.site("map"), self.read(seen), body, width, 3, self.value(), mean)
+
+    def _plan(self, seen: list[Value], depth: int) -> Term:
+        takes = (self.value(), self.value()), (self.value(),)
+        planner, joiner = (self.block(seen, depth - 1, arguments) for arguments in takes)
+        if self.chance(0.5):
+            written = Call(self.site("plan"), self.decision(), takes[0], self.value())
+            planner = Block((written,), written.output, takes[0])
+        shape = PlanShape(
+            width=((1, 0.5), (self.integer(2, 3), 0.5)),
+            depth=((self.integer(1, 2), 1.0),),
+            right=1.0 if self.chance(0.5) else float(self.rng.random()),
+            replan_right=float(self.rng.random()),
+            replan_wrong=float(self.rng.random()),
+            tools=(0.5, 0.25 * self.integer(0, 4)),
+        )
+        plans = self.integer(1, 3)
+        return Plan(self.site("plans"), planner, joiner, plans, shape, self.value())
 
     def _alternatives(self, seen: list[Value], depth: int) -> Term:
         name = self.pick(self.names)

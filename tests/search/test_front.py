@@ -130,6 +130,10 @@ def test_large_spaces_are_searched_by_exchange(workflow: Workflow, source_of: So
     assert len(known & mine) >= 0.9 * len(known)
     cut = explore(workflow, source_of(workflow), replace(SMALL, limit=40))
     assert cut.facts.method == "partial"
+    (told,) = (words for words in cut.facts.warnings if "limit" in words)
+    assert "ended by limit=40" in told
+    assert "raise limit" in told
+    assert not any("limit" in words for words in found.facts.warnings)
 
 
 def test_mean_field_is_exact_without_enumerating(workflow: Workflow, source_of: SourceOf) -> None:

@@ -15,9 +15,14 @@ from flowir.calculus.realised import realise
 from flowir.calculus.scenarios import Scenarios
 from flowir.calculus.terms import (
     Block,
+    Branch,
     Call,
+    Case,
     Checker,
+    Fallback,
     First,
+    Join,
+    Refine,
     Vote,
     Workflow,
     blocks_of,
@@ -113,6 +118,36 @@ def test_what_nothing_depends_on_makes_no_difference(
         batch[:, number] = np.arange(count)
         for values in measuring.measured(random, batch, drawn=drawn).values():
             np.testing.assert_allclose(values, np.tile(values[:1], (count, 1)), rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_one_run_skips_makes_a_difference_all_the_same(seed: int) -> None:
+    """Which case, tier or body is drawn differs from scenario to scenario, and by configuration."""
+    checker = Checker("tests", "check")
+    tiers = tuple(Block((Call(f"tier {i}", 2 + i, (0,), 10 + i),), 10 + i) for i in range(2))
+    cases = tuple(
+        Case(label, Block((Call(f"case {i}", i, (0,), 20 + i),), 20 + i), 0.5)
+        for i, label in enumerate(("one", None))
+    )
+    body = Block((Call("body", 4, (40,), 42),), 42, (40, 41))
+    workflow = Workflow(
+        "skips",
+        Block(
+            (
+                Branch("branch", 0, cases, 1),
+                Fallback("fallback", checker, tiers, 2),
+                Refine("refine", checker, 0, body, 1, 3),
+                Join("all", (1, 2, 3), 4),
+            ),
+            4,
+            (0,),
+        ),
+        tuple(decision(i, 2) for i in range(5)),
+    )
+    calls = [call_model([[0.5], [0.6]], np.array([[1.0], [2.0 + i]])) for i in range(5)]
+    scenarios = point(calls, tests=(0.5, 0.5))
+    measuring = Measuring(scenarios, "asyncio", seed, frozenset(("latency",)))
+    assert measuring.depends(workflow, drawn=True) == (0, 1, 2, 3, 4)
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -206,6 +206,11 @@ def test_today_may_be_what_is_forbidden(workflow: Workflow, source_of: SourceOf)
             r'lock="judge: large": nothing of it is left by allow="judge: small"',
         ),
         ({"allow": ("coder: small",)}, "small leaves nothing of the space of coder/strong"),
+        (
+            {"allow": ("coder/: ",)},
+            r'allow="coder/: ": a value is missing; .* small@100, small@400',
+        ),
+        ({"lock": ("strategy: ",)}, r"a value is missing; .* one of once, retry, two"),
         ({"lock": ("coder/: small",)}, r"2 are meant for coder \(small@100, small@400\)"),
         ({"forbid": ("coder: small & judge: small",)}, r"coder has several decisions; name one of"),
         (

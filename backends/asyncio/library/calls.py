@@ -16,37 +16,10 @@ from typing import Any, NamedTuple, Protocol
 from flowir.backends.asyncio.library.errors import CallError, WorkflowError
 from flowir.backends.asyncio.library.points import Config
 from flowir.backends.asyncio.library.tracing import call_span, record
+from flowir.backends.asyncio.library.usage import Usage
 from flowir.backends.asyncio.library.written import PRICES, Point
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Usage:
-    """Answered calls and what they took; `cost_usd` is None where a price is not known."""
-
-    calls: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost_usd: float | None = 0.0
-    seconds: float = 0.0
-    # <races>
-    cancelled: int = 0
-    """Calls that were begun and lost a race: they are billed, nobody here knows for how much."""
-    # </races>
-
-    def __add__(self, other: Usage) -> Usage:
-        priced = self.cost_usd is not None and other.cost_usd is not None
-        return Usage(
-            self.calls + other.calls,
-            self.input_tokens + other.input_tokens,
-            self.output_tokens + other.output_tokens,
-            (self.cost_usd or 0.0) + (other.cost_usd or 0.0) if priced else None,
-            self.seconds + other.seconds,
-            # <races>
-            self.cancelled + other.cancelled,
-            # </races>
-        )
 
 
 class Completion(NamedTuple):
@@ -81,10 +54,16 @@ class Context:
     call_timeout: float | None
     retries: int
     slots: contextlib.AbstractAsyncContextManager[Any]
-    # <races>
     begun: Counter[str] = field(default_factory=Counter)
-    # </races>
     sites: dict[str, Usage] = field(default_factory=dict)
+
+    def used(self) -> dict[str, Usage]:
+        """What the run has used so far, site by site, with what was begun and cut short."""
+        found = dict(self.sites)
+        for site, unanswered in self.begun.items():
+            if unanswered:
+                found[site] = found.get(site, Usage()) + Usage(cancelled=unanswered)
+        return found
 
 
 BACKOFF_S = 0.5  # The longest random wait before the first repeat; it doubles from then on.
@@ -98,21 +77,31 @@ async def ask(ctx: Context, site: str, config: str, prompt: str, system: str | N
         CallError: see `request`.
     """
     chosen = ctx.point.configs[config]
+    with call_span(ctx.llm, site, config, chosen) as current:
+        answer, seconds = await request(ctx, site, chosen, chat(prompt, system))
+        if current is not None:
+            record(current, answer, seconds)
+    account(ctx, site, chosen.model, answer, seconds)
+    text: str = answer.text
+    return text
+
+
+def chat(prompt: str, system: str | None) -> list[dict[str, str]]:
+    """The messages of a request."""
     messages = [{"role": "user", "content": prompt}]
     if system is not None:
         messages.insert(0, {"role": "system", "content": system})
-    with call_span(ctx.llm, site, config, chosen) as current:
-        answer, seconds = await request(ctx, site, chosen, messages)
-        if current is not None:
-            record(current, answer, seconds)
+    return messages
+
+
+def account(ctx: Context, site: str, model: str, answer: Any, seconds: float) -> None:
+    """Add what a call took to what its site has used."""
     read, written = answer.usage.input_tokens, answer.usage.output_tokens
-    price = PRICES.get(chosen.model)
+    price = PRICES.get(model)
     cost = None if price is None else (read * price[0] + written * price[1]) / 1e6
     used = Usage(1, read, written, cost, seconds)
     ctx.sites[site] = ctx.sites[site] + used if site in ctx.sites else used
-    log.info("%s: %s, %d + %d tokens, %.1f s", site, chosen.model, read, written, seconds)
-    text: str = answer.text
-    return text
+    log.info("%s: %s, %d + %d tokens, %.1f s", site, model, read, written, seconds)
 
 
 async def request(
@@ -123,39 +112,50 @@ async def request(
     Raises:
         CallError: the request failed for a lasting reason, or more than `ctx.retries` times.
     """
-    params = dict(config.params)
-    # <budgets>
-    if config.budget is not None:
-        params["budget"] = config.budget
-    # </budgets>
+    params = settings_of(config)
     clock = asyncio.get_running_loop().time
     failures = 0
     while True:
         try:
             async with ctx.slots:
                 start = clock()
-                # <races>
                 ctx.begun[site] += 1
-                # </races>
                 async with asyncio.timeout(ctx.call_timeout):
                     answer = await ctx.llm(site, messages, model=config.model, **params)
-                # <races>
                 ctx.begun[site] -= 1
-                # </races>
                 return answer, clock() - start
         except WorkflowError:
-            raise
-        except Exception as error:
-            # <races>
             ctx.begun[site] -= 1
-            # </races>
-            wait = backoff(error, failures)
+            raise
+        except Exception as error:  # noqa: BLE001 - `patience` raises what no repeat mends.
+            ctx.begun[site] -= 1
             failures += 1
-            reason = str(error) or type(error).__name__
-            if wait is None or failures > ctx.retries:
-                raise CallError(f"{site}: {config.model} failed, {failures}×: {reason}") from error
-        log.warning("%s: %s failed, again in %.1f s: %s", site, config.model, wait, reason)
+            wait = patience(site, config.model, error, failures, ctx.retries)
         await asyncio.sleep(wait)
+
+
+def settings_of(config: Config) -> dict[str, Any]:
+    """The parameters of a request."""
+    params = dict(config.params)
+    # <budgets>
+    if config.budget is not None:
+        params["budget"] = config.budget
+    # </budgets>
+    return params
+
+
+def patience(site: str, model: str, error: Exception, failures: int, retries: int) -> float:
+    """Seconds to wait before a request that failed, not for the first time perhaps, is repeated.
+
+    Raises:
+        CallError: it is not.
+    """
+    wait = backoff(error, failures - 1)
+    reason = str(error) or type(error).__name__
+    if wait is None or failures > retries:
+        raise CallError(f"{site}: {model} failed, {failures}×: {reason}") from error
+    log.warning("%s: %s failed, again in %.1f s: %s", site, model, wait, reason)
+    return wait
 
 
 def backoff(error: Exception, failures: int) -> float | None:

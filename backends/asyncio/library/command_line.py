@@ -21,7 +21,7 @@ from flowir.backends.asyncio.library.written import INPUTS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the workflow on what the command line says; the result is JSON on stdout."""
+    """Run the workflow on what the command line says; what comes of it is JSON on stdout."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -75,6 +75,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except WorkflowError as error:
         print(f"error: {error}", file=sys.stderr)
+        if error.sites:
+            why = {"error": type(error).__name__, "message": str(error)}
+            used = {site: dataclasses.asdict(usage) for site, usage in error.sites.items()}
+            total = dataclasses.asdict(error.usage)
+            print(json.dumps(why | {"usage": total, "sites": used}, indent=2))
         return 1
     except KeyboardInterrupt:
         return 130

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from flowir.backends.asyncio.library.usage import Usage
+
 
 class WorkflowError(Exception):
-    """Why a run ended without a result."""
+    """Why a run ended without a result, and what it had used: in total, and site by site."""
+
+    def __init__(self, *reasons: object) -> None:
+        super().__init__(*reasons)
+        self.usage = Usage()
+        self.sites: Mapping[str, Usage] = {}
 
 
 class InputError(WorkflowError, ValueError):

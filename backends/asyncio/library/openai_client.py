@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import inspect
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from flowir.backends.asyncio.library.calls import LLM, Completion, Usage
+from flowir.backends.asyncio.library.calls import LLM, Completion
 from flowir.backends.asyncio.library.errors import CallError, WorkflowError
+from flowir.backends.asyncio.library.usage import Usage
 from flowir.backends.asyncio.library.written import PROVIDERS, REASONING, log
 
 
@@ -54,6 +57,24 @@ class Endpoint:
     async def __call__(
         self, node: str, messages: list[dict[str, str]], *, model: str, **params: Any
     ) -> Completion:
+        request = self.request(model, messages, params)
+        with self.told_apart():
+            return await (self.streamed(**request) if self.stream else self.whole(**request))
+
+    # <plans>
+    async def pieces(
+        self, node: str, messages: list[dict[str, str]], *, model: str, **params: Any
+    ) -> AsyncIterator[str | Completion]:
+        """An answer as it is written, then all of it."""
+        with self.told_apart():
+            async for piece in self.written(**self.request(model, messages, params)):
+                yield piece
+
+    # </plans>
+    def request(
+        self, model: str, messages: list[dict[str, str]], params: dict[str, Any]
+    ) -> dict[str, Any]:
+        """A request as the endpoint takes it."""
         # <budgets>
         if (budget := params.pop("budget", None)) is not None:
             params |= reasoning(self.provider, model, budget)
@@ -62,9 +83,13 @@ class Endpoint:
         if extra := {name: value for name, value in params.items() if name not in self.known}:
             body = params.get("extra_body", {}) | extra
             params = {n: v for n, v in params.items() if n in self.known} | {"extra_body": body}
-        ask = self.streamed if self.stream else self.whole
+        return {"model": model, "messages": messages, **params}
+
+    @contextlib.contextmanager
+    def told_apart(self) -> Iterator[None]:
+        """Failures that a repeat may mend, as such."""
         try:
-            return await ask(model=model, messages=messages, **params)
+            yield
         except self.openai.APIStatusError:
             raise
         except (self.openai.APIError, ValueError) as error:
@@ -79,13 +104,19 @@ class Endpoint:
         answer = await self.client.chat.completions.create(**request)
         if isinstance(answer, str):
             raise CallError(f"{self.client.base_url} is no chat completions API: {answer[:60]!r}")
-        if not answer.choices:
+        if not getattr(answer, "choices", None):
             raise ConnectionError("a completion without choices")
         text = answer.choices[0].message.content or ""
         return Completion(text, self.usage(answer.usage), answer.model or request["model"])
 
     async def streamed(self, **request: Any) -> Completion:
-        """An answer as it is written."""
+        """An answer that is read as it is written."""
+        *_, answer = [piece async for piece in self.written(**request)]
+        assert not isinstance(answer, str)
+        return answer
+
+    async def written(self, **request: Any) -> AsyncIterator[str | Completion]:
+        """The pieces of an answer as they are written, then the answer."""
         clock = asyncio.get_running_loop().time
         start, first = clock(), None
         pieces: list[str] = []
@@ -101,9 +132,10 @@ class Endpoint:
                     if choice.delta.content:
                         first = clock() - start if first is None else first
                         pieces.append(choice.delta.content)
+                        yield choice.delta.content
         if not finished:
             raise ConnectionError("the stream ended before the answer did")
-        return Completion("".join(pieces), self.usage(usage), model, first)
+        yield Completion("".join(pieces), self.usage(usage), model, first)
 
     def usage(self, told: Any) -> Usage:
         """The tokens of a call."""

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flowir.backends.asyncio.library.calls import LLM, Context, Usage
-from flowir.backends.asyncio.library.errors import InputError, RunTimeoutError
+from flowir.backends.asyncio.library.calls import LLM, Context
+from flowir.backends.asyncio.library.errors import InputError, RunTimeoutError, WorkflowError
 from flowir.backends.asyncio.library.selection import point_of
 from flowir.backends.asyncio.library.tracing import run_span
+from flowir.backends.asyncio.library.usage import Usage
 from flowir.backends.asyncio.library.written import INPUTS, Inputs, Point, workflow
 
 
@@ -50,7 +51,7 @@ async def run(
         retries: how often a request that fails for a passing reason is repeated.
 
     Raises:
-        WorkflowError: see its subclasses.
+        WorkflowError: see its subclasses; it has the usage until then, as a result has.
     """
     check_inputs(inputs)
     slots = contextlib.nullcontext() if max_concurrency is None else max_concurrency
@@ -66,19 +67,25 @@ async def run(
             async with asyncio.timeout(timeout):
                 value = await workflow(ctx)
     except TimeoutError as error:
-        raise RunTimeoutError(f"no result after {timeout} s") from error
+        raise charged(RunTimeoutError(f"no result after {timeout} s"), ctx) from error
+    except WorkflowError as error:
+        charged(error, ctx)
+        raise
     # <parallel>
     except ExceptionGroup as group:
-        first = first_of(group)
+        first = charged(first_of(group), ctx)
         raise first from first.__cause__
     # </parallel>
-    # <races>
-    for site, open_ in ctx.begun.items():
-        if open_:
-            ctx.sites[site] = ctx.sites.get(site, Usage()) + Usage(cancelled=open_)
-    # </races>
-    total = sum(ctx.sites.values(), Usage())
-    return Result(value, ctx.point, clock() - start, total, ctx.sites)
+    sites = ctx.used()
+    return Result(value, ctx.point, clock() - start, sum(sites.values(), Usage()), sites)
+
+
+def charged(error: BaseException, ctx: Context) -> BaseException:
+    """The error that a run ends with; it knows what the run has used."""
+    if isinstance(error, WorkflowError):
+        error.sites = ctx.used()
+        error.usage = sum(error.sites.values(), Usage())
+    return error
 
 
 def check_inputs(inputs: Mapping[str, object]) -> None:

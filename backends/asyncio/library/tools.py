@@ -16,7 +16,7 @@ from flowir.backends.asyncio.library.written import TOOLS
 
 
 async def use_tool(ctx: Context, tool: str, kind: type[T], *values: object) -> T:
-    """What a tool gives. Coroutine functions run here, all others in a thread of their own.
+    """What a tool gives.
 
     Raises:
         ToolError: it is not there, or failed.
@@ -25,17 +25,20 @@ async def use_tool(ctx: Context, tool: str, kind: type[T], *values: object) -> T
     function = ctx.tools.get(tool) or imported(tool)
     try:
         with tool_span(tool):
-            if inspect.iscoroutinefunction(function):
-                given = await function(*values)
-            else:
-                given = await asyncio.to_thread(function, *values)
-                if inspect.isawaitable(given):
-                    given = await given
+            given = await invoke(function, *values)
     except Exception as error:
         raise ToolError(f"tool {tool}: {type(error).__name__}: {error}") from error
     if not isinstance(given, kind):
         raise AnswerError(f"tool {tool} gave {type(given).__name__}, not {kind.__name__}")
     return given
+
+
+async def invoke(function: Callable[..., Any], *values: object, **named: object) -> Any:
+    """What a function gives. Coroutine functions run here, all others in a thread of their own."""
+    if inspect.iscoroutinefunction(function):
+        return await function(*values, **named)
+    given = await asyncio.to_thread(function, *values, **named)
+    return await given if inspect.isawaitable(given) else given
 
 
 async def keys_of(ctx: Context, tool: str, values: Sequence[object]) -> list[object]:

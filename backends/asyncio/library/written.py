@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from flowir.backends.asyncio.library.points import Config, Estimate
+from flowir.plan.signatures import Signature
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +22,8 @@ INPUTS: dict[str, type] = {}
 TOOLS: dict[str, str] = {}
 
 PRICES: dict[str, tuple[float, float]] = {}
+
+PLANNED: dict[str, tuple[Signature, int | None, float | None]] = {}
 
 PROVIDERS: dict[str, str] = {}
 

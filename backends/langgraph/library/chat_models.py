@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from flowir.backends.asyncio.library.calls import LLM, Completion, Usage
+from langchain_core.messages import convert_to_messages
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import ensure_config
+
+from flowir.backends.asyncio.library.calls import LLM, Completion
 from flowir.backends.asyncio.library.errors import CallError, WorkflowError
 from flowir.backends.asyncio.library.openai_client import reasoning
+from flowir.backends.asyncio.library.usage import Usage
 from flowir.backends.asyncio.library.written import PROVIDERS, REASONING, log
 
 
@@ -53,15 +60,22 @@ class ChatModels:
         self, node: str, messages: list[dict[str, str]], *, model: str, **params: Any
     ) -> Completion:
         client = self.client(node, model, params)
-        try:
-            if self.stream:
-                return await self.streamed(client, messages, model)
-            return self.completion(await client.ainvoke(messages), model)
-        except Exception as error:
-            if incomplete(error):
-                raise ConnectionError(f"no complete answer: {error!r}") from error
-            raise
+        config = at_site(node)
+        ask = self.streamed if self.stream else self.whole
+        with complete():
+            return await ask(client, messages, model, config)
 
+    # <plans>
+    async def pieces(
+        self, node: str, messages: list[dict[str, str]], *, model: str, **params: Any
+    ) -> AsyncIterator[str | Completion]:
+        """An answer as it is written, then all of it."""
+        client = self.client(node, model, params)
+        with complete():
+            async for piece in self.written(client, messages, model, at_site(node)):
+                yield piece
+
+    # </plans>
     def client(self, node: str, model: str, params: dict[str, Any]) -> Any:
         """The client of a node and configuration; it never repeats a request by itself.
 
@@ -122,17 +136,48 @@ class ChatModels:
         )
 
     # </budgets>
-    async def streamed(self, client: Any, messages: list[dict[str, str]], model: str) -> Completion:
-        """An answer as it is written."""
+    async def whole(
+        self, client: Any, messages: list[dict[str, str]], model: str, config: RunnableConfig
+    ) -> Completion:
+        """An answer in one piece; LangChain streams it if anybody listens to its pieces."""
+        found = await client.agenerate(
+            [convert_to_messages(messages)],
+            callbacks=config.get("callbacks"),
+            tags=config.get("tags"),
+            metadata=config["metadata"],
+        )
+        ((*answers,),) = found.generations
+        if not answers:
+            raise ConnectionError("a completion without choices")
+        answer = answers[0].message
+        # A client that tells anything of an answer tells why it ended.
+        if answer.response_metadata and not ended(answer):
+            raise ConnectionError("the stream ended before the answer did")
+        return self.completion(answer, model)
+
+    async def streamed(
+        self, client: Any, messages: list[dict[str, str]], model: str, config: RunnableConfig
+    ) -> Completion:
+        """An answer that is read as it is written."""
+        *_, answer = [piece async for piece in self.written(client, messages, model, config)]
+        assert not isinstance(answer, str)
+        return answer
+
+    async def written(
+        self, client: Any, messages: list[dict[str, str]], model: str, config: RunnableConfig
+    ) -> AsyncIterator[str | Completion]:
+        """The pieces of an answer as they are written, then the answer."""
         clock = asyncio.get_running_loop().time
         start, first, answer = clock(), None, None
-        async for piece in client.astream(messages):
+        async for piece in client.astream(messages, config):
             if piece.text and first is None:
                 first = clock() - start
             answer = piece if answer is None else answer + piece
-        if answer is None or not {"finish_reason", "stop_reason"} & answer.response_metadata.keys():
+            if piece.text:
+                yield str(piece.text)
+        if answer is None or not ended(answer):
             raise ConnectionError("the stream ended before the answer did")
-        return self.completion(answer, model, first)
+        yield self.completion(answer, model, first)
 
     def completion(self, answer: Any, model: str, first: float | None = None) -> Completion:
         """What a message says, and what it took."""
@@ -156,10 +201,36 @@ def in_body(options: dict[str, Any]) -> dict[str, Any]:
     return known
 
 
+def at_site(node: str) -> RunnableConfig:
+    """What LangChain tells whoever listens to a call: its site among the rest."""
+    config = ensure_config()
+    config["metadata"] = {**config.get("metadata", {}), "flowir.site": node}
+    return config
+
+
+@contextlib.contextmanager
+def complete() -> Iterator[None]:
+    """Failures that a repeat may mend, as such."""
+    try:
+        yield
+    except Exception as error:
+        if incomplete(error):
+            raise ConnectionError(f"no complete answer: {error!r}") from error
+        raise
+
+
+def ended(answer: Any) -> bool:
+    """Whether a message says why it ends."""
+    reasons = {"finish_reason", "stop_reason", "done_reason", "stopReason"}
+    return not reasons.isdisjoint(answer.response_metadata)
+
+
 def incomplete(error: Exception) -> bool:
     """Whether no answer came, or one that stops or that LangChain cannot read."""
     names = {base.__name__ for base in type(error).__mro__}
     if "APIStatusError" in names:
         return False
-    unreadable = isinstance(error, ValueError | LookupError)
+    # LangChain has no type of its own for `choices` that are null, and raises ValueError for more
+    # than JSON that is none: for an answer that is an error, and a stream without any answer.
+    unreadable = isinstance(error, ValueError) or "'choices'" in str(error)
     return unreadable or "APIError" in names or type(error).__module__.startswith("http")

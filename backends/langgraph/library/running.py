@@ -6,12 +6,11 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from langchain_core.runnables import RunnableConfig
-
-from flowir.backends.asyncio.library.calls import LLM, Usage
-from flowir.backends.asyncio.library.errors import RunTimeoutError
-from flowir.backends.asyncio.library.running import Result, check_inputs, first_of
+from flowir.backends.asyncio.library.calls import LLM
+from flowir.backends.asyncio.library.errors import RunTimeoutError, WorkflowError
+from flowir.backends.asyncio.library.running import Result, charged, check_inputs, first_of
 from flowir.backends.asyncio.library.tracing import run_span
+from flowir.backends.asyncio.library.usage import Usage
 from flowir.backends.asyncio.library.written import Inputs, Point
 from flowir.backends.langgraph.library.settings import new_context
 from flowir.backends.langgraph.library.written import graph
@@ -53,21 +52,22 @@ async def run(
         retries=retries,
     )
     context: Any = ctx  # Settings are what the graph says it takes; a Context has all of them.
-    config: RunnableConfig = {}
-    if isinstance(max_concurrency, int):
-        config["max_concurrency"] = max_concurrency
     clock = asyncio.get_running_loop().time
     start = clock()
     try:
         with run_span(ctx.point.number, inputs):
             async with asyncio.timeout(timeout):
-                final = await graph.ainvoke(inputs, config, context=context)
+                final = await graph.ainvoke(inputs, context=context)
     except TimeoutError as error:
-        raise RunTimeoutError(f"no result after {timeout} s") from error
+        raise charged(RunTimeoutError(f"no result after {timeout} s"), ctx) from error
+    except WorkflowError as error:
+        charged(error, ctx)
+        raise
     # <parallel>
     except ExceptionGroup as group:
-        first = first_of(group)
+        first = charged(first_of(group), ctx)
         raise first from first.__cause__
     # </parallel>
-    total = sum(ctx.sites.values(), Usage())
-    return Result(final["result"], ctx.point, clock() - start, total, ctx.sites)
+    sites = ctx.used()
+    total = sum(sites.values(), Usage())
+    return Result(final["result"], ctx.point, clock() - start, total, sites)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -25,11 +25,13 @@ class Settings:
 
     Attributes:
         point: the number of a point; today's if None.
+        provider: of all models, where their names do not tell; `chat_model_llm` says more.
         call_timeout: seconds for one request.
         retries: how often a request that fails for a passing reason is repeated.
     """
 
     point: int | None = None
+    provider: str | None = None
     call_timeout: float | None = None
     retries: int = 3
 
@@ -38,7 +40,7 @@ class Settings:
         """What a run with these settings works with."""
         return new_context(
             point=self.point,
-            llm=chat_model_llm(),
+            llm=chat_model_llm(provider=self.provider),
             call_timeout=self.call_timeout,
             max_concurrency=get_config().get("max_concurrency"),
             retries=self.retries,
@@ -90,12 +92,34 @@ class Reported:
         self, node: str, messages: list[dict[str, str]], *, model: str, **params: Any
     ) -> Any:
         answer = await self.llm(node, messages, model=model, **params)
-        get_stream_writer()(
-            {
-                "site": node,
-                "model": answer.model,
-                "input_tokens": answer.usage.input_tokens,
-                "output_tokens": answer.usage.output_tokens,
-            }
-        )
+        tell(node, answer)
         return answer
+
+    # <plans>
+    @property
+    def pieces(self) -> Callable[..., AsyncIterator[Any]] | None:
+        """An answer as it is written, if the client can tell."""
+        written: Any = getattr(self.llm, "pieces", None)
+
+        async def told(node: str, *messages: Any, **params: Any) -> AsyncIterator[Any]:
+            async with contextlib.aclosing(written(node, *messages, **params)) as pieces:
+                async for piece in pieces:
+                    if not isinstance(piece, str):
+                        tell(node, piece)
+                    yield piece
+
+        return None if written is None else told
+
+    # </plans>
+
+
+def tell(node: str, answer: Any) -> None:
+    """Tell the stream `custom` of an answer."""
+    get_stream_writer()(
+        {
+            "site": node,
+            "model": answer.model,
+            "input_tokens": answer.usage.input_tokens,
+            "output_tokens": answer.usage.output_tokens,
+        }
+    )

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 import networkx as nx
 
-from flowir.frontends.langgraph.certainty import as_digraph, begins, surely_runs
 from flowir.frontends.langgraph.facts import END, NOWHERE, START, GraphFacts, Lint, Place
+from flowir.frontends.langgraph.reading.certainty import as_digraph, begins, surely_runs
 
 
 def lints(facts: GraphFacts) -> list[Lint]:
@@ -29,18 +29,19 @@ def _place(facts: GraphFacts, name: str) -> Place:
 
 def _joins(facts: GraphFacts, sure: Mapping[str, frozenset[str]]) -> Iterator[Lint]:
     graph = as_digraph(facts.edges)
+    surely = {begin: _surely_with(graph, begin, sure) for begin in begins(facts.edges)}
     for join in facts.joins:
         place = _place(facts, join.target)
         sources = ", ".join(join.sources)
         for begin in begins(facts.edges):
             runs = [name for name in join.sources if name in sure[begin]]
-            if join.waits and runs and len(runs) < len(join.sources):
-                missing = next(name for name in join.sources if name not in runs)
+            missing = [name for name in join.sources if name not in surely[begin]]
+            if join.waits and runs and missing:
                 yield Lint(
                     "join-never-fires",
                     place,
-                    f"{join.target!r} waits for {sources}, but a branch may pass {missing!r} by; "
-                    "lead every way through it, or use defer=True",
+                    f"{join.target!r} waits for {sources}, but a branch may pass {missing[0]!r} "
+                    "by; lead every way through it, or use defer=True",
                 )
                 break
             if not join.waits and len(runs) > 1:
@@ -53,6 +54,20 @@ def _joins(facts: GraphFacts, sure: Mapping[str, frozenset[str]]) -> Iterator[Li
                         f"steps; wait for all with add_edge([{sources}], {join.target!r})",
                     )
                     break
+
+
+def _surely_with(
+    graph: nx.DiGraph, begin: str, sure: Mapping[str, frozenset[str]]
+) -> frozenset[str]:
+    """What runs in any case where a node does: also what was started on every way to it."""
+    level = begin.rpartition("/")[0]
+    start = f"{level}/{START}" if level else START
+    before = nx.immediate_dominators(graph, start) if start in graph else {}
+    runs, name = sure[begin], begin
+    while name != start and name in before:
+        name = before[name]
+        runs |= sure[name]
+    return runs
 
 
 def _loops(facts: GraphFacts) -> Iterator[Lint]:

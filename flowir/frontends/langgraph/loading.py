@@ -31,12 +31,14 @@ class Loaded:
     Attributes:
         ir: the text of the module; empty where only facts were asked for.
         adapters: the text of the Python file beside it.
+        observations: model calls of recorded runs, as a CSV profile; empty without any.
         facts: as `facts_document` has them.
         questions, lints, notes: in words.
     """
 
     ir: str
     adapters: str
+    observations: str
     facts: dict[str, Any]
     questions: list[str]
     lints: list[str]
@@ -51,15 +53,23 @@ def load_graph(
     inputs: tuple[str, ...] = (),
     result: str | None = None,
     only_facts: bool = False,
+    trace: str | None = None,
+    record: str | None = None,
     time_limit_s: float = TIME_LIMIT_S,
 ) -> Loaded:
     """Import `package.module:graph` or `file.py:graph`; the other arguments as `from_langgraph`.
+
+    Args:
+        record: a file of inputs, one JSON object a line: the graph is run on each, and the runs are
+            added to `trace` first. Nothing is run without it.
 
     Raises:
         GraphImportError: the module fails, hangs or has no such graph, or the graph is refused.
     """
     if TARGET.fullmatch(target) is None:
         raise GraphImportError(f"{target!r} names no graph; write my.module:graph or file.py:graph")
+    if record is not None and trace is None:
+        raise GraphImportError("where are the runs kept? give --trace runs.jsonl with --record")
     request = {
         "target": target,
         "adapters": adapters,
@@ -67,10 +77,13 @@ def load_graph(
         "inputs": list(inputs),
         "result": result,
         "only_facts": only_facts,
+        "trace": trace,
+        "record": record,
     }
     with tempfile.TemporaryDirectory(prefix="flowir-import-") as folder:
         answer = Path(folder, "answer.json")
-        said = _run([str(answer), json.dumps(request)], target, time_limit_s)
+        does = "importing it" if record is None else "importing and running it"
+        said = _run([str(answer), json.dumps(request)], target, does, time_limit_s)
         if not answer.exists():
             raise GraphImportError(f"{target}: the module ended the process on import{said}")
         found = json.loads(answer.read_text(encoding="utf-8"))
@@ -79,10 +92,11 @@ def load_graph(
     return Loaded(**found)
 
 
-def _run(arguments: list[str], target: str, time_limit_s: float) -> str:
+def _run(arguments: list[str], target: str, does: str, time_limit_s: float) -> str:
     """Run the process; gives the last line of what it said, for a message."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "flowir.frontends.langgraph.worker", *arguments],
+        # -P: modules of the folder one works in do not stand in for those of Python.
+        [sys.executable, "-P", "-m", "flowir.frontends.langgraph.worker", *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -95,7 +109,7 @@ def _run(arguments: list[str], target: str, time_limit_s: float) -> str:
     except subprocess.TimeoutExpired:
         _end(process)
         raise GraphImportError(
-            f"{target}: importing it took more than {time_limit_s:g} s; move what waits out of the "
+            f"{target}: {does} took more than {time_limit_s:g} s; move what waits out of the "
             "module's top level, or raise --time-limit"
         ) from None
     except BaseException:

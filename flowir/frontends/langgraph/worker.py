@@ -11,10 +11,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from flowir.frontends.langgraph.builder import read_graph
 from flowir.frontends.langgraph.facts import GraphImportError
-from flowir.frontends.langgraph.importing import facts_document, from_langgraph
+from flowir.frontends.langgraph.importing import facts_document, from_langgraph, observed_graph
 from flowir.frontends.langgraph.lints import lints
+from flowir.frontends.langgraph.reading.builder import read_graph
+from flowir.frontends.langgraph.runs.recording import read_inputs, record
 
 
 def main(answer: str, request: str) -> None:
@@ -39,15 +40,21 @@ def answer_to(asked: dict[str, Any]) -> dict[str, Any]:
         raise GraphImportError(f"{place} has no {name!r}{_graphs(module)}")
     compiled = getattr(module, name)
     shown = f"{module.__name__}:{name}"
+    failed: list[str] = []
+    if asked["record"] is not None:
+        if not hasattr(compiled, "ainvoke"):
+            read_graph(compiled, shown)  # says what it is instead
+        failed = record(compiled, read_inputs(asked["record"]), asked["trace"], shown)
     if asked["only_facts"]:
-        facts = read_graph(compiled, shown)
+        facts, _, notes = observed_graph(compiled, shown, asked["trace"])
         return {
             "ir": "",
             "adapters": "",
+            "observations": "",
             "facts": facts_document(facts),
             "questions": [],
             "lints": list(map(str, lints(facts))),
-            "notes": list(facts.unknown),
+            "notes": [*facts.unknown, *failed, *notes],
         }
     result = from_langgraph(
         compiled,
@@ -56,14 +63,16 @@ def answer_to(asked: dict[str, Any]) -> dict[str, Any]:
         bounds=asked["bounds"],
         inputs=tuple(asked["inputs"]),
         result=asked["result"],
+        trace=asked["trace"],
     )
     return {
         "ir": result.text,
         "adapters": result.adapters,
+        "observations": result.observations,
         "facts": facts_document(result.facts),
         "questions": list(map(str, result.questions)),
         "lints": list(map(str, result.lints)),
-        "notes": [*result.facts.unknown, *result.notes],
+        "notes": [*result.facts.unknown, *failed, *result.notes],
     }
 
 
@@ -76,15 +85,38 @@ def imported(place: str) -> ModuleType:
     sys.path.insert(0, str(Path.cwd()))
     name = place
     if place.endswith(".py"):
-        path = Path(place).resolve()
-        if not path.is_file():
-            raise GraphImportError(f"there is no file {place}")
-        sys.path.insert(0, str(path.parent))
-        name = path.stem
+        name, folder = _module_of(place)
+        sys.path.insert(0, str(folder))
     try:
         return importlib.import_module(name)
     except BaseException as error:
         raise GraphImportError(f"{place} fails on import: {_where(error, name)}") from error
+
+
+def _module_of(place: str) -> tuple[str, Path]:
+    """The name under which a file is imported, and the folder from which."""
+    path = Path(place).resolve()
+    if not path.is_file():
+        raise GraphImportError(f"there is no file {place}")
+    names, folder = [path.stem], path.parent
+    while (folder / "__init__.py").is_file():
+        names.insert(0, folder.name)
+        folder = folder.parent
+    if not all(name.isidentifier() for name in names):
+        raise GraphImportError(
+            f"{place} cannot be imported by its name, which the tools' file does; rename it to an "
+            "identifier"
+        )
+    if names[0] in sys.modules and not _is_in(sys.modules[names[0]], folder):
+        raise GraphImportError(
+            f"{place} has the name of the module {names[0]!r}, which is imported already; rename it"
+        )
+    return ".".join(names), folder
+
+
+def _is_in(module: ModuleType, folder: Path) -> bool:
+    file = getattr(module, "__file__", None)
+    return file is not None and Path(file).resolve().is_relative_to(folder)
 
 
 def _where(error: BaseException, name: str) -> str:

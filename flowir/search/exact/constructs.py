@@ -11,6 +11,7 @@ from flowir.calculus.terms import (
     Fallback,
     Join,
     Map,
+    Plan,
     Refine,
     Select,
     Term,
@@ -35,6 +36,7 @@ CONSTRUCTS: Mapping[type[Term], Callable[[Composer, Scope, Node, Any, Keys], Par
     Fallback: regions.fallback,
     Refine: regions.refine,
     Map: regions.map,
+    Plan: regions.plan,
 }
 """Each composes a term with the values merged into it, conditioned on the others that it reads, and
 keeps apart the choices that something outside depends on too."""

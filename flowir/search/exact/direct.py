@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from flowir.calculus import rows
 from flowir.calculus.rows import Quantity
@@ -20,6 +22,32 @@ from flowir.search.exact.partial import PartialFront
 if TYPE_CHECKING:
     from flowir.search.exact.composer import Composer, Scope
     from flowir.search.exact.facts import Keys
+
+ZERO = constant(0.0)
+
+
+class Prices(NamedTuple):
+    """The lowest and the highest price of a token, in US dollars.
+
+    What shows a value pays for its tokens at a price chosen later. Cost is linear in it: options
+    that another one beats at both ends are beaten at every price between them.
+    """
+
+    low: float
+    high: float
+
+    def of(self, times: float) -> Prices:
+        """Of several tokens."""
+        return Prices(times * self.low, times * self.high)
+
+    def share(self, price: Array) -> Array:
+        """How far prices are from the lowest towards the highest."""
+        if self.high == self.low:
+            return np.zeros_like(price)
+        return (price - self.low) / (self.high - self.low)
+
+
+FREE = Prices(0.0, 0.0)
 
 
 def call(c: Composer, scope: Scope, node: Node, term: Call, outside: Keys) -> PartialFront:
@@ -82,10 +110,11 @@ def select(c: Composer, scope: Scope, node: Node, term: Select, outside: Keys) -
         value: float(term.candidates.count(value)) if price is not None else 0.0
         for value in candidates
     }
+    prices = FREE if price is None else Prices(float(price.min()), float(price.max()))
     around = outside | node.uses
     inputs = folded(c, scope, term.inputs, around | c.uses(block, candidates))
     beside = around | c.uses(block, term.inputs)
-    shown = folded(c, scope, candidates, beside, some=True, shown=times)
+    shown = folded(c, scope, candidates, beside, some=True, shown=times, prices=prices)
     marks: dict[Mark, Quantity] = {} if price is None else {"price": price}
     keep = outside | inputs.keys.keys() | shown.keys.keys()
     agent = _agent(c, term.decision, False, keep, term.output, marks)
@@ -103,8 +132,9 @@ def select(c: Composer, scope: Scope, node: Node, term: Select, outside: Keys) -
         amounts = added(asked.amounts, read.amounts)
         if price is not None:
             rate = asked.marks["price"]
-            if "tokens" in read.marks:
-                amounts = added(amounts, {"cost": rate * read.marks["tokens"]})
+            if "dearest" in read.marks:
+                dearer = read.marks["dearest"] - read.amounts["cost"]
+                amounts = added(amounts, {"cost": prices.share(rate) * dearer})
             amounts = added(amounts, {("tokens", v): rate * times[v] for v in later})
         right = constant(rows.select(read.right, asked.right))
         waited = c.after(read.paths, asked.marks["own"]) if c.timed else {}
@@ -127,7 +157,7 @@ def vote(c: Composer, scope: Scope, node: Node, term: Vote, outside: Keys) -> Pa
         marks = {**all_.marks, ("right", i): one.right}
         if "agreement" in one.marks:
             marks["agreement", i] = one.marks["agreement"]
-        both = together(c, scope, False, copies, 0.0, all_, one)
+        both = together(c, scope, False, copies, all_, one)
         return replace(both, right=constant(1.0, both.axes), marks=marks)
 
     for i, group in enumerate(groups):
@@ -169,11 +199,13 @@ def folded(
     *,
     some: bool = False,
     shown: Mapping[Value, float] | None = None,
+    prices: Prices = FREE,
 ) -> PartialFront:
     """All of some values: right if all are, or if `some` is.
 
     Args:
         shown: how often the tokens of each are counted, for those whose tokens are asked for.
+        prices: of a token of theirs.
     """
     block = scope.graph
     found = c.read(scope, [value for value in values if value not in block.folded], some)
@@ -183,36 +215,47 @@ def folded(
         times = sum(shown[value] for value in group) if shown else 0.0
         needed = c.facts.known("tokens", group[0]) if times else NO_MARKS
         others = c.uses(block, [other[0] for other in groups if other is not group])
-        fronts.append((c.value(scope, group[0], outside | others, needed), group, times))
+        one = c.value(scope, group[0], outside | others, needed)
+        if "tokens" in one.columns.marks:
+            each = prices.of(times / len(group))
+            one = c.once(("priced", one, each), partial(priced, one, each))
+        fronts.append((one, group))
     fronts.sort(key=lambda front: (front[0].size, c.facts.form(block, front[1][0])))
     given = found.columns
     known: tuple[object, ...] = ("fold", some, scope.local, given.axes, *given.paths)
-    for i, (one, group, times) in enumerate(fronts):
-        keep = outside | c.uses(block, [other[0] for _, other, _ in fronts[i + 1 :]])
-        combine = partial(together, c, scope, some, len(group), times)
+    for i, (one, group) in enumerate(fronts):
+        keep = outside | c.uses(block, [other[0] for _, other in fronts[i + 1 :]])
+        combine = partial(together, c, scope, some, len(group))
         sense = c.facts.sense(group[0])
         kept = keep & (found.keys.keys() | one.keys.keys())
-        known = (*known, c.facts.form(block, group[0]), len(group), times, sense, kept)
+        known = (*known, one, len(group), sense, kept)
         merge = partial(c.merge, found, one, combine, keep, sense)
         found = c.once(known, merge)
     return found
 
 
+def priced(front: PartialFront, prices: Prices) -> PartialFront:
+    """Options whose tokens are paid for: the cost is at the lowest price of a token."""
+
+    def pay(columns: Columns) -> Columns:
+        marks = dict(columns.marks)
+        tokens = marks.pop("tokens")
+        cost = columns.amounts["cost"]
+        marks["dearest"] = cost + prices.high * tokens
+        amounts = {**columns.amounts, "cost": cost + prices.low * tokens}
+        return replace(columns, amounts=amounts, marks=marks)
+
+    return mapped(front, pay, frozenset(front.keys))
+
+
 def together(
-    c: Composer,
-    scope: Scope,
-    some: bool,
-    copies: int,
-    shown: float,
-    all_: Columns,
-    one: Columns,
+    c: Composer, scope: Scope, some: bool, copies: int, all_: Columns, one: Columns
 ) -> Columns:
     """What there is, and some draws of one more thing."""
     right = [all_.right, *[one.right] * copies]
     marks = dict(all_.marks)
-    if "tokens" in one.marks:
-        tokens = shown * one.marks["tokens"]
-        marks["tokens"] = marks["tokens"] + tokens if "tokens" in marks else tokens
+    if "dearest" in marks or "dearest" in one.marks:
+        marks["dearest"] = _dearest(all_) + float(copies) * _dearest(one)
     return Columns(
         all_.axes,
         constant(rows.any_of(*right) if some else rows.all_of(*right)),
@@ -220,3 +263,8 @@ def together(
         c.clock.latest(all_.paths, one.paths, all_.axes, scope.local),
         marks,
     )
+
+
+def _dearest(columns: Columns) -> Array:
+    """What options cost at the highest price of a token."""
+    return columns.marks.get("dearest", columns.amounts.get("cost", ZERO))

@@ -24,6 +24,7 @@ SENSES: dict[str, Literal["with", "against", "less", "exact"]] = {
     "recovery": "with",
     "agreement": "against",
     "tokens": "less",
+    "dearest": "less",
     "price": "less",
     "own": "less",
     "label": "exact",
@@ -53,6 +54,8 @@ def front(columns: Columns, size: int, groups: Indices | None, sense: Sense) -> 
     equal = identities(columns, size, sense)
     if equal:
         groups = numbered([*([] if groups is None else [groups]), *equal])
+    if groups is not None and len(np.unique(groups)) == size:
+        return np.argsort(groups)
     signs = {"more": (-1.0,), "less": (1.0,), "either": (-1.0, 1.0)}.get(sense, (0.0,))
     found = [undominated(losses(columns, size, sign), groups) for sign in signs]
     if len(found) == 1:

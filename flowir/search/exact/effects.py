@@ -21,6 +21,7 @@ from flowir.calculus.terms import (
     Fallback,
     Join,
     Map,
+    Plan,
     Refine,
     Select,
     ToolCall,
@@ -117,6 +118,8 @@ def _block(block: Block, result: Effect, calls: Calls, found: dict[Value, Effect
                     _block(tier, effect | saved if tier in checked else effect, calls, found)
             case Refine():
                 add([term.initial], _refine(term, effect, calls, found))
+            case Plan():
+                _plan(term, effect, calls, found)
             case Map():
                 _block(term.body, effect, calls, found)
                 for item in term.body.arguments:
@@ -141,6 +144,21 @@ def _refine(term: Refine, effect: Effect, calls: Calls, found: dict[Value, Effec
         spent = BOTH
     _block(term.body, effect | Effect(spent=spent), calls, found)
     return effect | Effect(spent=spent)
+
+
+def _plan(term: Plan, effect: Effect, calls: Calls, found: dict[Value, Effect]) -> None:
+    """What the joiner sees is right more often if plans are, since it is drawn anew each time."""
+    alone: dict[Value, Effect] = {}
+    _block(term.joiner, Effect(UP), calls, alone)
+    seen = Effect()
+    for value in term.joiner.arguments:
+        seen |= alone.get(value, Effect())
+    _block(term.joiner, effect, calls, found)
+    for value in term.joiner.arguments:
+        found.pop(value, None)
+    again = term.shape.replan_wrong - term.shape.replan_right
+    spent = seen.spent | (NONE if term.plans == 1 else _way(np.asarray(-again)))
+    _block(term.planner, effect.through(seen.success) | Effect(spent=spent), calls, found)
 
 
 def _answers(calls: Calls, decision: int, fresh: bool) -> Way:

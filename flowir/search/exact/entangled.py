@@ -13,6 +13,7 @@ from flowir.calculus.terms import (
     Block,
     Branch,
     Fallback,
+    Plan,
     Refine,
     Term,
     ToolCall,
@@ -65,6 +66,8 @@ def writer_open(value: Value, terms: Terms) -> bool:
                 pending.append(source)
             case Refine(initial=initial, body=body):
                 pending += [initial, body.result]
+            case Plan(joiner=joiner):
+                pending.append(joiner.result)
             case Fallback() | Branch() as term:
                 pending += [block.result for block in blocks_of(term)]
             case _:

@@ -8,7 +8,17 @@ from functools import cached_property, partial
 from typing import Literal
 
 from flowir.calculus.labels import LabelEvent, label_events
-from flowir.calculus.terms import Alternatives, Branch, Map, Refine, Term, Value, Workflow, walk
+from flowir.calculus.terms import (
+    Alternatives,
+    Branch,
+    Map,
+    Plan,
+    Refine,
+    Term,
+    Value,
+    Workflow,
+    walk,
+)
 from flowir.calculus.writers import writers
 from flowir.search.exact.calls import Calls
 from flowir.search.exact.columns import Array, Axis
@@ -152,6 +162,9 @@ class Facts:
         if isinstance(term, Refine):
             self._refined.update(term.body.arguments[:1])
             self._certain.update(term.body.arguments[1:])
+        if isinstance(term, Plan):
+            self._certain.update(term.planner.arguments)
+            self._refined.update(term.joiner.arguments)
         if isinstance(term, Map):
             self._items.update(dict.fromkeys(term.body.arguments, term.source))
 

@@ -9,8 +9,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from flowir.calculus import rows
+from flowir.calculus.plans import plan as plan_row
+from flowir.calculus.plans import planned_seconds
 from flowir.calculus.rows import Quantity
-from flowir.calculus.terms import Branch, Checker, Fallback, Map, Refine
+from flowir.calculus.terms import Branch, Checker, Fallback, Map, Plan, Refine, streamed
 from flowir.search.exact.amounts import added, scaled, weighted
 from flowir.search.exact.columns import (
     Amount,
@@ -157,6 +159,41 @@ def map(c: Composer, scope: Scope, node: Node, term: Map, outside: Keys) -> Part
 
     front = replace(c.scope(body, outside), sense=c.facts.sense(term.output))
     return mapped(front, combine, outside)
+
+
+def plan(c: Composer, scope: Scope, node: Node, term: Plan, outside: Keys) -> PartialFront:
+    """Conditioned on whether what the joiner sees is right."""
+    writing, joining = node.inner
+    seen = [Axis(value, "right") for value in term.joiner.arguments]
+    shape = streamed(term)
+    seconds = planned_seconds(shape, sequential=not c.timed)
+
+    def combine(planner: Columns, joiner: Columns) -> Columns:
+        axes = union(planner.axes, [axis for axis in joiner.axes if axis not in seen])
+        planner = restricted(planner, seen, 1).on(axes)
+        on_right, on_wrong = (restricted(joiner, seen, state).on(axes) for state in (1, 0))
+        row = plan_row(
+            rows.product(shape.tasks_right, planner.right),
+            on_right.right,
+            on_wrong.right,
+            shape.replan_right,
+            shape.replan_wrong,
+            term.plans,
+        )
+        written = dict(planner.amounts)
+        if "latency" in c.calls.spent:
+            written["latency"] = seconds(written.get("latency", constant(0.0, axes)))
+        parts = [
+            (row.plans, written),
+            (row.seen_right, on_right.amounts),
+            (row.seen_wrong, on_wrong.amounts),
+        ]
+        columns = Columns(axes, constant(row.success, axes), weighted(parts, axes))
+        return _region(c, scope, node, columns)
+
+    found = c.scope(writing, outside | joining.uses)
+    front = c.scope(joining, outside | writing.uses)
+    return c.merge(found, front, combine, outside, c.facts.sense(term.output))
 
 
 def _region(c: Composer, scope: Scope, node: Node, columns: Columns) -> Columns:

@@ -14,6 +14,7 @@ from flowir.calculus.terms import (
     First,
     Join,
     Map,
+    Plan,
     Refine,
     Select,
     Term,
@@ -75,6 +76,9 @@ def _term(term: Term, found: dict[Event, int]) -> Reads:
             repeated = _times(_block(term.body, found), term.width)
             items = sum(found.get(("right", item), 0) for item in term.body.arguments)
             return _sum([Counter({("right", term.source): items * term.width}), repeated])
+        case Plan():
+            inside = [_block(term.planner, found), _block(term.joiner, found)]
+            return _times(_sum(inside), term.plans)
         case Alternatives():
             inlined = [
                 _outside(_sum([_term(t, found) for t in case.terms]), case, found)

@@ -62,3 +62,13 @@ plan.tool @t()
 plan.plan @p {
   %t1 = plan.task 1 @t
 }
+
+// -----
+
+// CHECK: plan.parameter: no kind 'txt'; there are any, text, integer, number, boolean, list, object
+plan.tool @t(query: txt)
+
+// -----
+
+// CHECK: plan.parameter: 'maybe'; write `required` or `optional`
+"plan.tool"() <{sym_name = "t", parameters = [#plan.parameter<"query", "text", maybe>], latency = #builtin.float_data<0.0>, about = ""}> : () -> ()

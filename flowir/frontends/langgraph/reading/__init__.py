@@ -1,0 +1,1 @@
+"""Reads a compiled graph: its builder, objects, and the source of its functions."""

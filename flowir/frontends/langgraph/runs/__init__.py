@@ -1,0 +1,1 @@
+"""Recorded runs: what they leave behind, and what is estimated from them."""
