@@ -8,6 +8,7 @@ OpenAI SDK, judging, and a transaction per call. Kills are `kill -9` at random m
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -28,10 +29,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import openai  # noqa: F401
 
-import flowir.cli.profile
-import flowir.runtime.openai  # noqa: F401
 from benchmarks.figures import Figures, arguments, write_json
 from flowir.cli.main import cli
+from flowir.runtime.openai import OpenAIModels
 
 WORKFLOW = """
 flow.agent @x prompt "Say: {task}" space <models = ["m1", "m2"]>
@@ -130,7 +130,29 @@ def throughput(figures: Figures, url: str, queries: int) -> None:
         figures.add("calls answered, judged and stored a second", rate, "/s", at_least=250)
         figures.add("processor time of the profiler per call", 1000 * cpu / len(rows), "ms")
         note = "what two idle cores would give"
+        bare = alone(url, len(rows))
+        figures.add("the same by the OpenAI SDK alone", 1000 * bare / len(rows), "ms")
+        figures.add("profiler over the SDK alone", cpu / bare, "×")
         figures.add("calls per second of its processor time", len(rows) / cpu, "/s", note=note)
+
+
+def alone(url: str, calls: int) -> float:
+    """Processor seconds of so many calls by the model client and nothing else, 32 at a time."""
+    start = time.process_time()
+    asyncio.run(_alone(url, calls))
+    return time.process_time() - start
+
+
+async def _alone(url: str, calls: int) -> None:
+    numbers = iter(range(calls))
+    async with OpenAIModels(base_url=f"{url}/v1", api_key="none") as llm:
+
+        async def client() -> None:
+            for number in numbers:
+                messages = [{"role": "user", "content": f"Say: alone {number}"}]
+                await llm("x", messages, model="m1")
+
+        await asyncio.gather(*(client() for _ in range(16 * MODELS)))
 
 
 def kills(figures: Figures, url: str, times: int, seed: int) -> None:
