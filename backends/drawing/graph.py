@@ -7,7 +7,7 @@ fallback starts at its checker and at its last tier, one out of a branch at each
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Literal
 
@@ -283,8 +283,14 @@ class _Painter:
 
     def _plan(self, op: flow.PlanOp) -> Cluster:
         """Planner, tools, joiner; another plan goes back to the planner."""
-        planner, written = self._region(op.planner.block, ())
         tools = self._node("tool", *op.tool_names)
+        before = len(self.edges)
+        planner, written = self._region(op.planner.block, (tools.id,))
+        # What the planner is told of the tools, and of what they gave.
+        self.edges[before:] = [
+            replace(edge, back=True) if edge.start == tools.id else edge
+            for edge in self.edges[before:]
+        ]
         self._flow(written, tools, "tasks")
         joiner, said = self._region(op.joiner.block, (tools.id,))
         if op.max_replans.data:

@@ -219,6 +219,7 @@ def test_every_op_is_drawn_and_every_value_leads_where_it_is_used(draw: Any, fro
     shapes = Counter(node.shape for node in nodes)
     ops = [op for w in module.ops if isinstance(w, flow.WorkflowOp) for op in w.walk()]
     workflows = [op for op in ops if isinstance(op, flow.WorkflowOp)]
+    # A plan has a node for its tools.
     made = sum(isinstance(op, flow.CallOp | flow.JoinOp | flow.PlanOp) for op in ops)
     checks = sum(
         isinstance(op, flow.RefineOp)
