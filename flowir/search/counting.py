@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from flowir.search import space as limits
 from flowir.search.rules import Rules
-from flowir.search.space import UNREACHED, Space
+from flowir.search.space import Space
+from flowir.search.structures import UNREACHED
 
 
 @dataclass(frozen=True)

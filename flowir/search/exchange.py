@@ -18,7 +18,8 @@ import numpy.typing as npt
 from flowir.search.anytime import StoppedError, report
 from flowir.search.pareto import layers, non_dominated
 from flowir.search.problem import Problem
-from flowir.search.space import UNREACHED, Indices, Points, Space
+from flowir.search.space import Indices, Points, Space
+from flowir.search.structures import UNREACHED
 
 BATCH = 1 << 12
 """Points evaluated between two looks at the limits."""

@@ -23,7 +23,8 @@ from flowir.search.pareto import layers
 from flowir.search.posterior import Candidates, means
 from flowir.search.problem import OBJECTIVES, Array, Objective, Problem
 from flowir.search.rules import narrowed
-from flowir.search.space import MANY_STRUCTURES, UNREACHED, Points, Space
+from flowir.search.space import MANY_STRUCTURES, Points, Space
+from flowir.search.structures import UNREACHED
 
 Source = Callable[[int, int, int], Scenarios]
 """(draws, queries, seed) -> scenarios of the workflow's decisions and checkers."""

@@ -12,7 +12,8 @@ from flowir.calculus.bounds import worst_calls
 from flowir.search.front import QUANTITY, Estimate, FrontPoint
 from flowir.search.pareto import non_dominated
 from flowir.search.problem import Array, Objective, losses
-from flowir.search.space import UNREACHED, Points, Space
+from flowir.search.space import Points, Space
+from flowir.search.structures import UNREACHED
 
 Mask = npt.NDArray[np.bool_]
 
