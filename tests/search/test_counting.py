@@ -12,7 +12,8 @@ from flowir.passes.flow_space_stats import statistics
 from flowir.search import space
 from flowir.search.counting import count
 from flowir.search.rules import Rules
-from flowir.search.space import UNREACHED, Space
+from flowir.search.space import Space
+from flowir.search.structures import UNREACHED
 from tests.search.conftest import Workflow
 from tests.search.random_workflows import random_workflow
 from tests.search.test_rules import random_rules
