@@ -128,6 +128,8 @@ def failure_of(error: BaseException) -> Failure:
             return kind, text.partition(": ")[0]
         case "ToolError" as kind:
             return kind, text.removeprefix("tool ").partition(": ")[0]
+        case "JoinerError" | "ReplanLimitError" as kind:
+            return kind, text
         case _:
             raise error
 

@@ -33,7 +33,10 @@ POINTS = 6
 
 
 class Model(Script):
-    """Answers in any form: a word, a number of a candidate, a code block, JSON, a verdict."""
+    """Answers in any form: a word, a number of a candidate, a code block, JSON, a verdict.
+
+    Planners write a plan and then perhaps another; joiners finish after that.
+    """
 
     ANSWERS = ("2", "word {x}", "```python\nx = {1}\n```", "ACCEPT", "1", "REJECT: no", "[1]")
 
@@ -43,12 +46,43 @@ class Model(Script):
             if isinstance(op, flow.ToolOp):
                 checks = isinstance(op.output, flow.BoolType)
                 self.tools.kinds[op.sym_name.data] = "checker" if checks else str(op.output)
+        self._planning = {
+            _beginning(module, call): region is op.planner
+            for op in module.walk()
+            if isinstance(op, flow.PlanOp)
+            for region in (op.planner, op.joiner)
+            for call in region.walk()
+            if isinstance(call, flow.CallOp)
+        }
 
     async def llm(self, node: str, messages: Any, *, model: str, **params: Any) -> Completion:
         texts = tuple(f"{message['role']}: {message['content']}" for message in messages)
         number = await self.answer(node, texts, (("model", model), *sorted(params.items())))
-        text = self.ANSWERS[number % len(self.ANSWERS)]
+        text = self._planned(texts[-1], number) or self.ANSWERS[number % len(self.ANSWERS)]
         return Completion(text, Usage(len(texts[-1]), len(text)), None, model)
+
+
+    def _planned(self, asked: str, number: int) -> str | None:
+        for beginning, plans in self._planning.items():
+            if asked.startswith(f"user: {beginning}"):
+                again = "Thought: " in asked
+                if plans:
+                    first = 3 if again else 1
+                    calls = (f'{first + i}. search("{number % 7}{i}")' for i in range(2))
+                    return "\n".join([*calls, f"{first + 2}. join()"])
+                replan = number % 3 == 0 and not again
+                return f"Action: {'Replan' if replan else 'Finish'}({number % 10} {{x}})"
+        return None
+
+
+def _beginning(module: ModuleOp, call: flow.CallOp) -> str:
+    """What the prompts of a call begin with."""
+    (agent,) = (
+        op
+        for op in module.ops
+        if isinstance(op, flow.AgentOp) and op.sym_name.data == call.callee.root_reference.data
+    )
+    return agent.prompt.data.partition("{")[0]
 
 
 @cache

@@ -127,7 +127,7 @@ async def request(
         except WorkflowError:
             ctx.begun[site] -= 1
             raise
-        except Exception as error:  # noqa: BLE001 - `patience` raises what no repeat mends.
+        except Exception as error:
             ctx.begun[site] -= 1
             failures += 1
             wait = patience(site, config.model, error, failures, ctx.retries)

@@ -126,7 +126,7 @@ async def pieces_of(
             except WorkflowError:
                 ctx.begun[site] -= 1
                 raise
-            except Exception as error:  # noqa: BLE001 - As for other calls.
+            except Exception as error:
                 ctx.begun[site] -= 1
                 failures += 1
                 retries = 0 if begun else ctx.retries
