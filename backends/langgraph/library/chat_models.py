@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -72,8 +72,10 @@ class ChatModels:
         """An answer as it is written, then all of it."""
         client = self.client(node, model, params)
         with complete():
-            async for piece in self.written(client, messages, model, at_site(node)):
-                yield piece
+            answer = self.written(client, messages, model, at_site(node))
+            async with contextlib.aclosing(answer) as written:
+                async for piece in written:
+                    yield piece
 
     # </plans>
     def client(self, node: str, model: str, params: dict[str, Any]) -> Any:
@@ -165,7 +167,7 @@ class ChatModels:
 
     async def written(
         self, client: Any, messages: list[dict[str, str]], model: str, config: RunnableConfig
-    ) -> AsyncIterator[str | Completion]:
+    ) -> AsyncGenerator[str | Completion, None]:
         """The pieces of an answer as they are written, then the answer."""
         clock = asyncio.get_running_loop().time
         start, first, answer = clock(), None, None
