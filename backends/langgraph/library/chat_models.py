@@ -103,10 +103,13 @@ class ChatModels:
             if "base_url" in self.given:
                 options = in_body(options)
             client = chat_models.init_chat_model(model, **options)
-            if "http_async_client" in getattr(type(client), "model_fields", ()):
+            if "http_async_client" in (fields := getattr(type(client), "model_fields", ())):
                 # Its own would be shared by all event loops of the process.
                 http: Any = importlib.import_module("openai").DefaultAsyncHttpxClient()
                 options["http_async_client"] = http
+                if "stream_chunk_timeout" in fields:
+                    # It waits by `asyncio.wait_for`, which in Python 3.11 may lose a cancellation.
+                    options["stream_chunk_timeout"] = None
                 client = chat_models.init_chat_model(model, **options)
             self.clients[key] = client
             return client
