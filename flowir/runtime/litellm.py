@@ -63,6 +63,7 @@ class LiteLLMModels:
             raise CallError(
                 "LiteLLM is not installed; run: pip install 'flowir[litellm]'", transient=False
             ) from error
+        litellm.suppress_debug_info = True  # It would print advice among what a program prints.
         self._sdk: Any = litellm
         self._capabilities = for_litellm() if capabilities is None else capabilities
         self._stream = stream
@@ -95,12 +96,27 @@ class LiteLLMModels:
                 async for piece in written:
                     yield piece
 
+    def fields(self, model: str, budget: int | str | None) -> Mapping[str, Any]:
+        """What asks a model for a reasoning budget.
+
+        Raises:
+            CallError: nobody is known who has the model, or not how it takes the budget.
+        """
+        try:
+            name, provider, *_ = self._sdk.get_llm_provider(model)
+        except self._sdk.BadRequestError as error:
+            raise CallError(
+                f"LiteLLM does not know whose model {model} is; write provider/name, such as "
+                f"openai/{model}",
+                transient=False,
+            ) from error
+        return {} if budget is None else reasoning(provider, name, budget, self._capabilities)
+
     def _request(
         self, model: str, messages: list[Message], params: dict[str, Any]
     ) -> dict[str, Any]:
         if (budget := params.pop("budget", None)) is not None:
-            name, provider, *_ = self._sdk.get_llm_provider(model)
-            params |= reasoning(provider, name, budget, self._capabilities)
+            params |= self.fields(model, budget)
         return {"model": model, "messages": messages, **params, **self._options}
 
     async def _whole(self, node: str, request: dict[str, Any]) -> Completion:

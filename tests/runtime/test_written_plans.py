@@ -18,10 +18,11 @@ from tests.writing import JOINER_USAGE, PLANNER_USAGE, Seen, writing
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 ROOT = Path(__file__).resolve().parents[2]
+LITELLM = "interpreter, LiteLLM"
 Run = Callable[[str], tuple[Told, Seen]]
 
 
-@pytest.fixture(scope="module", params=[*RUNS, "interpreter, LiteLLM"])
+@pytest.fixture(scope="module", params=[*RUNS, pytest.param(LITELLM, marks=pytest.mark.slow)])
 def who(request: pytest.FixtureRequest) -> str:
     found: str = request.param
     return found
