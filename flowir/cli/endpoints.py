@@ -15,6 +15,8 @@ from flowir.runtime.wire import budget_field
 
 LITELLM = "litellm"
 KEY = "OPENAI_API_KEY"
+SHORTEST_KEY = 8
+"""What is shorter may be an ordinary word, as where an endpoint needs no key."""
 
 
 async def client(
@@ -34,13 +36,18 @@ async def client(
         field: where in a request budgets go, where no table knows.
 
     Raises:
-        ProfilerError: no key, no SDK, an address that is none, or a budget nobody knows how to ask.
+        ProfilerError: no key, no SDK, an address that is none, a model whose provider LiteLLM does
+            not know, or a budget nobody knows how to ask.
     """
+    if endpoint == LITELLM:
+        for option, given in (("--provider", provider), ("--budget-field", field)):
+            if given is not None:
+                raise ProfilerError(
+                    f"{option} is of no use with --endpoint {LITELLM}, where models are named "
+                    "provider/name; leave it out"
+                )
+        return _litellm(configurations, timeout_s, stream)
     try:
-        if endpoint == LITELLM:
-            from flowir.runtime.litellm import LiteLLMModels
-
-            return LiteLLMModels(timeout_s=timeout_s, stream=stream)
         provider = provider or HOSTS.get(_host(endpoint), "")
         rows = _rows(provider, field, list(configurations))
         from flowir.runtime.openai import OpenAIModels
@@ -60,9 +67,24 @@ async def client(
 
 
 def secrets() -> tuple[str, ...]:
-    """Texts that no message may hold."""
-    key = os.environ.get(KEY)
-    return (key,) if key else ()
+    """Texts that no message may hold: the keys of all providers."""
+    return tuple(
+        key
+        for name, key in os.environ.items()
+        if key and (name == KEY or (name.endswith("_API_KEY") and len(key) >= SHORTEST_KEY))
+    )
+
+
+def _litellm(configurations: Iterable[Configuration], timeout_s: float, stream: bool) -> LLM:
+    from flowir.runtime.litellm import LiteLLMModels
+
+    try:
+        llm = LiteLLMModels(timeout_s=timeout_s, stream=stream)
+        for one in configurations:
+            llm.fields(one.model, one.budget)
+    except CallError as error:
+        raise ProfilerError(str(error)) from None
+    return llm
 
 
 def _rows(

@@ -42,7 +42,7 @@ from flowir.dialects import flow, prompt
 from flowir.dialects.flow_checks import agent_inputs
 from flowir.runtime.answers import known_labels, parser_of
 from flowir.runtime.choices import Choices, choices_of
-from flowir.runtime.llm import LLM, Message, Tools, answered
+from flowir.runtime.llm import LLM, CompletionLike, Message, Tools, UsageLike, answered
 from flowir.runtime.plan_op import RecordedPlan, plan_tools, run_plan
 from flowir.runtime.planning import (
     Environment,
@@ -72,6 +72,7 @@ class RecordedCall:
         op: what makes the call.
         given: the values its prompt shows, in the order of the agent's inputs.
         answer: what the model wrote; None until it has answered.
+        usage: the tokens of the call; None until it has answered.
     """
 
     site: str
@@ -80,6 +81,7 @@ class RecordedCall:
     op: Operation = field(compare=False, repr=False)
     given: tuple[Any, ...] = field(default=(), compare=False, repr=False)
     answer: str | None = field(default=None, compare=False, repr=False)
+    usage: UsageLike | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -336,7 +338,7 @@ class _Run:
                 if isinstance(piece, str):
                     yield piece
                 else:
-                    self.calls[number] = replace(self.calls[number], answer=piece.text)
+                    self._answered(number, piece)
 
         async def join(request: Request) -> str:
             text: str = await self.block(scope, joiner, used, [request.for_joiner])
@@ -375,8 +377,12 @@ class _Run:
         """One model call that shows some values; gives the text of the answer."""
         number, messages, chosen = self._request(scope, op, name, site, shown, values)
         completion = await self.llm(site, messages, **_asked(chosen))
-        self.calls[number] = replace(self.calls[number], answer=completion.text)
+        self._answered(number, completion)
         return completion.text
+
+    def _answered(self, number: int, completion: CompletionLike) -> None:
+        told = replace(self.calls[number], answer=completion.text, usage=completion.usage)
+        self.calls[number] = told
 
     def _request(
         self,

@@ -8,24 +8,26 @@ error.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
 from flowir.runtime.capabilities import Capability, for_litellm, reasoning
 from flowir.runtime.llm import CallError, Completion, Message
 from flowir.runtime.responses import (
     UsageReader,
+    completed,
     is_transient,
     read_answer,
-    read_stream,
+    read_pieces,
     retry_after,
     words,
 )
 
 
 class LiteLLMModels:
-    """A model client (see :class:`flowir.runtime.llm.LLM`) for models named as LiteLLM names them.
+    """A model client (see :class:`flowir.runtime.llm.WritingLLM`), models named as LiteLLM does.
 
     A model is `provider/name`, such as `anthropic/claude-sonnet-4-5`; keys come from the variables
     that LiteLLM reads, such as `ANTHROPIC_API_KEY`. A `budget` is translated as the capability
@@ -35,7 +37,8 @@ class LiteLLMModels:
     Args:
         capabilities: how reasoning budgets are asked for.
         timeout_s: seconds until a request is given up; LiteLLM's default (minutes) if None.
-        stream: read answers as they are written, which measures the time to first token.
+        stream: read answers as they are written, which measures the time to first token;
+            `pieces` does so anyhow.
         options: what every call of `litellm.acompletion` gets as well, such as `api_base`.
 
     Raises:
@@ -60,6 +63,7 @@ class LiteLLMModels:
             raise CallError(
                 "LiteLLM is not installed; run: pip install 'flowir[litellm]'", transient=False
             ) from error
+        litellm.suppress_debug_info = True  # It would print advice among what a program prints.
         self._sdk: Any = litellm
         self._capabilities = for_litellm() if capabilities is None else capabilities
         self._stream = stream
@@ -76,36 +80,81 @@ class LiteLLMModels:
         self, node: str, messages: list[Message], *, model: str, **params: Any
     ) -> Completion:
         """One request; `node` only names the call in errors."""
-        try:
-            if (budget := params.pop("budget", None)) is not None:
-                name, provider, *_ = self._sdk.get_llm_provider(model)
-                params |= reasoning(provider, name, budget, self._capabilities)
-            return await self._answer(node, {"model": model, "messages": messages, **params})
-        except (CallError, TypeError):
-            raise
-        except Exception as error:
-            status = getattr(error, "status_code", None)
-            if not isinstance(status, int):
-                if not type(error).__module__.startswith(("http", "litellm", "openai", "aiohttp")):
-                    raise
-                raise CallError(f"{node}: {model}: {words(error)}", transient=True) from error
-            headers = getattr(getattr(error, "response", None), "headers", None) or {}
-            raise CallError(
-                f"{node}: {model}: {words(error)}",
-                transient=is_transient(status),
-                retry_after_s=retry_after(headers),
-                status=status,
-            ) from error
+        with _told_apart(node, model):
+            request = self._request(model, messages, params)
+            if self._stream:
+                return await completed(self._written(node, request))
+            return await self._whole(node, request)
 
-    async def _answer(self, node: str, request: dict[str, Any]) -> Completion:
+    async def pieces(
+        self, node: str, messages: list[Message], *, model: str, **params: Any
+    ) -> AsyncIterator[str | Completion]:
+        """One request, its text as it is written, then the completion."""
+        with _told_apart(node, model):
+            request = self._request(model, messages, params)
+            async with contextlib.aclosing(self._written(node, request)) as written:
+                async for piece in written:
+                    yield piece
+
+    def fields(self, model: str, budget: int | str | None) -> Mapping[str, Any]:
+        """What asks a model for a reasoning budget.
+
+        Raises:
+            CallError: nobody is known who has the model, or not how it takes the budget.
+        """
+        try:
+            name, provider, *_ = self._sdk.get_llm_provider(model)
+        except self._sdk.BadRequestError as error:
+            raise CallError(
+                f"LiteLLM does not know whose model {model} is; write provider/name, such as "
+                f"openai/{model}",
+                transient=False,
+            ) from error
+        return {} if budget is None else reasoning(provider, name, budget, self._capabilities)
+
+    def _request(
+        self, model: str, messages: list[Message], params: dict[str, Any]
+    ) -> dict[str, Any]:
+        if (budget := params.pop("budget", None)) is not None:
+            params |= self.fields(model, budget)
+        return {"model": model, "messages": messages, **params, **self._options}
+
+    async def _whole(self, node: str, request: dict[str, Any]) -> Completion:
         model: str = request["model"]
-        start = asyncio.get_running_loop().time()
-        if self._stream:
-            asked = {"stream": True, "stream_options": {"include_usage": True}}
-            chunks = await self._sdk.acompletion(**request, **self._options, **asked)
-            return await read_stream(node, chunks, start, model, self._usage)
-        answer = await self._sdk.acompletion(**request, **self._options)
+        answer = await self._sdk.acompletion(**request)
         completion = read_answer(answer, model, self._usage)
         if completion is None:
             raise CallError(f"{node}: {model} sent a completion without choices", transient=True)
         return completion
+
+    async def _written(
+        self, node: str, request: dict[str, Any]
+    ) -> AsyncGenerator[str | Completion, None]:
+        start = asyncio.get_running_loop().time()
+        asked = {"stream": True, "stream_options": {"include_usage": True}}
+        chunks = await self._sdk.acompletion(**{**request, **asked})
+        async with contextlib.aclosing(chunks):
+            async for piece in read_pieces(node, chunks, start, request["model"], self._usage):
+                yield piece
+
+
+@contextlib.contextmanager
+def _told_apart(node: str, model: str) -> Iterator[None]:
+    """Failures as a `CallError` that says whether a repeat can help."""
+    try:
+        yield
+    except (CallError, TypeError):
+        raise
+    except Exception as error:
+        status = getattr(error, "status_code", None)
+        if not isinstance(status, int):
+            if not type(error).__module__.startswith(("http", "litellm", "openai", "aiohttp")):
+                raise
+            raise CallError(f"{node}: {model}: {words(error)}", transient=True) from error
+        headers = getattr(getattr(error, "response", None), "headers", None) or {}
+        raise CallError(
+            f"{node}: {model}: {words(error)}",
+            transient=is_transient(status),
+            retry_after_s=retry_after(headers),
+            status=status,
+        ) from error

@@ -7,9 +7,10 @@ and two layers would multiply.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import os
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,16 +18,17 @@ from flowir.runtime.capabilities import CAPABILITIES, HOSTS, Capability, reasoni
 from flowir.runtime.llm import CallError, Completion, Message
 from flowir.runtime.responses import (
     UsageReader,
+    completed,
     is_transient,
     read_answer,
-    read_stream,
+    read_pieces,
     retry_after,
     words,
 )
 
 
 class OpenAIModels:
-    """A model client (see :class:`flowir.runtime.llm.LLM`) for one endpoint.
+    """A model client (see :class:`flowir.runtime.llm.WritingLLM`) for one endpoint.
 
     Use it as an async context manager, or call `aclose` when done. A `budget` goes over the wire as
     the capability table has it for the provider and the model. Sampling parameters go to
@@ -40,7 +42,8 @@ class OpenAIModels:
             the address where it is one of those known.
         capabilities: how reasoning budgets are asked for.
         timeout_s: seconds until a request is given up; the SDK's default (minutes) if None.
-        stream: read answers as they are written, which measures the time to first token.
+        stream: read answers as they are written, which measures the time to first token;
+            `pieces` does so anyhow.
 
     Raises:
         CallError: the SDK is not installed or no key was given; calls raise it as well.
@@ -99,6 +102,25 @@ class OpenAIModels:
         self, node: str, messages: list[Message], *, model: str, **params: Any
     ) -> Completion:
         """One request; `node` only names the call in errors."""
+        request = self._request(model, messages, params)
+        with self._told_apart(node, model):
+            if self._stream:
+                return await completed(self._written(node, request))
+            return await self._whole(node, request)
+
+    async def pieces(
+        self, node: str, messages: list[Message], *, model: str, **params: Any
+    ) -> AsyncIterator[str | Completion]:
+        """One request, its text as it is written, then the completion."""
+        request = self._request(model, messages, params)
+        with self._told_apart(node, model):
+            async with contextlib.aclosing(self._written(node, request)) as written:
+                async for piece in written:
+                    yield piece
+
+    def _request(
+        self, model: str, messages: list[Message], params: dict[str, Any]
+    ) -> dict[str, Any]:
         budget = params.pop("budget", None)
         if budget is not None:
             params |= reasoning(self.provider, model, budget, self._capabilities)
@@ -106,11 +128,13 @@ class OpenAIModels:
         if extra:
             body = {**params.get("extra_body", {}), **extra}
             params = {n: v for n, v in params.items() if n in self._known} | {"extra_body": body}
-        request = {"model": model, "messages": messages, **params}
+        return {"model": model, "messages": messages, **params}
+
+    @contextlib.contextmanager
+    def _told_apart(self, node: str, model: str) -> Iterator[None]:
+        """Failures as a `CallError` that says whether a repeat can help."""
         try:
-            if self._stream:
-                return await self._streamed(node, request)
-            return await self._whole(node, request)
+            yield
         except (CallError, TypeError):
             raise
         except self._sdk.APIError as error:
@@ -134,14 +158,17 @@ class OpenAIModels:
             raise self._no_completion(node, request["model"], answer)
         return completion
 
-    async def _streamed(self, node: str, request: dict[str, Any]) -> Completion:
+    async def _written(
+        self, node: str, request: dict[str, Any]
+    ) -> AsyncGenerator[str | Completion, None]:
         start = asyncio.get_running_loop().time()
         options = {"include_usage": True, **(request.get("stream_options") or {})}
         stream = await self._client.chat.completions.create(
             **{**request, "stream": True, "stream_options": options}
         )
         async with stream:
-            return await read_stream(node, stream, start, request["model"], self._usage)
+            async for piece in read_pieces(node, stream, start, request["model"], self._usage):
+                yield piece
 
     def _no_completion(self, node: str, model: str, answer: object) -> CallError:
         if isinstance(answer, str):  # what the SDK makes of a page that is not JSON

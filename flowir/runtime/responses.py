@@ -46,10 +46,10 @@ def read_answer(answer: Any, model: str, usage: UsageReader) -> Completion | Non
     return Completion(text, told, None, answer.model or model)
 
 
-async def read_stream(
+async def read_pieces(
     node: str, chunks: AsyncIterator[Any], start: float, model: str, usage: UsageReader
-) -> Completion:
-    """A completion out of its chunks.
+) -> AsyncIterator[str | Completion]:
+    """The text of a completion as its chunks bring it, then the completion.
 
     Args:
         start: when the request was made, on the clock of the event loop.
@@ -72,11 +72,19 @@ async def read_stream(
             if piece:
                 first = clock() - start if first is None else first
                 pieces.append(piece)
+                yield piece
     if not finished:
         raise CallError(
             f"{node}: the stream from {model} ended before the answer did", transient=True
         )
-    return Completion("".join(pieces), usage.read(model, told), first, answering)
+    yield Completion("".join(pieces), usage.read(model, told), first, answering)
+
+
+async def completed(pieces: AsyncIterator[str | Completion]) -> Completion:
+    """The completion behind the pieces of its text."""
+    *_, completion = [piece async for piece in pieces]
+    assert not isinstance(completion, str)
+    return completion
 
 
 def is_transient(status: int) -> bool:

@@ -10,6 +10,7 @@ import operator
 import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from importlib.resources import files
 from typing import Any
@@ -95,8 +96,14 @@ def test_what_cannot_be_made_24_ends() -> None:
 
 
 @contextlib.contextmanager
-def _endpoint(plan: str, decision: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """An OpenAI-compatible endpoint on loopback that streams a plan, and a joiner's decision."""
+def _endpoint(
+    plan: str, decision: str, begun: threading.Event | None = None
+) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """An OpenAI-compatible endpoint on loopback that streams a plan, and a joiner's decision.
+
+    Behind its first line the planner waits for something to begin; where that takes longer than
+    10 s, it writes another plan.
+    """
     asked: list[dict[str, Any]] = []
 
     async def chat(request: HttpRequest) -> StreamingResponse:
@@ -105,9 +112,14 @@ def _endpoint(plan: str, decision: str) -> Iterator[tuple[str, list[dict[str, An
         text = decision if body["messages"][0]["content"] == JOINER else plan
 
         async def events() -> AsyncIterator[str]:
-            for at in range(0, len(text), 4):
-                delta = {"index": 0, "delta": {"content": text[at : at + 4]}, "finish_reason": None}
-                yield f"data: {json.dumps(_chunk([delta]))}\n\n"
+            line, *lines = text.splitlines(keepends=True)
+            rest = "".join(lines)
+            for piece in [line[at : at + 4] for at in range(0, len(line), 4)]:
+                yield _written(piece)
+            if begun is not None and text is plan and not await asyncio.to_thread(begun.wait, 10):
+                rest = "nothing had begun"
+            for piece in [rest[at : at + 4] for at in range(0, len(rest), 4)]:
+                yield _written(piece)
             end = {"index": 0, "delta": {}, "finish_reason": "stop"}
             usage = {"prompt_tokens": 9, "completion_tokens": 9, "total_tokens": 18}
             yield f"data: {json.dumps(_chunk([end]))}\n\n"
@@ -128,6 +140,11 @@ def _endpoint(plan: str, decision: str) -> Iterator[tuple[str, list[dict[str, An
             thread.join(10)
 
 
+def _written(piece: str) -> str:
+    delta = {"index": 0, "delta": {"content": piece}, "finish_reason": None}
+    return f"data: {json.dumps(_chunk([delta]))}\n\n"
+
+
 def _chunk(choices: list[dict[str, Any]]) -> dict[str, Any]:
     return {"id": "x", "object": "chat.completion.chunk", "created": 0, "model": "m",
             "choices": choices}  # fmt: skip
@@ -146,6 +163,25 @@ def test_the_live_flag_asks_an_endpoint(capsys: pytest.CaptureFixture[str]) -> N
     assert market_cap.EXAMPLE.question in planner
     assert "Observation: 1.28" in joiner
     assert {body["model"] for body in asked} == {"m"}
+
+
+def test_a_live_plan_runs_while_it_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+    """The endpoint holds its second line back until the first line's search has begun."""
+    begun = threading.Event()
+    search = market_cap.EXAMPLE.tools["search"]
+
+    async def telling(**given: Any) -> Any:
+        begun.set()
+        return await search.call(**given)
+
+    tools = {**market_cap.EXAMPLE.tools, "search": replace(search, call=telling)}
+    example = replace(market_cap.EXAMPLE, tools=tools)
+    plan = '1. search("Nvidia")\n2. search("Apple")\n3. ratio($2.value, $1.value)\n4. join()'
+    with _endpoint(plan, "Action: Finish(1.28)", begun) as (address, asked):
+        assert main(example, ["--live", "m", "--base-url", address]) == 0
+    assert "  3. ratio" in capsys.readouterr().out
+    joiner = asked[-1]["messages"][1]["content"]
+    assert "Observation: 1.28" in joiner
 
 
 def test_an_endpoint_that_does_not_join_is_said(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ import sys
 from typing import Any
 
 from flowir.runtime.litellm import LiteLLMModels
-from flowir.runtime.llm import CallError
+from flowir.runtime.llm import CallError, Completion
 
 MESSAGES = [{"role": "user", "content": "say something nice, please"}]
 
@@ -38,10 +38,20 @@ REFUSED: list[tuple[str, str, dict[str, Any]]] = [
 ]
 
 
-async def _call(address: str, stream: bool, model: str, path: str, params: Any) -> dict[str, Any]:
-    llm = LiteLLMModels(stream=stream, options={"api_base": address + path, "api_key": "k"})
+MODES = ("whole", "streamed", "pieces")
+
+
+async def _call(address: str, mode: str, model: str, path: str, params: Any) -> dict[str, Any]:
+    options = {"api_base": address + path, "api_key": "k"}
+    llm = LiteLLMModels(stream=mode == "streamed", options=options)
+    pieces: list[Any] = []
     try:
-        answer = await llm("site", MESSAGES, model=model, **params)
+        if mode == "pieces":
+            written = llm.pieces("site", MESSAGES, model=model, **params)
+            *pieces, answer = [piece async for piece in written]
+            assert isinstance(answer, Completion)
+        else:
+            answer = await llm("site", MESSAGES, model=model, **params)
     except CallError as error:
         return {
             "error": str(error),
@@ -53,14 +63,15 @@ async def _call(address: str, stream: bool, model: str, path: str, params: Any) 
         "text": answer.text,
         "usage": [answer.usage.input_tokens, answer.usage.output_tokens],
         "timed": answer.ttft_s is not None,
+        "pieces": pieces,
     }
 
 
 async def main(address: str) -> None:
     found = [
-        [await _call(address, stream, *call) for call in calls]
+        [await _call(address, mode, *call) for call in calls]
         for calls in (CALLS, REFUSED)
-        for stream in (False, True)
+        for mode in MODES
     ]
     print(json.dumps(found))
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.runtime.litellm_calls import CALLS, MESSAGES, REFUSED
+from tests.runtime.litellm_calls import CALLS, MESSAGES, MODES, REFUSED
 from tests.serving import echoed
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -41,11 +41,13 @@ def found(server: str) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     seen = httpx.get(f"{server}/_llmock/requests").json()["requests"]
     httpx.post(f"{server}/_llmock/reset").raise_for_status()
-    whole, streamed, refused, refused_streams = json.loads(done.stdout.splitlines()[-1])
+    assert "LiteLLM" not in done.stdout  # It advises whoever reads what a program prints.
+    whole, streamed, pieces, *refused = json.loads(done.stdout.splitlines()[-1])
     return {
         "whole": whole,
         "streamed": streamed,
-        "refused": [refused, refused_streams],
+        "pieces": pieces,
+        "refused": refused,
         "bodies": [request["body"] for request in seen],
         "seen": seen,
     }
@@ -60,6 +62,15 @@ def test_answers_and_their_tokens(found: dict[str, Any]) -> None:
             assert answer["usage"] == [told, len(text) // 4], model
         assert streamed["timed"]
         assert not whole["timed"]
+
+
+def test_pieces_are_the_text_and_what_comes_last_is_the_answer(found: dict[str, Any]) -> None:
+    """Google's API streams as one piece what is short."""
+    for (model, *_), streamed, written in zip(
+        CALLS, found["streamed"], found["pieces"], strict=True
+    ):
+        assert "".join(written.pop("pieces")) == written["text"], model
+        assert written == {n: v for n, v in streamed.items() if n != "pieces"}, model
 
 
 def _sent(found: dict[str, Any], model: str) -> list[dict[str, Any]]:
@@ -88,7 +99,7 @@ def test_budgets_go_over_the_wire_as_the_provider_reads_them(
     found: dict[str, Any], model: str, fields: dict[str, Any]
 ) -> None:
     sent = _sent(found, model)
-    assert len(sent) == 2
+    assert len(sent) == len(MODES)
     assert all(fields.items() <= body.items() for body in sent)
 
 
@@ -103,7 +114,9 @@ def test_budgets_go_to_google_as_it_reads_them(
     found: dict[str, Any], model: str, field: str, value: Any
 ) -> None:
     sent = _sent(found, model)
-    assert [body["generationConfig"]["thinkingConfig"][field] for body in sent] == [value] * 2
+    assert [body["generationConfig"]["thinkingConfig"][field] for body in sent] == [value] * len(
+        MODES
+    )
 
 
 def test_what_a_provider_does_not_take_is_refused_and_never_dropped(found: dict[str, Any]) -> None:
@@ -121,7 +134,7 @@ def test_what_a_provider_does_not_take_is_refused_and_never_dropped(found: dict[
 
 def test_failures_are_not_repeated(found: dict[str, Any]) -> None:
     for model in FAILURES:
-        assert len(_sent(found, model)) == 2  # once in one piece, once as a stream
+        assert len(_sent(found, model)) == len(MODES)
 
 
 def test_without_litellm_the_adapter_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from email.utils import formatdate
 from typing import Any, TypeVar
 
@@ -197,6 +199,83 @@ def test_a_stream_is_put_together_and_timed_and_its_usage_recorded() -> None:
     assert answer.ttft_s is not None
     assert 0.1 <= answer.ttft_s < 10
     assert server.requests[0]["stream_options"] == {"include_usage": True}
+
+
+async def _written(llm: OpenAIModels, _: Server) -> list[str | Completion]:
+    return [p async for p in llm.pieces("draft", _MESSAGES, model="m", temperature=0.7)]
+
+
+def test_pieces_come_as_they_are_written_and_then_the_answer() -> None:
+    """The request and the answer are those of a streamed call."""
+    response = _stream(_delta(""), _delta("hel"), _delta("lo"), _delta(None, "stop"), _USAGE)
+    (*pieces, last), server = _serve(response, _written, delay_s=0.1)
+    called, other = _serve(response, _ask, stream=True, delay_s=0.1)
+    assert pieces == ["hel", "lo"]
+    assert isinstance(last, Completion)
+    assert replace(last, ttft_s=None) == replace(called, ttft_s=None)
+    assert last.ttft_s is not None
+    assert 0.1 <= last.ttft_s < 10
+    assert server.requests == other.requests
+
+
+def test_budgets_and_other_parameters_go_along_with_pieces_or_are_refused_unasked() -> None:
+    async def ask(llm: OpenAIModels, _: Server) -> list[str | Completion]:
+        params = {"top_k": 5, "budget": 9}
+        return [p async for p in llm.pieces("draft", _MESSAGES, model="qwen3-32b", **params)]
+
+    response = _stream(_delta("hello"), _delta(None, "stop"), _USAGE)
+    _, server = _serve(response, ask, provider="qwen")
+    (sent,) = server.requests
+    fields = {"top_k": 5, "enable_thinking": True, "thinking_budget": 9, "stream": True}
+    assert fields.items() <= sent.items()
+
+    async def refused(llm: OpenAIModels, server: Server) -> CallError:
+        with pytest.raises(CallError) as caught:
+            await ask(llm, server)
+        return caught.value
+
+    error, server = _serve(response, refused, provider="openai")
+    assert not error.transient
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("response", "read", "transient"),
+    [
+        pytest.param(_stream(_delta("hel"), done=False), ["hel"], True, id="ends early"),
+        pytest.param(
+            _stream(_delta("hel")).replace(b"content-length: ", b"content-length: 9"),
+            ["hel"],
+            True,
+            id="cut",
+        ),
+        pytest.param(
+            _stream(_delta("hel"), {"error": {"message": "oops"}}), ["hel"], True, id="error event"
+        ),
+        pytest.param(
+            _response({"error": {}}, status="503 Service Unavailable"), [], True, id="busy"
+        ),
+        pytest.param(_response({"error": {}}, status="401 Unauthorized"), [], False, id="barred"),
+    ],
+)
+def test_failures_between_pieces_are_told_apart_as_those_of_calls(
+    response: bytes, read: list[str], transient: bool
+) -> None:
+    async def fails(llm: OpenAIModels, _: Server) -> tuple[list[str | Completion], CallError]:
+        pieces: list[str | Completion] = []
+        try:
+            async for piece in llm.pieces("draft", _MESSAGES, model="m"):
+                pieces += [piece]
+        except CallError as error:
+            return pieces, error
+        pytest.fail("the stream is whole")
+
+    (pieces, error), server = _serve(response, fails)
+    assert (pieces, error.transient) == (read, transient)
+    called, _ = _serve(response, _fails, stream=True)
+    strip = re.compile(r"127\.0\.0\.1:\d+")
+    assert strip.sub("", str(error)) == strip.sub("", str(called))
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize(

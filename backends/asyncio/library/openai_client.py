@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import importlib
 import inspect
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,9 +66,11 @@ class Endpoint:
         self, node: str, messages: list[dict[str, str]], *, model: str, **params: Any
     ) -> AsyncIterator[str | Completion]:
         """An answer as it is written, then all of it."""
+        request = self.request(model, messages, params)
         with self.told_apart():
-            async for piece in self.written(**self.request(model, messages, params)):
-                yield piece
+            async with contextlib.aclosing(self.written(**request)) as written:
+                async for piece in written:
+                    yield piece
 
     # </plans>
     def request(
@@ -115,7 +117,7 @@ class Endpoint:
         assert not isinstance(answer, str)
         return answer
 
-    async def written(self, **request: Any) -> AsyncIterator[str | Completion]:
+    async def written(self, **request: Any) -> AsyncGenerator[str | Completion, None]:
         """The pieces of an answer as they are written, then the answer."""
         clock = asyncio.get_running_loop().time
         start, first = clock(), None

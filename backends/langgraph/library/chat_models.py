@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -72,8 +72,10 @@ class ChatModels:
         """An answer as it is written, then all of it."""
         client = self.client(node, model, params)
         with complete():
-            async for piece in self.written(client, messages, model, at_site(node)):
-                yield piece
+            answer = self.written(client, messages, model, at_site(node))
+            async with contextlib.aclosing(answer) as written:
+                async for piece in written:
+                    yield piece
 
     # </plans>
     def client(self, node: str, model: str, params: dict[str, Any]) -> Any:
@@ -101,10 +103,13 @@ class ChatModels:
             if "base_url" in self.given:
                 options = in_body(options)
             client = chat_models.init_chat_model(model, **options)
-            if "http_async_client" in getattr(type(client), "model_fields", ()):
+            if "http_async_client" in (fields := getattr(type(client), "model_fields", ())):
                 # Its own would be shared by all event loops of the process.
                 http: Any = importlib.import_module("openai").DefaultAsyncHttpxClient()
                 options["http_async_client"] = http
+                if "stream_chunk_timeout" in fields:
+                    # It waits by `asyncio.wait_for`, which in Python 3.11 may lose a cancellation.
+                    options["stream_chunk_timeout"] = None
                 client = chat_models.init_chat_model(model, **options)
             self.clients[key] = client
             return client
@@ -165,7 +170,7 @@ class ChatModels:
 
     async def written(
         self, client: Any, messages: list[dict[str, str]], model: str, config: RunnableConfig
-    ) -> AsyncIterator[str | Completion]:
+    ) -> AsyncGenerator[str | Completion, None]:
         """The pieces of an answer as they are written, then the answer."""
         clock = asyncio.get_running_loop().time
         start, first, answer = clock(), None, None
