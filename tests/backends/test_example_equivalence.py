@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -28,7 +29,13 @@ from tests.backends.running import Run, Script, load, run_emitted, run_interpret
 from tests.strategies_ir import entry, parse, with_front
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES = sorted([*ROOT.glob("examples/**/*.mlir"), ROOT / "tests/backends/code_repair.mlir"])
+EXAMPLES = sorted(
+    [
+        *ROOT.glob("examples/**/*.mlir"),
+        *ROOT.glob("examples/*_workflow.py"),
+        ROOT / "tests/backends/code_repair.mlir",
+    ]
+)
 POINTS = 6
 
 
@@ -84,9 +91,17 @@ def _beginning(module: ModuleOp, call: flow.CallOp) -> str:
     return agent.prompt.data.partition("{")[0]
 
 
+def _module(path: Path) -> ModuleOp:
+    """What a text says, or what a workflow in Python is traced to."""
+    if path.suffix == ".mlir":
+        return parse(path.read_text(encoding="utf-8"))
+    example = import_module(f"flowir.examples.{path.stem}")
+    return getattr(example, path.stem.removesuffix("_workflow")).to_ir().module
+
+
 @cache
 def _emitted(path: Path) -> tuple[ModuleOp, Mapping[str, ModuleType]]:
-    module = parse(path.read_text(encoding="utf-8"))
+    module = _module(path)
     with_front(module, random.Random(7).randint, points=POINTS)
     files = {"asyncio": emit(module), "langgraph": emit_graph(module)}
     return module, {kind: load(text, f"{path.stem}_{kind}") for kind, text in files.items()}

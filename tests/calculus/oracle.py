@@ -20,6 +20,7 @@ from flowir.calculus.terms import (
     Call,
     Checker,
     Fallback,
+    First,
     Join,
     Map,
     Plan,
@@ -33,12 +34,17 @@ from flowir.calculus.terms import (
     blocks_of,
     walk,
 )
+from tests.calculus.lanes import arranged, mentioned, mentioned_by
 
 Pick = Callable[[list[float]], int]
 
 
 class TooManyRuns(Exception):
     """The workflow has more outcome patterns than were allowed."""
+
+
+class Tied(Exception):
+    """A candidate is there in the instant of a decision: whether it is still judged is open."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +92,18 @@ def runs(program: Callable[[Pick], Totals], limit: int) -> Iterator[tuple[float,
 
 
 def enumerate_workflow(
-    workflow: Workflow, setting: np.ndarray, scenarios: Scenarios, s: int, limit: int = 20_000
+    workflow: Workflow,
+    setting: np.ndarray,
+    scenarios: Scenarios,
+    s: int,
+    limit: int = 20_000,
+    in_turn: bool = False,
 ) -> Totals:
-    """The exact averages over all runs of one setting in scenario s, latency at its mean."""
-    interpreter = Interpreter(workflow, setting, scenarios, s)
+    """The exact averages over all runs of one setting in scenario s, latency at its mean.
+
+    What races gives something else where its candidates are tried `in_turn`.
+    """
+    interpreter = Interpreter(workflow, setting, scenarios, s, in_turn)
     total = np.zeros(5)
     mass = 0.0
     for chance, result in runs(interpreter.run, limit):
@@ -125,12 +139,18 @@ class Interpreter:
     """Runs a workflow with concrete outcomes."""
 
     def __init__(
-        self, workflow: Workflow, setting: np.ndarray, scenarios: Scenarios, s: int
+        self,
+        workflow: Workflow,
+        setting: np.ndarray,
+        scenarios: Scenarios,
+        s: int,
+        in_turn: bool = False,
     ) -> None:
         self.workflow = workflow
         self.setting = setting
         self.scenarios = scenarios
         self.s = s
+        self.in_turn = in_turn
 
     def run(self, pick: Pick) -> Totals:
         self.pick = pick
@@ -215,6 +235,9 @@ class Interpreter:
             case Fallback() | Branch():
                 found = {self.writer(block.result, pretend) for block in blocks_of(term)}
                 return found.pop() if len(found) == 1 else None
+            case First():
+                found = {self.writer(value, pretend) for value in term.candidates}
+                return found.pop() if len(found) == 1 else None
             case _:
                 return None
 
@@ -271,11 +294,12 @@ class Interpreter:
         known = dict(outer)
         finish: dict[Value, float] = {}
         total = Run(Instance(-1, 0.0))
-        for term in block.terms:
-            run = self.term(term, known)
+        for term, lanes in arranged(block):
+            run = self.first(term, lanes, known) if lanes else self.term(term, known)
             run.result.number = term.output
             known[term.output] = run.result
-            start = max((finish.get(value, 0.0) for value in mentioned_by(term)), default=0.0)
+            waits = mentioned_by(term).union(*map(mentioned, lanes))
+            start = max((finish.get(value, 0.0) for value in waits), default=0.0)
             finish[term.output] = start + run.finish
             total.calls += run.calls
             total.cost += run.cost
@@ -331,6 +355,47 @@ class Interpreter:
         texts = [self.text(candidate) for candidate in candidates]
         winner = max(texts, key=lambda text: (texts.count(text), -texts.index(text)))
         return winner == "right"
+
+    def first(self, race: First, lanes: list[Block], known: Mapping[Value, Instance]) -> Run:
+        if self.in_turn:
+            return self.first_in_turn(race, lanes, known)
+        total = Run(Instance(-1, 0.0))
+        verdicts = []
+        begun = []
+        for i, lane in enumerate(lanes):
+            run = self.block(lane, known)
+            accepted, calls, cost, seconds = self.opinion(race, run.result.right)
+            delay = race.after[race.candidates.index(lane.result)] if race.after else 0.0
+            there = delay + run.finish
+            verdicts.append((round(there + seconds, 9), i, accepted, run.result.right))
+            begun.append((delay, run.calls, run.cost))
+            begun.append((there, calls, cost))
+        verdicts.sort()
+        end, _, _, right = next((v for v in verdicts if v[2]), verdicts[-1])
+        for moment, calls, cost in begun:
+            if moment > 0.0 and calls and abs(moment - end) < 1e-9:
+                raise Tied
+            if moment == 0.0 or moment < end:
+                add(total, calls, cost, 0.0, 0.0)
+        total.result = Instance(-1, right)
+        total.finish = end
+        return total
+
+    def first_in_turn(
+        self, race: First, lanes: list[Block], known: Mapping[Value, Instance]
+    ) -> Run:
+        total = Run(Instance(-1, 0.0))
+        for lane in lanes:
+            run = self.block(lane, known)
+            accepted, calls, cost, seconds = self.opinion(race, run.result.right)
+            add(total, run.calls + calls, run.cost + cost, run.work + seconds, 0.0)
+            total.result = Instance(-1, run.result.right)
+            if accepted:
+                break
+        return total
+
+    def opinion(self, race: First, right: float) -> tuple[bool, int, float, float]:
+        return (True, 0, 0.0, 0.0) if race.checker is None else self.verdict(race.checker, right)
 
     def shown(self, term: Select) -> float:
         price = self.scenarios.calls[term.decision].input_price
@@ -446,28 +511,17 @@ def add(total: Run, calls: int, cost: float, work: float, finish: float) -> None
     total.finish += finish
 
 
-def mentioned_by(term: Term) -> set[Value]:
-    """Every value that a term, or anything inside it, names as an input."""
-    found: set[Value] = set()
-    for name in ("inputs", "candidates"):
-        found |= set(getattr(term, name, ()))
-    for name in ("label", "initial", "source"):
-        if hasattr(term, name):
-            found.add(getattr(term, name))
-    for block in blocks_of(term):
-        found |= mentioned(block)
-    return found
+VARYING = (Branch, Fallback, Refine, Plan, First)
 
 
-def mentioned(block: Block) -> set[Value]:
-    """Every value that a block names, its own included."""
-    found = {block.result}
-    for term in block.terms:
-        found |= mentioned_by(term)
-    return found
-
-
-VARYING = (Branch, Fallback, Refine, Plan)
+def races_are_sure(block: Block) -> bool:
+    """Whether no lane takes a time that varies from run to run."""
+    for term, lanes in arranged(block):
+        if any(isinstance(inner, VARYING) for lane in lanes for inner in walk(lane)):
+            return False
+        if not all(map(races_are_sure, blocks_of(term))):
+            return False
+    return True
 
 
 def latency_is_compositional(block: Block) -> bool:

@@ -9,7 +9,8 @@ import numpy as np
 
 from flowir.calculus.scenarios import Scenarios
 from flowir.calculus.terms import Block, Join, Term, Value, Vote, Workflow
-from tests.calculus.oracle import Instance, Interpreter, Run, Totals, mentioned_by, runs
+from tests.calculus.lanes import mentioned_by
+from tests.calculus.oracle import Instance, Interpreter, Run, Totals, runs
 
 
 class Rounds(Interpreter):

@@ -23,6 +23,7 @@ from flowir.calculus.terms import (
     Checker,
     Decision,
     Fallback,
+    First,
     Join,
     Map,
     Plan,
@@ -51,6 +52,7 @@ class Builder:
     depth: int
     length: int
     quorums: bool = True
+    firsts: bool = False
     values: int = 0
     sites: int = 0
 
@@ -99,6 +101,11 @@ class Builder:
         seen = [*visible, *arguments]
         terms: list[Term] = []
         for _ in range(self.integer(1, self.length if depth == self.depth else 2)):
+            if self.firsts and self.integer(0, 2) == 0:
+                race = self._race(seen, times, depth)
+                terms += race
+                # Candidates that others read are in no lane.
+                seen += [term.output for term in race if term is race[-1] or self.one_of(RARELY)]
             term = self.term(seen, times, depth)
             terms.append(term)
             seen.append(term.output)
@@ -138,6 +145,28 @@ class Builder:
             return None
         quorum = self.quorums and self.draw(st.booleans())
         return Vote(inputs, self.value(), quorum)
+
+    def _race(self, visible: list[Value], times: int, depth: int) -> list[Term]:
+        """A race of what is there and of what it starts, with what makes it."""
+        made: list[Term] = []
+        candidates = list(self.some(visible, 0, 1))
+        for _ in range(self.integer(1, 3)):
+            term = self._call(visible, times, depth)
+            if term is not None:
+                made.append(term)
+                if self.integer(0, 3) == 0:
+                    made.append(self._tool([term.output], times, depth))
+                candidates.append(made[-1].output)
+        checker = None
+        if self.draw(st.booleans()) and self.spend(times, len(candidates)):
+            checker = self.checker()
+        if not candidates:
+            return []
+        after: tuple[float, ...] = ()
+        if self.draw(st.booleans()):
+            after = tuple(self.one_of([0.0, 0.37, 1.13]) for _ in candidates)
+        race = First(self.site("race"), tuple(candidates), self.value(), checker, after)
+        return [*made, race]
 
     def _select(self, visible: list[Value], times: int, depth: int) -> Term | None:
         if not self.spend(times, 1):
@@ -208,6 +237,8 @@ class Builder:
         return Plan(self.site("plans"), planner, joiner, plans, shape, self.value())
 
 
+RARELY = [False, False, False, True]
+
 SHAPES = (
     PlanShape(),
     PlanShape(width=((3, 1.0),), tools=(0.5,)),
@@ -218,15 +249,22 @@ SHAPES = (
 
 
 @st.composite
-def workflows(draw: st.DrawFn, events: int = 11, depth: int = 2, quorums: bool = True) -> Workflow:
+def workflows(
+    draw: st.DrawFn,
+    events: int = 11,
+    depth: int = 2,
+    quorums: bool = True,
+    firsts: bool = False,
+) -> Workflow:
     """A workflow whose runs have few enough random events to enumerate.
 
-    Some votes end at their quorum, unless `quorums` is false.
+    Some votes end at their quorum, unless `quorums` is false; some values are raced for with
+    `firsts`.
 
     Regions are nested at most `depth` deep; flat ones are longer, and share more.
     """
     depth = draw(st.integers(0, depth))
-    builder = Builder(draw, events, depth, length=4 if depth else 8, quorums=quorums)
+    builder = Builder(draw, events, depth, length=4 if depth else 8, quorums=quorums, firsts=firsts)
     arguments = tuple(builder.value() for _ in range(builder.integer(1, 2)))
     body = builder.block(list(arguments), 1, depth)
     if builder.integer(0, 7) == 0:

@@ -16,13 +16,21 @@ from flowir.calculus.terms import (
     Block,
     Checker,
     Fallback,
+    First,
     Map,
     Select,
     ToolCall,
     Workflow,
+    walk,
 )
 from flowir.errors import CalculusError
-from tests.calculus.oracle import TooManyRuns, enumerate_workflow, latency_is_compositional
+from tests.calculus.oracle import (
+    Tied,
+    TooManyRuns,
+    enumerate_workflow,
+    latency_is_compositional,
+    races_are_sure,
+)
 from tests.calculus.samples import call, call_model, point, workflow
 from tests.calculus.strategies import scenarios_for, settings_batches, workflows
 
@@ -51,6 +59,28 @@ def test_expectation_is_the_average_over_all_outcome_patterns(
     assert one_by_one.latency[0, 0] == pytest.approx(exact.sequential, abs=1e-9)
     if latency_is_compositional(random.body):
         assert together.latency[0, 0] == pytest.approx(exact.asyncio, abs=1e-9)
+
+
+@settings(max_examples=40)
+@given(workflows(events=8, depth=1, firsts=True), scenarios_for(), settings_batches(1))
+def test_races_are_the_average_over_all_outcome_patterns(
+    random: Workflow, scenarios: Scenarios, setting: np.ndarray
+) -> None:
+    """In turn always; by finishing order where no lane takes a time that varies."""
+    assume(any(isinstance(term, First) for term in walk(random.body)))
+    try:
+        in_turn = enumerate_workflow(random, setting[0], scenarios, 0, limit=600, in_turn=True)
+        raced = enumerate_workflow(random, setting[0], scenarios, 0, limit=600)
+    except (TooManyRuns, Tied):
+        assume(False)
+    found = columns(expect(random, setting, scenarios, "sequential"))[:, 0, 0]
+    expected = [in_turn.success, in_turn.calls, in_turn.cost, in_turn.sequential]
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-9)
+    if races_are_sure(random.body):
+        found = columns(expect(random, setting, scenarios, "asyncio"))[:, 0, 0]
+        expected = [raced.success, raced.calls, raced.cost, raced.asyncio]
+        known = 4 if latency_is_compositional(random.body) else 3
+        np.testing.assert_allclose(found[:known], expected[:known], rtol=1e-6, atol=1e-9)
 
 
 @settings(max_examples=60)

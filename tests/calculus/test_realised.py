@@ -13,9 +13,21 @@ from flowir.calculus import lookup
 from flowir.calculus.expectation import expect
 from flowir.calculus.realised import Realisation, realise
 from flowir.calculus.scenarios import Scenarios
-from flowir.calculus.terms import Block, Branch, Case, Checker, Fallback, Join, Term, Vote, Workflow
+from flowir.calculus.terms import (
+    Block,
+    Branch,
+    Case,
+    Checker,
+    Fallback,
+    First,
+    Join,
+    Term,
+    Vote,
+    Workflow,
+    walk,
+)
 from flowir.errors import CalculusError
-from tests.calculus.oracle import TooManyRuns, enumerate_workflow
+from tests.calculus.oracle import Tied, TooManyRuns, enumerate_workflow
 from tests.calculus.samples import call, call_model, point, workflow
 from tests.calculus.strategies import scenarios_for, settings_batches, workflows
 
@@ -80,6 +92,26 @@ def test_latency_under_a_maximum_converges_to_its_enumeration(
         assume(False)
     runs = realise(random, setting, repeated(scenarios, MANY), "asyncio", seed)
     assert same_mean(runs.right, exact.success)
+    assert same_mean(runs.latency, exact.asyncio)
+
+
+@settings(max_examples=40)
+@given(
+    workflows(quorums=False, firsts=True), scenarios_for(), settings_batches(1), st.integers(0, 99)
+)
+def test_races_converge_to_their_enumeration(
+    random: Workflow, scenarios: Scenarios, setting: np.ndarray, seed: int
+) -> None:
+    """Also where the time that a lane takes varies from run to run."""
+    assume(any(isinstance(term, First) for term in walk(random.body)))
+    try:
+        exact = enumerate_workflow(random, setting[0], scenarios, 0, limit=2500)
+    except (TooManyRuns, Tied):
+        assume(False)
+    runs = realise(random, setting, repeated(scenarios, MANY), "asyncio", seed)
+    assert same_mean(runs.right, exact.success)
+    assert same_mean(runs.calls, exact.calls)
+    assert same_mean(runs.cost, exact.cost)
     assert same_mean(runs.latency, exact.asyncio)
 
 

@@ -19,8 +19,8 @@ import numpy as np
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
-from flowir.calculus.expectation import expect
-from flowir.calculus.realised import realise
+from flowir.calculus.expectation import Expectation, expect
+from flowir.calculus.realised import Realisation, realise
 from flowir.calculus.scenarios import CallModel, CheckerModel, Scenarios
 from flowir.calculus.terms import (
     Block,
@@ -30,6 +30,7 @@ from flowir.calculus.terms import (
     Checker,
     Decision,
     Fallback,
+    First,
     Join,
     Map,
     Refine,
@@ -45,6 +46,7 @@ from flowir.calculus.terms import (
 from flowir.configuration import Configuration
 from flowir.runtime.llm import LLM, Tools
 from flowir.sim.simulate import Simulated, simulate, standard_error
+from tests.calculus.lanes import arranged
 
 S = 24
 RUNS = 360
@@ -80,19 +82,25 @@ class Interpreter:
         values = {**values, **dict(zip(block.arguments, arguments, strict=True))}
         tasks: dict[Value, asyncio.Task[None]] = {}
 
-        async def execute(term: Term) -> None:
-            for value in reads(term):
+        async def execute(term: Term, lanes: Sequence[Block]) -> None:
+            for value in reads(term).union(*(reads_inside(lane) for lane in lanes)):
                 if value in tasks:
                     await tasks[value]
-            values[term.output] = await INTERPRET[type(term)](self, term, values)
+            given = (term, values, lanes) if lanes else (term, values)
+            values[term.output] = await INTERPRET[type(term)](self, *given)
 
-        for term in block.terms:
-            if self.concurrent:
-                tasks[term.output] = asyncio.create_task(execute(term))
-            else:
-                await execute(term)
-        if block.result in tasks:
-            await tasks[block.result]
+        try:
+            for term, lanes in arranged(block):
+                if self.concurrent:
+                    tasks[term.output] = asyncio.create_task(execute(term, lanes))
+                else:
+                    await execute(term, lanes)
+            if block.result in tasks:
+                await tasks[block.result]
+        except asyncio.CancelledError:
+            for task in tasks.values():
+                task.cancel()
+            raise
         self.late += tasks.values()
         return values[block.result]
 
@@ -120,6 +128,35 @@ class Interpreter:
     async def vote(self, term: Vote, values: Mapping[Value, Any]) -> object:
         texts = [values[v] for v in term.inputs]
         return Counter(texts).most_common(1)[0][0]
+
+    async def first(self, term: First, values: dict[Value, Any], lanes: Sequence[Block]) -> object:
+        """The first candidate that is accepted, else the one that was judged last."""
+
+        async def judged(lane: Block, delay: float) -> tuple[object, bool]:
+            await asyncio.sleep(delay)
+            value = await self.block(lane, values)
+            return value, term.checker is None or await self.accepts(term.checker, value)
+
+        if not self.concurrent:
+            for lane in lanes:
+                value, accepted = await judged(lane, 0.0)
+                if accepted:
+                    break
+            return value
+        delays = term.after or (0.0,) * len(term.candidates)
+        tasks = [
+            asyncio.create_task(judged(lane, delays[term.candidates.index(lane.result)]))
+            for lane in lanes
+        ]
+        try:
+            for finished in asyncio.as_completed(tasks):
+                value, accepted = await finished
+                if accepted:
+                    break
+        finally:
+            for task in tasks:
+                task.cancel()
+        return value
 
     async def select(self, term: Select, values: Mapping[Value, Any]) -> object:
         listed = [values[v] for v in term.candidates]
@@ -157,6 +194,7 @@ INTERPRET: dict[type, Callable[..., Coroutine[Any, Any, object]]] = {
     ToolCall: Interpreter.tool,
     Join: Interpreter.join,
     Vote: Interpreter.vote,
+    First: Interpreter.first,
     Select: Interpreter.select,
     Branch: Interpreter.branch,
     Fallback: Interpreter.fallback,
@@ -182,6 +220,11 @@ def reads(term: Term) -> set[Value]:
     return own
 
 
+def reads_inside(lane: Block) -> set[Value]:
+    """Values that a lane reads, its own included."""
+    return {lane.result}.union(*map(reads, lane.terms))
+
+
 # Random workflows whose values are texts, as a type checker would have them
 
 
@@ -195,6 +238,7 @@ class Builder:
 
     draw: st.DrawFn
     votes: bool
+    races: bool = False
     values: int = 1
     names: Counter[str] = field(default_factory=Counter)
 
@@ -234,6 +278,7 @@ class Builder:
         texts.append(first.output)
         kinds = ["call", "tool", "list", "vote" if self.votes else "call", "select"]
         kinds += ["branch", "fallback", "refine", "map"] * (2 if depth else 0)
+        kinds += ["first"] * (4 if self.races else 0)
         for _ in range(self.draw(st.integers(0, 2))):
             found = getattr(self, f"_{self.pick(kinds)}")(shown, texts, depth - 1)
             terms += found
@@ -257,6 +302,22 @@ class Builder:
         more = [self.call((0,)) for _ in range(2)]
         inputs = self.some([*texts, *(call.output for call in more)], 2, 4)
         return [*more, Vote(inputs, self.value())]
+
+    def _first(self, shown: list[Value], texts: list[Value], depth: int) -> list[Term]:
+        """Between calls of its own, one of which may be tidied, and a value that is there."""
+        made: list[Term] = []
+        candidates = list(self.some(texts, 0, 1)) if self.draw(st.booleans()) else []
+        for _ in range(self.draw(st.integers(2, 3))):
+            made.append(self.call(self.some(shown, 1, 1)))
+            if self.draw(st.booleans()):
+                made += self._tool(shown, [made[-1].output], depth)
+            candidates.append(made[-1].output)
+        site = self.site("race")
+        checker = self.checker(site) if self.draw(st.booleans()) else None
+        after: tuple[float, ...] = ()
+        if self.draw(st.booleans()):
+            after = tuple(self.pick([0.0, 0.4, 1.1]) for _ in candidates)
+        return [*made, First(site, tuple(candidates), self.value(), checker, after)]
 
     def _select(self, shown: list[Value], texts: list[Value], depth: int) -> list[Term]:
         candidates = self.some(texts, 1, 3)
@@ -292,8 +353,8 @@ class Builder:
 
 
 @st.composite
-def workflows(draw: st.DrawFn) -> Workflow:
-    builder = Builder(draw, draw(st.booleans()))
+def workflows(draw: st.DrawFn, races: bool = False) -> Workflow:
+    builder = Builder(draw, draw(st.booleans()), races)
     body = builder.block([0], [], 2)
     last = body.terms[-1].output
     return Workflow("random", Block(body.terms, last, (0,)), DECISIONS)
@@ -368,7 +429,11 @@ def test_runs_in_sequence_do_on_average_what_the_calculus_expects(
     scenarios = _scenarios(seed)
     expected = expect(workflow, [[0] * 5], scenarios, "sequential")
     assume(expected.calls.mean() < CALLS)
-    found = _run(workflow, scenarios, seed, concurrent=False)
+    _as_expected(_run(workflow, scenarios, seed, concurrent=False), expected)
+
+
+def _as_expected(found: Simulated, expected: Expectation) -> None:
+    """Every mean within its standard errors."""
     assert _sigmas(found.right - expected.success[0][found.scenario]) < SIGMAS
     assert _sigmas(found.calls - expected.calls[0][found.scenario]) < SIGMAS
     assert _sigmas(found.cost_usd - expected.cost[0][found.scenario]) < SIGMAS
@@ -383,13 +448,44 @@ def test_concurrent_runs_take_the_time_that_the_realised_track_draws(
     scenarios = _scenarios(seed)
     drawn = [realise(workflow, [[0] * 5], scenarios, seed=repeat) for repeat in range(20)]
     assume(drawn[0].calls.mean() < CALLS)
-    found = _run(workflow, scenarios, seed, concurrent=True)
+    _as_drawn(_run(workflow, scenarios, seed, concurrent=True), drawn)
+
+
+def _as_drawn(found: Simulated, drawn: Sequence[Realisation]) -> None:
+    """The same distribution of latency, of all runs and of those that were right."""
     latency = np.concatenate([run.latency[0] for run in drawn])
     right = np.concatenate([run.right[0] for run in drawn])
     # Exceeded with probability 7e-6; less, since both have equally many runs in every scenario.
     assert _kolmogorov_smirnov(found.latency_s, latency) < 2.5
     of_right = _kolmogorov_smirnov(found.latency_s[found.right > 0], latency[right > 0])
     assert of_right < 2.5
+
+
+@settings(quick, max_examples=10)
+@given(workflow=workflows(races=True), seed=st.integers(0, 2**16))
+def test_races_in_turn_do_on_average_what_the_calculus_expects(
+    workflow: Workflow, seed: int
+) -> None:
+    assume(any(isinstance(term, First) for term in walk(workflow.body)))
+    scenarios = _scenarios(seed)
+    expected = expect(workflow, [[0] * 5], scenarios, "sequential")
+    assume(expected.calls.mean() < CALLS)
+    _as_expected(_run(workflow, scenarios, seed, concurrent=False), expected)
+
+
+@settings(quick, max_examples=10)
+@given(workflow=workflows(races=True), seed=st.integers(0, 2**16))
+def test_races_end_when_and_as_the_realised_track_draws(workflow: Workflow, seed: int) -> None:
+    """Also the share that is right: which candidate wins depends on who is there first."""
+    assume(any(isinstance(term, First) for term in walk(workflow.body)))
+    scenarios = _scenarios(seed)
+    drawn = [realise(workflow, [[0] * 5], scenarios, seed=repeat) for repeat in range(20)]
+    assume(drawn[0].calls.mean() < CALLS)
+    found = _run(workflow, scenarios, seed, concurrent=True)
+    _as_drawn(found, drawn)
+    right = np.mean([run.right[0] for run in drawn], axis=0)
+    # The error of the mean of the draws is that of a run, over the square root of their number.
+    assert _sigmas(found.right - right[found.scenario]) < SIGMAS * np.sqrt(1 + RUNS / S / 20)
 
 
 def _kolmogorov_smirnov(one: np.ndarray, two: np.ndarray) -> float:
