@@ -133,6 +133,7 @@ def proxied(server: str) -> Iterator[Proxy]:
     proxy.reset()
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
+    listener.listen()  # Who connects before the server runs waits for it.
     proxy.address = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
     config = uvicorn.Config(_application(proxy, server), log_level="critical", lifespan="on")
     running = uvicorn.Server(config)

@@ -85,6 +85,7 @@ def writing() -> Iterator[Writing]:
     running = Writing()
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
+    listener.listen()  # Who connects before the server runs waits for it.
     running.url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
     server = uvicorn.Server(uvicorn.Config(_app(running), log_level="critical", lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

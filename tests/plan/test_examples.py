@@ -130,6 +130,7 @@ def _endpoint(
     app = Starlette(routes=[Route("/v1/chat/completions", chat, methods=["POST"])])
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
+        listener.listen()  # Who connects before the server runs waits for it.
         server = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()

@@ -70,6 +70,7 @@ def endpoint(
     running = Endpoint(answer=answer)
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
+    listener.listen()  # Who connects before the server runs waits for it.
     running.url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
     app = Starlette(routes=[Route("/v1/chat/completions", _chat(running), methods=["POST"])])
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
