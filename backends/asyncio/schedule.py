@@ -185,8 +185,11 @@ def _segment(body: Body, place: range, needs: _Needs, is_simple: Callable[[Node]
     in_line = [
         i for i, rest in zip(place, later, strict=True) if needs.covers(rest, needs.until(i))
     ]
-    if is_simple(nodes[last]) and inside.isdisjoint(nodes[last].uses):
-        in_line.remove(last)  # It looks like the tasks beside it.
+    alike = is_simple(nodes[last]) or isinstance(nodes[last].op, flow.MapOp)
+    if alike and inside.isdisjoint(nodes[last].uses):
+        # It looks like the tasks beside it. In line it would start before them, and a list that is
+        # too long would be what the run fails with, whatever fails at once beside it.
+        in_line.remove(last)
     steps: list[Node | Task] = []
     pending: list[int] = []
     for i in place:

@@ -1,6 +1,7 @@
 """Races: several lanes at once, until it is decided what their join gives.
 
-What still runs then is cancelled, and waited for.
+What ends in one instant has ended at the same time, however many regions it comes out of: of that,
+the earliest operand is first. What still runs then is cancelled, and waited for.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TypeVar
 
 from xdsl.ir import Operation
@@ -17,6 +20,36 @@ from xdsl.traits import MemoryEffectKind, get_effects
 T = TypeVar("T")
 
 Lane = Callable[[], Awaitable[T]]
+
+TURNS = 32
+"""Turns of the event loop after which an instant is over: every region takes two or three."""
+
+
+@dataclass(eq=False)
+class _Race:
+    """A race that runs, in a lane of those `around` it.
+
+    `waiting` counts the races in its own lanes that wait for the end of an instant.
+    """
+
+    around: tuple[_Race, ...]
+    waiting: int = 0
+
+    async def end_of_instant(self) -> None:
+        """Return when all that ends in this instant has come out of its regions."""
+        for race in self.around:
+            race.waiting += 1
+        try:
+            quiet = 0
+            while quiet < TURNS:
+                quiet = 0 if self.waiting else quiet + 1
+                await asyncio.sleep(0)
+        finally:
+            for race in self.around:
+                race.waiting -= 1
+
+
+_AROUND: ContextVar[tuple[_Race, ...]] = ContextVar("the races that a lane is in", default=())
 
 
 def droppable(op: Operation) -> bool:
@@ -118,17 +151,24 @@ def settled(labels: Sequence[Hashable | None]) -> int | None:
 async def _finished(
     parts: Sequence[Awaitable[T]],
 ) -> AsyncIterator[AsyncIterator[tuple[int, T]]]:
-    """What awaitables give, in the order in which they finish; the rest is cancelled at the end."""
+    """What awaitables give, as they finish; within one instant in order. The rest is cancelled."""
 
     async def one(part: Awaitable[T]) -> T:
         return await part
 
+    race = _Race(_AROUND.get())
+    outside = _AROUND.set((*race.around, race))
     tasks = {asyncio.create_task(one(part)): number for number, part in enumerate(parts)}
+    _AROUND.reset(outside)
 
     async def arrivals() -> AsyncIterator[tuple[int, T]]:
         pending = set(tasks)
         while pending:
-            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            if not all(task.done() for task in pending):
+                await race.end_of_instant()
+            done = {task for task in pending if task.done()}
+            pending -= done
             for task in sorted(done, key=tasks.__getitem__):
                 yield tasks[task], task.result()
 

@@ -106,3 +106,41 @@ def test_interpreter_and_file_start_the_same_at_the_same_time(body: str) -> None
         found = run_emitted(file, ["the task"], Script(module, seed, 0))
         assert found == expected
         assert found.value == "the task"
+
+
+LISTS = """
+flow.agent @lines prompt "<lines> {x}" -> !flow.list<T> space <models = ["m"]>
+flow.workflow @w(%x: T) -> !flow.list<T> {
+  %items = flow.call @lines(%x) at "items" : (T) -> !flow.list<T>
+  %longer = flow.map(%v) in %items : !flow.list<T> max 1 -> !flow.list<T> {
+    %made = flow.call @a(%v) at "made" : (T) -> T
+    flow.yield %made : T
+  }
+  %same = flow.map(%w) in %items : !flow.list<T> max 1 -> !flow.list<T> {
+    flow.yield %x : T
+  }
+  %all = flow.map(%u) in %longer : !flow.list<T> max 1 -> !flow.list<T> {
+    %read = flow.call @both(%u, %same) at "read" : (T, !flow.list<T>) -> T
+    flow.yield %read : T
+  }
+  flow.return %all : !flow.list<T>
+}
+"""
+
+
+def test_of_two_lists_that_are_too_long_at_once_the_first_is_named() -> None:
+    """Also where the second one's map makes no call, and could be written beside the tasks."""
+    agents = """
+flow.agent @a prompt "<text> {x}" space <models = ["m"]>
+flow.agent @both prompt "<text> {x} {y}" space <models = ["m"]>
+"""
+    module = parse((agents + LISTS).replace("T", "!flow.text"))
+    workflow = entry(module)
+    file = emitted(module, workflow)
+    failures = set()
+    for seed in range(4):
+        expected = run_interpreted(workflow, ["the task"], Script(module, seed, 0))
+        found = run_emitted(file, ["the task"], Script(module, seed, 0))
+        assert found == expected
+        failures.add(found.failure)
+    assert ("AnswerError", "longer") in failures

@@ -7,6 +7,8 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 from flowir.backends.asyncio.library.values import T
@@ -95,17 +97,51 @@ async def ready(value: T) -> T:
     return value
 
 
+TURNS_OF_AN_INSTANT = 32
+
+
+@dataclass(eq=False)
+class Race:
+    """A race, those it is a lane's part of, and how many in its lanes await an instant's end."""
+
+    around: Sequence[Any]
+    waiting: int = 0
+
+    async def end_of_instant(self) -> None:
+        """Let all that ends now come out of its regions: of that, the earliest lane is first."""
+        for other in self.around:
+            other.waiting += 1
+        try:
+            quiet = 0
+            while quiet < TURNS_OF_AN_INSTANT:
+                quiet = 0 if self.waiting else quiet + 1
+                await asyncio.sleep(0)
+        finally:
+            for other in self.around:
+                other.waiting -= 1
+
+
+RACES_AROUND: ContextVar[Sequence[Race]] = ContextVar("the races that a lane is in", default=())
+
+
 @asynccontextmanager
 async def as_finished(
     parts: Sequence[Coroutine[Any, Any, T]],
 ) -> AsyncIterator[AsyncIterator[tuple[int, T]]]:
     """What things give, with their numbers, as they finish; the rest is cancelled in the end."""
+    own = Race(RACES_AROUND.get())
+    outside = RACES_AROUND.set([*own.around, own])
     tasks = {asyncio.create_task(part): number for number, part in enumerate(parts)}
+    RACES_AROUND.reset(outside)
 
     async def arrivals() -> AsyncIterator[tuple[int, T]]:
         pending = set(tasks)
         while pending:
-            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            if not all(task.done() for task in pending):
+                await own.end_of_instant()
+            done = {task for task in pending if task.done()}
+            pending -= done
             for task in sorted(done, key=lambda task: tasks[task]):
                 yield tasks[task], task.result()
 
