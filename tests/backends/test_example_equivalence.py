@@ -61,7 +61,6 @@ class Model(Script):
         text = self._planned(texts[-1], number) or self.ANSWERS[number % len(self.ANSWERS)]
         return Completion(text, Usage(len(texts[-1]), len(text)), None, model)
 
-
     def _planned(self, asked: str, number: int) -> str | None:
         for beginning, plans in self._planning.items():
             if asked.startswith(f"user: {beginning}"):
