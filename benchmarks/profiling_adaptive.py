@@ -1,6 +1,6 @@
 """Which calls to make: adaptive profiling against the grid, uniform random and even allocation.
 
-    python -m benchmarks.profiling_adaptive [--quick] [--seed N] [--json FILE]
+    python -m benchmarks.profiling_adaptive [--quick] [--seed N] [--seeds N] [--only NAME ...]
 
 A simulated world (`profiling_truth.py`) answers. A front is chosen by the means of the same sketch
 of the cost model whoever chose the calls, and attains the hypervolume its points have in truth.
@@ -34,53 +34,86 @@ from flowir.search.explore import mean_field_front
 from flowir.search.problem import Measure, Problem
 from flowir.search.space import Points, Space
 
-SHARES = (0.025, 0.05, 0.1, 0.2, 0.3, 0.5)
+SHARES = (0.025, 0.05, 0.1, 0.2)
 ENOUGH = 0.99
 ROOM = 8
-Order = Callable[[World, int], list[Call]]
+SEEDS = 10
+FIRST_SEED = 100
+"""Worlds of smaller numbers were looked at while the chooser was written."""
+Order = Callable[[World], list[Call]]
 
 
 def main() -> None:
-    asked = arguments(__doc__).parse_args()
+    parser = arguments(__doc__)
+    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--only", nargs="+", choices=FLOWCOMPILE, default=FLOWCOMPILE)
+    asked = parser.parse_args()
     figures = Figures(simulated=True)
-    adaptive(figures, quick=asked.quick, seed=asked.seed)
+    names = ("hotpotqa",) if asked.quick else asked.only
+    compare(figures, names, FIRST_SEED + asked.seed, 2 if asked.quick else asked.seeds)
     if asked.json:
         write_json(figures.found, asked.json)
 
 
-def adaptive(figures: Figures, *, quick: bool, seed: int) -> None:
-    """All workflows and seeds."""
-    policies: dict[str, Order] = {"adaptive": by_chooser, "even": even, "random": at_random}
-    shares = SHARES[:3] if quick else SHARES
-    needed: dict[str, list[float]] = {name: [] for name in policies}
-    for name in FLOWCOMPILE[1:2] if quick else FLOWCOMPILE:
-        found: dict[tuple[str, float], list[float]] = {}
+def compare(figures: Figures, names: Sequence[str], first: int, seeds: int) -> None:
+    """All workflows and seeds, by calls and by dollars."""
+    policies: dict[str, Order] = {
+        "adaptive": lambda one: by_chooser(one, per_dollar=False),
+        "adaptive per dollar": lambda one: by_chooser(one, per_dollar=True),
+        "even": even,
+        "random": at_random,
+    }
+    needed: dict[str, list[float]] = {policy: [] for policy in policies}
+    for name in names:
+        found: dict[tuple[str, str, float], list[float]] = {}
         seconds = 0.0
-        for number in range(seed, seed + (2 if quick else 10)):
+        for number in range(first, first + seeds):
             one = world(name, number)
             score = Score(one)
-            full = score.attained([one.call(r) for r in one.requests])
+            every = even(one)
+            full = score.attained(every)
             for policy, order in policies.items():
                 start = time.process_time()
-                calls = order(one, int(max(shares) * len(one.requests)))
-                seconds += time.process_time() - start if policy == "adaptive" else 0.0
-                got = [score.attained(calls[: int(s * len(one.requests))]) / full for s in shares]
-                for share, value in zip(shares, got, strict=True):
-                    found.setdefault((policy, share), []).append(value)
-                reached = [s for s, v in zip(shares, got, strict=True) if v >= ENOUGH]
-                needed[policy].append(min(reached, default=1.0))
-        figures.heading(f"{name}: hypervolume attained, as a share of the full grid's, simulated")
-        for (policy, share), values in found.items():
-            goal = ENOUGH if (policy, share) == ("adaptive", 0.1) else None
-            note = f"worst {min(values):.3f}"
-            figures.add(f"{name}: {policy}, {share:.1%} of calls", fmean(values), at_least=goal,
-                        note=note)  # fmt: skip
-        figures.add(f"{name}: processor time of choosing, all seeds", seconds, "s")
-    figures.heading(f"first share of calls looked at that attains {ENOUGH}, mean (1: none did)")
+                calls = order(one)
+                if policy == "adaptive":
+                    seconds += time.process_time() - start
+                for unit, size in (("calls", by_calls), ("dollars", by_dollars)):
+                    got = [
+                        score.attained(cut(calls, size, share * sum(map(size, every)))) / full
+                        for share in SHARES
+                    ]
+                    for share, reached in zip(SHARES, got, strict=True):
+                        found.setdefault((policy, unit, share), []).append(reached)
+                    if unit == "calls":
+                        enough = [s for s, v in zip(SHARES, got, strict=True) if v >= ENOUGH]
+                        needed[policy].append(min(enough, default=1.0))
+        figures.heading(f"{name}: true hypervolume, of that of the full grid; {seeds} seeds")
+        for (policy, unit, share), values in found.items():
+            goal = ENOUGH if (policy, unit, share) == ("adaptive", "calls", 0.1) else None
+            title = f"{name}: {policy}, {share:.1%} of the grid's {unit}"
+            figures.add(title, fmean(values), at_least=goal, note=f"worst {min(values):.3f}")
+        figures.add(f"{name}: processor time of choosing, per seed", seconds / seeds, "s")
+    figures.heading(f"first of {SHARES} of calls that attains {ENOUGH}; 1 where none does; mean")
     for policy, values in needed.items():
         figures.add(f"{policy}: share of calls", fmean(values))
     ratio = fmean(needed["random"]) / fmean(needed["adaptive"])
-    figures.add("random over adaptive, calls", ratio, "x", at_least=3)
+    figures.add("random over adaptive", ratio, "x", at_least=3)
+
+
+def by_calls(call: Call) -> float:
+    """A call counts as one."""
+    return 1.0
+
+
+def by_dollars(call: Call) -> float:
+    """A call counts as what it cost."""
+    return call.cost_usd or 0.0
+
+
+def cut(calls: Sequence[Call], size: Callable[[Call], float], most: float) -> Sequence[Call]:
+    """The first calls, as many as are worth so much together."""
+    taken = np.cumsum([size(call) for call in calls])
+    return calls[: int(np.searchsorted(taken, most * (1.0 + 1e-9), side="right"))]
 
 
 class Score:
@@ -117,30 +150,32 @@ def _front(problem: Problem) -> Points:
     return found
 
 
-def by_chooser(one: World, number: int) -> list[Call]:
-    """What the chooser asks, a round of calls at a time, until so many are made."""
-    chooser = Adaptive(one.requests, one.subjects, tolerance=0.0)
+def by_chooser(one: World, *, per_dollar: bool) -> list[Call]:
+    """What the chooser asks, a round of calls at a time, up to the largest share."""
+    chooser = Adaptive(one.requests, one.subjects, tolerance=0.0, per_dollar=per_dollar)
     room = {request.model: ROOM for request in one.requests}
     calls: dict[Key, Call] = {}
-    while len(calls) < number:
-        spent = sum(call.cost_usd or 0.0 for call in calls.values())
+    every = even(one)
+    most, dollars = len(every), sum(call.cost_usd or 0.0 for call in every)
+    spent = 0.0
+    while len(calls) < SHARES[-1] * most or (per_dollar and spent < SHARES[-1] * dollars):
         asked = chooser(Situation(calls, frozenset(), room, spent))
         if not asked:
             break
         calls |= {request.key: one.call(request) for request in asked}
-    return list(calls.values())[:number]
+        spent = sum(call.cost_usd or 0.0 for call in calls.values())
+    return list(calls.values())
 
 
-def even(one: World, number: int) -> list[Call]:
-    """The grid's own order: the first queries of every arm."""
-    return [one.call(request) for request in one.requests[:number]]
+def even(one: World) -> list[Call]:
+    """The grid in its own order: the first queries of every arm first."""
+    return [one.call(request) for request in one.requests]
 
 
-def at_random(one: World, number: int) -> list[Call]:
-    """Any calls."""
+def at_random(one: World) -> list[Call]:
+    """The grid in any order."""
     rng = np.random.default_rng([one.seed, 3])
-    rows = rng.permutation(len(one.requests))[:number]
-    return [one.call(one.requests[row]) for row in rows]
+    return [one.call(one.requests[row]) for row in rng.permutation(len(one.requests))]
 
 
 if __name__ == "__main__":

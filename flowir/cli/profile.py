@@ -83,6 +83,10 @@ def profile(given: Options) -> int:
         rows = plan(_expected(job), read_calls(given.store), lanes, job.prices)
         console.print(plan_table(rows))
         say(console, RULES)
+        if given.adaptive:
+            say(
+                console, "That is the full grid: --adaptive makes as many of its calls as it takes."
+            )
         if job.runs:
             say(console, "Inputs that runs of the workflow give are not known yet: estimated.")
         return 0
@@ -212,11 +216,14 @@ async def _profile(job: Job, engine: Engine, console: Console) -> int:
     shown = Shown(len(requests), store, caller.limits, engine.outcome)
     engine.changed = shown.update
     adaptive = _adaptive(job, requests) if job.given.adaptive else None
-    with shown:
-        outcome = await run(engine, adaptive or Grid(requests), requests)
+    try:
+        with shown:
+            outcome = await run(engine, adaptive or Grid(requests), requests)
+    finally:
+        if adaptive is not None:
+            adaptive.close()
     missing = sum(1 for one in requests if one.key not in store.calls)
     if adaptive is not None:
-        adaptive.close()
         tell_of_front(console, adaptive, len(requests) - missing, len(requests))
         missing = 0 if adaptive.reached else missing
     if not (missing or broken or outcome.unjudged):
@@ -230,11 +237,13 @@ def _adaptive(job: Job, requests: Sequence[Request]) -> Adaptive:
     """The chooser that asks until the front is known to the tolerance.
 
     Raises:
-        CalculusError: nothing can be said of the front of such a workflow.
+        CalculusError, SearchError: nothing can be said of the front of such a workflow.
     """
     ready, given = job.session, job.given
     subjects = Subjects.of(ready.subject, ready.spaces)
-    return Adaptive(requests, subjects, tolerance=given.tolerance, behind=True)
+    chooser = Adaptive(requests, subjects, tolerance=given.tolerance, behind=True)
+    chooser.pool(())  # Before anything is spent.
+    return chooser
 
 
 def _code(engine: Engine, *, complete: bool) -> int:

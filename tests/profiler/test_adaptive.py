@@ -18,7 +18,7 @@ from flowir.dialects import flow
 from flowir.profile.calls import Call, Judgement, Key
 from flowir.profiler.adaptive.arms import AMOUNT, SUCCESS, Arm, covariance
 from flowir.profiler.adaptive.belief import Cells, amount, conditioned, success
-from flowir.profiler.adaptive.chooser import BATCH, Adaptive, seen_in
+from flowir.profiler.adaptive.chooser import Adaptive, seen_in
 from flowir.profiler.adaptive.fronts import Subjects
 from flowir.profiler.adaptive.value import Pool, area, chosen, value
 from flowir.profiler.engine import Situation
@@ -175,12 +175,21 @@ def test_the_value_is_that_of_nested_monte_carlo() -> None:
     assert found == pytest.approx(exact, rel=0.15)
 
 
+def test_draws_have_the_mean_and_covariance_of_the_gaussian() -> None:
+    rng = np.random.default_rng(7)
+    prior = np.linalg.inv(covariance(ARMS[:3], AMOUNT))
+    found = conditioned(prior, 0.5, np.ones((3, 2)), rng.normal(size=(3, 2)))
+    draws = found.draws(40_000, rng)
+    np.testing.assert_allclose(draws.mean(axis=1), found.mean[:3], atol=1e-9)
+    np.testing.assert_allclose(np.cov(draws), found.covariance[:3, :3], rtol=0.05, atol=0.01)
+
+
 # The chooser, on a workflow of two agents.
 
 ROOM = dict.fromkeys(MODELS, 4)
 
 
-def made(queries: int = 20) -> tuple[list[Request], Subjects]:
+def made(queries: int = 12) -> tuple[list[Request], Subjects]:
     context = Context()
     for dialect in (Builtin, flow.Flow):
         context.load_dialect(dialect)
@@ -291,4 +300,3 @@ def test_calls_of_other_things_and_without_a_judgement_say_nothing_of_success() 
     assert len(seen.success) == 1
     assert len(seen.seconds) == 2
     assert len(seen.dollars) == 1
-    assert BATCH > 1

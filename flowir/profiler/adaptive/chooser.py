@@ -10,7 +10,7 @@ import numpy as np
 
 from flowir.profile.calls import Call, Key
 from flowir.profiler.adaptive.arms import Arm, Array
-from flowir.profiler.adaptive.belief import Belief, Seen, believe
+from flowir.profiler.adaptive.belief import SMALLEST, Belief, Seen, believe
 from flowir.profiler.adaptive.fronts import Subjects, pool
 from flowir.profiler.adaptive.value import Pool, best, value
 from flowir.profiler.engine import Situation
@@ -18,11 +18,11 @@ from flowir.profiler.requests import Request
 
 DRAWS = 128
 """Draws of the belief."""
-TOGETHER = 4
+TOGETHER = 2
 """Queries of one arm that are valued, and asked, together."""
 BATCH = 32
 """Calls that are chosen at a time, at least."""
-FIRST = 4
+FIRST = 2
 """Queries over which the first call of each arm is spread."""
 
 
@@ -37,6 +37,7 @@ class Adaptive:
         requests: all that may be asked, in the order of the grid.
         tolerance: share of hypervolume, 0..1, that the front chosen may be expected to lack of the
             one that all requests would give.
+        per_dollar: whether dear calls have to promise more, where dollars are known.
         behind: choose in a thread: the event loop goes on, and latencies are measured right.
 
     Attributes:
@@ -52,6 +53,7 @@ class Adaptive:
         *,
         tolerance: float = 0.01,
         seed: int = 0,
+        per_dollar: bool = True,
         behind: bool = False,
     ) -> None:
         self._subjects, self._tolerance, self._seed = subjects, tolerance, seed
@@ -68,6 +70,7 @@ class Adaptive:
         self._queues: dict[str, deque[Request]] = {
             arm.configuration.model: deque() for arm in self._waiting
         }
+        self._per_dollar = per_dollar
         self._thread = ThreadPoolExecutor(1) if behind else None
         self._choosing: Future[list[Request]] | None = None
         self._chosen_after = 0
@@ -169,7 +172,7 @@ class Adaptive:
         """The next requests; none if the front is known well enough."""
         arms = [a for a, left in self._waiting.items() if left and a.configuration.model in asked]
         belief = self.belief(calls, self._seed)
-        points = pool(self._subjects, self.arms, belief)
+        points = self.pool(calls, belief)
         self.regret = points.regret()
         if self.reached:
             return []
@@ -198,6 +201,14 @@ class Adaptive:
         ]
         return belief.narrowed(np.sqrt(open_share)[:, None])
 
+    def pool(self, calls: Iterable[Call], belief: Belief | None = None) -> Pool:
+        """The points that may be on the front, after calls.
+
+        Raises:
+            CalculusError, SearchError: nothing can be said of the front of such a workflow.
+        """
+        return pool(self._subjects, self.arms, belief or self.belief(calls, self._seed))
+
     def _worth(self, arms: Sequence[Arm], belief: Belief, points: Pool, seed: int) -> list[int]:
         """The arms to ask, the most valuable per dollar first.
 
@@ -208,8 +219,8 @@ class Adaptive:
             row = self.arms[arm]
             facts, noise = observed(belief, row)
             values.append(value(points, facts, noise, seed))
-            known = None if belief.dollars is None else float(belief.dollars[row].mean())
-            dollars.append(max(known or 1.0, 1e-9))
+            known = belief.dollars if self._per_dollar else None
+            dollars.append(1.0 if known is None else max(float(known[row].mean()), SMALLEST))
         order = [int(i) for i in best(values, dollars)]
         worth = [i for i in order if values[i] > 0.0]
         if worth:
