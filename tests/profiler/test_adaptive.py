@@ -154,6 +154,15 @@ def test_a_close_rival_is_worth_asking_and_a_hopeless_arm_is_not() -> None:
     assert worth[2] == 0.0
 
 
+def test_a_dear_point_that_may_be_far_better_counts_before_it_is_chosen() -> None:
+    rng = np.random.default_rng(8)
+    right = np.stack([np.full(512, 0.6), 0.55 + 0.2 * rng.normal(size=512)])
+    pool = Pool(right, (np.repeat([[1.0], [10.0]], 512, axis=1),))
+    assert len(pool.choices()[0][0]) == 1
+    assert pool.regret() > 0.005
+    assert value(pool, right[1:], np.array([0.05]), 1) > 0.003
+
+
 def test_more_noise_makes_calls_worth_less() -> None:
     sums = []
     for noise in (0.01, 0.2, 5.0):

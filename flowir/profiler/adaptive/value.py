@@ -18,7 +18,9 @@ from flowir.profiler.adaptive.arms import Array
 
 Indices = npt.NDArray[np.intp]
 BEYOND = 1.1
-"""The corner of hypervolume, in the slowest or dearest point chosen."""
+"""The corner of hypervolume, in seconds or dollars of the most accurate point."""
+MOST = 0.9
+"""The share of draws whose most accurate point lies inside it."""
 OUTCOMES = 8
 """Outcomes of a call that are played through."""
 CHANCE = 3.0
@@ -54,12 +56,18 @@ class Pool:
     spent: tuple[Array, ...]
 
     def choices(self) -> list[tuple[Indices, float]]:
-        """For each amount the points chosen by the mean, and the corner."""
+        """For each amount the points chosen by the mean, and the corner.
+
+        The corner is beyond the most accurate point of most draws: what is not chosen yet but may
+        be far better has to count.
+        """
         found = []
+        top = self.right.argmax(axis=0)
         for spent in self.spent:
             mean = spent.mean(axis=1)
             rows = chosen(self.right.mean(axis=1), mean)
-            found.append((rows, BEYOND * float(mean[rows].max())))
+            far = float(np.quantile(spent[top, np.arange(len(top))], MOST))
+            found.append((rows, BEYOND * max(far, float(mean[rows].max()))))
         return found
 
     def regret(self) -> float:
