@@ -31,6 +31,7 @@ NAMES = (
     "backends",
     "importer",
     "profiling",
+    "profiling_adaptive",
     "plan",
     "prim",
     "serving",

@@ -104,6 +104,14 @@ def fit(profile: str, prices: str | None, seed: int, as_json: bool) -> None:
 @click.option("--provider", metavar="NAME", help="Whose endpoint it is, for reasoning budgets.")
 @click.option("--budget-field", metavar="FIELD", help="Where in a request budgets go: a.b.")
 @click.option("--stream", is_flag=True, help="Measure the time to the first token too.")
+@click.option("--adaptive", is_flag=True, help="The calls that improve the front most per dollar.")
+@click.option(
+    "--tolerance",
+    default=0.01,
+    show_default=True,
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="With --adaptive: share of hypervolume that the front may lack.",
+)
 @click.option("--plan", "only_plan", is_flag=True, help="Say what it would take; ask nobody.")
 def profile(**options: Any) -> None:
     """Measure single calls of a workflow's sub-agents on a live endpoint.

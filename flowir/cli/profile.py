@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +16,19 @@ from flowir.cli import endpoints
 from flowir.cli import profile_options as options
 from flowir.cli.diagnostics import plain_warnings
 from flowir.cli.profile_options import NOBODY, Options
-from flowir.cli.profile_report import plan_table, report, say, tell_of_induction
+from flowir.cli.profile_report import (
+    plan_table,
+    report,
+    say,
+    tell_of_front,
+    tell_of_induction,
+)
 from flowir.configuration import Configuration
 from flowir.errors import ProfilerError
 from flowir.profile.calls import CallStore, read_calls
 from flowir.profile.prices import Prices, read_prices
+from flowir.profiler.adaptive.chooser import Adaptive
+from flowir.profiler.adaptive.fronts import Subjects
 from flowir.profiler.caller import Caller
 from flowir.profiler.datasets import write_datasets
 from flowir.profiler.engine import Engine, Grid
@@ -74,6 +83,10 @@ def profile(given: Options) -> int:
         rows = plan(_expected(job), read_calls(given.store), lanes, job.prices)
         console.print(plan_table(rows))
         say(console, RULES)
+        if given.adaptive:
+            say(
+                console, "That is the full grid: --adaptive makes as many of its calls as it takes."
+            )
         if job.runs:
             say(console, "Inputs that runs of the workflow give are not known yet: estimated.")
         return 0
@@ -202,14 +215,35 @@ async def _profile(job: Job, engine: Engine, console: Console) -> int:
             )
     shown = Shown(len(requests), store, caller.limits, engine.outcome)
     engine.changed = shown.update
-    with shown:
-        outcome = await run(engine, Grid(requests), requests)
+    adaptive = _adaptive(job, requests) if job.given.adaptive else None
+    try:
+        with shown:
+            outcome = await run(engine, adaptive or Grid(requests), requests)
+    finally:
+        if adaptive is not None:
+            adaptive.close()
     missing = sum(1 for one in requests if one.key not in store.calls)
+    if adaptive is not None:
+        tell_of_front(console, adaptive, len(requests) - missing, len(requests))
+        missing = 0 if adaptive.reached else missing
     if not (missing or broken or outcome.unjudged):
         store.forget_texts()
     what = f"{broken} runs of the workflow" if broken and not missing else ""
     report(console, caller, outcome, len(requests), missing, what)
     return _code(engine, complete=not (missing or broken))
+
+
+def _adaptive(job: Job, requests: Sequence[Request]) -> Adaptive:
+    """The chooser that asks until the front is known to the tolerance.
+
+    Raises:
+        CalculusError, SearchError: nothing can be said of the front of such a workflow.
+    """
+    ready, given = job.session, job.given
+    subjects = Subjects.of(ready.subject, ready.spaces)
+    chooser = Adaptive(requests, subjects, tolerance=given.tolerance, behind=True)
+    chooser.pool(())  # Before anything is spent.
+    return chooser
 
 
 def _code(engine: Engine, *, complete: bool) -> int:

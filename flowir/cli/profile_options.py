@@ -50,6 +50,8 @@ class Options:
     provider: str | None
     budget_field: str | None
     stream: bool
+    adaptive: bool
+    tolerance: float
     only_plan: bool
 
 

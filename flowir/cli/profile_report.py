@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from flowir.profile.calls import PROFILE
+from flowir.profiler.adaptive.chooser import Adaptive
 from flowir.profiler.budgets import ignored_budgets
 from flowir.profiler.caller import Caller
 from flowir.profiler.engine import Outcome
@@ -103,6 +104,18 @@ def tell_of_induction(
         )
     for reason, times in traces.reasons.most_common(3):
         say(console, f"warning: {times} runs failed and are left out: {reason}")
+
+
+def tell_of_front(console: Console, chooser: Adaptive, made: int, of: int) -> None:
+    """How well the front is known, and by how many calls."""
+    if not chooser.known:
+        say(console, "the front cannot be estimated yet")
+        return
+    say(
+        console,
+        f"front known to {chooser.regret:.2%} of the hypervolume that all calls would give, "
+        f"expected of a sketch of the cost model, after {made} of {of} calls",
+    )
 
 
 def report(

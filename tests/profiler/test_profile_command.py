@@ -294,3 +294,42 @@ def test_a_model_that_ignores_its_budget_is_reported(tmp_path: Path, heeds: bool
         options = ("--models", "m1", "--budgets", "50,2000", "--budget-field", "size")
         result = invoke(tmp_path, running.url, *options)
     assert ("seems to ignore its budget" in result.output) is not heeds
+
+
+SIZES = """
+flow.agent @x prompt "Say: {task}" space <models = ["m1", "m2"], budgets = [100, 1000]>
+flow.workflow @w(%task: !flow.text) -> !flow.text {
+  %a = flow.call @x(%task) : (!flow.text) -> !flow.text
+  flow.return %a : !flow.text
+}
+"""
+
+
+def test_adaptive_profiling_stops_when_the_front_is_known_and_stays_stopped(
+    tmp_path: Path,
+) -> None:
+    """One model is always right, the other never: few calls say so."""
+    write(tmp_path, 60, SIZES)
+    prices = tmp_path / "prices.csv"
+    prices.write_text("model,input_per_mtok,output_per_mtok\nm1,1,1\nm2,1,1\n")
+    options = ("--adaptive", "--tolerance", "0.05", "--prices", str(prices), "--budget-field", "b")
+
+    def answer(body: dict[str, Any]) -> Reply:
+        return Reply("ok" if body["model"] == "m1" else "wrong", delay_s=0.005)
+
+    with endpoint(answer) as running:
+        stopped = invoke(tmp_path, running.url, *options, "--max-calls", "6")
+        assert stopped.exit_code == 0, stopped.output
+        assert "limit reached: 6 calls" in stopped.output
+        assert len(running.bodies) == 6
+        first = invoke(tmp_path, running.url, *options)
+        made = len(running.bodies)
+        again = invoke(tmp_path, running.url, *options)
+        assert len(running.bodies) == made
+        assert max(running.asked().values()) <= 2  # The prompt is the same under both budgets.
+    assert first.exit_code == 0, first.output
+    assert "front known to" in first.output
+    assert "complete" in first.output
+    assert made < 240
+    assert again.exit_code == 0, again.output
+    assert {row["model"] for row in rows(tmp_path)} == {"m1", "m2"}
