@@ -104,7 +104,10 @@ class _Writer:
         system = self.pick(systems)
         parser = {"code": ' parser "code"', "json-list": ' parser "json"'}.get(role, "")
         kind = "" if output == TEXT else f" -> {output}"
-        space = 'models = ["m1", "m2" {budgets = [10, 20]}], params = {temperature = [0.0, 0.7]}'
+        space = (
+            'models = ["m1" {params = {top_p = [0.9, 1.0]}}, "m2" {budgets = [10, 20]}], '
+            "params = {temperature = [0.0, 0.7]}"
+        )
         baseline = self.pick(["", '\n  baseline <"m2", budget = 20, temperature = 0.7>'])
         lead = self.pick(["", "{{", 'Line\\n\\"quoted\\" '])
         self.declared.append(

@@ -25,8 +25,9 @@ from flowir.workflow.places import Place, here
 from flowir.workflow.tracing import Declaration
 from flowir.workflow.values import Traced
 
-Models = Sequence[str] | Mapping[str, Sequence[int | str]]
-"""Names of models, or the budgets of each by its name."""
+Own = Sequence[int | str] | Mapping[str, Any]
+Models = Sequence[str] | Mapping[str, Own]
+"""Names of models; or by its name what each has of its own: budgets, or `budgets` and `params`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,17 +259,29 @@ def _space(
     where: str, models: Models, budgets: Sequence[int | str], params: Mapping[str, Sequence[Any]]
 ) -> SpaceAttr:
     own = models if isinstance(models, Mapping) else {}
-    shared = DictionaryAttr(
-        {key: ArrayAttr([literal(v) for v in values]) for key, values in params.items()}
-    )
 
     def option(model: str) -> ModelOptionAttr:
-        given = ArrayAttr([budget_attribute(budget) for budget in own.get(model, budgets)])
-        return ModelOptionAttr(StringAttr(model), given, shared)
+        fields = {"budgets": budgets, "params": params} | _own(where, model, own.get(model, {}))
+        given = ArrayAttr([budget_attribute(budget) for budget in fields["budgets"]])
+        values = {
+            key: ArrayAttr([literal(v) for v in values]) for key, values in fields["params"].items()
+        }
+        return ModelOptionAttr(StringAttr(model), given, DictionaryAttr(values))
 
     made = _made(lambda: SpaceAttr(ArrayAttr([option(model) for model in models])), where)
     assert isinstance(made, SpaceAttr)
     return made
+
+
+def _own(where: str, model: str, given: Own) -> Mapping[str, Any]:
+    """What a model has of its own."""
+    if not isinstance(given, Mapping):
+        return {"budgets": given}
+    if unknown := [key for key in given if key not in ("budgets", "params")]:
+        raise WorkflowError(
+            f"{where}: model {model} has no {unknown[0]!r}; write budgets or params"
+        )
+    return given
 
 
 def _config(chosen: Configuration | str) -> ConfigAttr:

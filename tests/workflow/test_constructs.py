@@ -174,3 +174,13 @@ def test_inputs_by_name_only_and_by_position_only():
 
     text = run(outer, lambda node, text: (1.0, text if "join" in node or " " in text else "S"))
     assert text == "S task"
+
+
+def test_models_may_have_budgets_and_parameters_of_their_own() -> None:
+    own = {"a": {"params": {"top_p": [0.9]}}, "b": {"budgets": ["low", "high"]}, "c": [1, 2]}
+    coder = agent("coder", prompt="{x}", models=own, budgets=[7], params={"temperature": [0.0]})
+    assert str(coder.op.space) == (
+        '#dse.space<models = ["a" {budgets = [7], params = {top_p = [0.9]}}, '
+        '"b" {budgets = ["low", "high"], params = {temperature = [0.0]}}, '
+        '"c" {budgets = [1, 2], params = {temperature = [0.0]}}]>'
+    )

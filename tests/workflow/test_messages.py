@@ -187,6 +187,10 @@ DECLARATIONS = {
         'agent("a", prompt="{task}", parser="yaml")  # here\n',
         "use one of text, code, json, lines, label",
     ),
+    "an unknown field of a model": (
+        'agent("a", prompt="x", models={"m": {"budget": [1]}})  # here\n',
+        "model m has no 'budget'; write budgets or params",
+    ),
     "a model twice": ('agent("a", prompt="x", models=["m", "m"])  # here\n', "listed twice"),
     "an unknown effect": (
         '@tool(effect="none")  # here\ndef t(x: str) -> bool: ...\n',

@@ -36,19 +36,24 @@ def hint(kind: Attribute) -> str:
 
 
 def _space(space: SpaceAttr) -> str:
-    """Arguments of `agent` or `within`: budgets by model, or the same for all."""
-    budgets = {
-        option.model.data: [literal_value(b) for b in option.budgets]  # type: ignore[arg-type]
+    """Arguments of `agent` or `within`: those that models have of their own, or the same for all."""
+    own = {
+        option.model.data: {
+            "budgets": [literal_value(b) for b in option.budgets],  # type: ignore[arg-type]
+            "params": {
+                name: [literal_value(v) for v in values]  # type: ignore[attr-defined]
+                for name, values in option.params.data.items()
+            },
+        }
         for option in space.options
     }
-    params = {
-        name: [literal_value(v) for v in values]  # type: ignore[attr-defined]
-        for name, values in space.options.data[0].params.data.items()
-    }
-    first = next(iter(budgets.values()))
-    if all(own == first for own in budgets.values()):
-        return f"models={[*budgets]!r}, budgets={first!r}, params={params!r}"
-    return f"models={budgets!r}, params={params!r}"
+    first = next(iter(own.values()))
+    if all(fields == first for fields in own.values()):
+        return f"models={[*own]!r}, budgets={first['budgets']!r}, params={first['params']!r}"
+    if all(fields["params"] == first["params"] for fields in own.values()):
+        budgets = {model: fields["budgets"] for model, fields in own.items()}
+        return f"models={budgets!r}, params={first['params']!r}"
+    return f"models={own!r}"
 
 
 def _baseline(config: ConfigAttr) -> str:
