@@ -36,7 +36,7 @@ def hint(kind: Attribute) -> str:
 
 
 def _space(space: SpaceAttr) -> str:
-    """Arguments of `agent` or `within`: those that models have of their own, or the same for all."""
+    """Arguments of `agent` or `within`: what models have of their own, or the same for all."""
     own = {
         option.model.data: {
             "budgets": [literal_value(b) for b in option.budgets],  # type: ignore[arg-type]
