@@ -261,7 +261,7 @@ def _space(
     own = models if isinstance(models, Mapping) else {}
 
     def option(model: str) -> ModelOptionAttr:
-        fields = {"budgets": budgets, "params": params} | _own(where, model, own.get(model, {}))
+        fields = {"budgets": budgets, "params": params, **_own(where, model, own.get(model, {}))}
         given = ArrayAttr([budget_attribute(budget) for budget in fields["budgets"]])
         values = {
             key: ArrayAttr([literal(v) for v in values]) for key, values in fields["params"].items()
