@@ -329,8 +329,8 @@ def _print(console: Console, found: Comparison) -> None:
     )
     if found.cancelled:
         say(console, f"{found.cancelled} requests were cut short; their cost is not in this")
-    for sentence in found.assumptions:
-        say(console, f"assumed: {sentence}")
+    for sentence in found.said:
+        say(console, f"of the front: {sentence}")
 
 
 def _cells(name: str, value: Value) -> tuple[str, str, str]:

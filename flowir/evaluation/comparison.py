@@ -78,6 +78,7 @@ class Comparison:
         utility, best_utility: expected over preferences: chosen by prediction, by measurement.
         latency: which statistic latencies are.
         cancelled: requests cut short, whose cost is not in what was measured.
+        said: assumptions and warnings of the front.
     """
 
     workflow: str
@@ -93,7 +94,7 @@ class Comparison:
     best_utility: float
     cancelled: int
     judges: tuple[str, ...]
-    assumptions: tuple[str, ...]
+    said: tuple[str, ...]
 
     def document(self) -> dict[str, Any]:
         """As JSON, see docs/evaluation.md."""
@@ -149,7 +150,7 @@ def compare(
         best_utility,
         cancelled,
         tuple(dict.fromkeys(run.judge for some in runs.values() for run in some)),
-        facts.assumptions,
+        (*facts.assumptions, *facts.warnings),
     )
 
 
@@ -164,6 +165,7 @@ def _value(
     low, high = predictive_interval(
         estimate.low, estimate.high, estimate.mean, noise, front.facts.credible
     )
+    low, high = max(low, 0.0), min(high, 1.0 if name == "accuracy" else math.inf)
     return Value(estimate.mean, estimate.low, estimate.high, low, high, mean, error)
 
 

@@ -9,13 +9,15 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 PREFERENCES = 4000
 """Draws of preferences."""
+BEYOND = 1.1
+"""The reference: so far from the best as the worst is, and a tenth more. Extreme points count."""
 
 
 def attained(predicted: Array, measured: Array, signs: Array) -> tuple[float, float, float]:
     """Hypervolume of the front as claimed, of its points as measured, and of all as measured.
 
     The volume that points dominate (Zitzler and Thiele, 1998), as a share of the box between the
-    best and the worst of all values predicted and measured.
+    best of all values predicted and measured and a tenth beyond the worst.
 
     Args:
         predicted, measured: [P, K].
@@ -36,9 +38,11 @@ def _undominated(losses: Array) -> npt.NDArray[np.bool_]:
 
 
 def _volume(losses: Array) -> float:
-    if losses.shape[1] == 1:
-        return float(1.0 - losses.min())
-    return float(moocore.hypervolume(losses, ref=np.ones(losses.shape[1])))
+    """Of [P, K] losses from 0 to 1."""
+    size = losses.shape[1]
+    if size == 1:
+        return float(1.0 - losses.min() / BEYOND)
+    return float(moocore.hypervolume(losses, ref=np.full(size, BEYOND)) / BEYOND**size)
 
 
 def expected_utility(

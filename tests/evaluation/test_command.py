@@ -107,6 +107,8 @@ def test_predicted_stands_beside_what_was_measured(tmp_path: Path, served: Endpo
     assert found["agreement"]["accuracy"]["coverage"] == 1.0
     # 8 queries tell little: the predictive interval is wider than the credible one.
     assert bad["accuracy"]["predictive_low"] < bad["accuracy"]["low"]
+    assert good["accuracy"]["predictive_high"] == 1.0
+    assert 0.0 < found["attained"] <= found["best"] <= 1.0
     assert 0.0 < found["utility"] <= found["best_utility"] <= 1.0
 
 
