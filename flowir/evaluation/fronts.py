@@ -6,6 +6,8 @@ import moocore
 import numpy as np
 import numpy.typing as npt
 
+from flowir.search.pareto import non_dominated
+
 Array = npt.NDArray[np.float64]
 PREFERENCES = 4000
 """Draws of preferences."""
@@ -27,14 +29,8 @@ def attained(predicted: Array, measured: Array, signs: Array) -> tuple[float, fl
     best, worst = losses.min(axis=0), losses.max(axis=0)
     scaled = (losses - best) / np.where(worst > best, worst - best, 1.0)
     claims, facts = np.split(scaled, 2)
-    chosen = _undominated(claims)
+    chosen = non_dominated(claims, duplicates=True)
     return _volume(claims), _volume(facts[chosen]), _volume(facts)
-
-
-def _undominated(losses: Array) -> npt.NDArray[np.bool_]:
-    as_bad = np.all(losses[:, None] >= losses, axis=2)
-    worse = np.any(losses[:, None] > losses, axis=2)
-    return np.asarray(~np.any(as_bad & worse, axis=1))
 
 
 def _volume(losses: Array) -> float:
