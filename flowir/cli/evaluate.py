@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
-import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from xdsl.context import Context
-from xdsl.dialects.builtin import Builtin, ModuleOp
-from xdsl.parser import Parser
-from xdsl.utils.exceptions import ParseError, VerifyException
 
 from flowir.calculus.from_ir import find_workflow
 from flowir.cli import endpoints
+from flowir.cli.interrupts import stop_on_interrupt
 from flowir.cli.profile_options import assignments
 from flowir.cli.profile_report import say
-from flowir.dialects.dse import Dse
-from flowir.dialects.flow import Flow
 from flowir.errors import ProfilerError
 from flowir.evaluation.comparison import Comparison, Value, compare
 from flowir.evaluation.running import Bounds, Evaluation, Outcome, Subject
@@ -34,7 +26,7 @@ from flowir.files import write_atomically
 from flowir.profiler.data import Record
 from flowir.profiler.session import Asked, Session, session
 from flowir.profiler.tracing import imported_tools
-from flowir.profiler.workflow import read_subject
+from flowir.profiler.workflow import read_module, read_subject
 from flowir.search.annotate import front_from_ir
 from flowir.search.front import Front
 
@@ -72,7 +64,7 @@ def evaluate(given: Options) -> int:
     Raises:
         FlowirError: nothing was run, or the store cannot take any more.
     """
-    module = _read(given.front)
+    module = read_module(given.front)
     workflow = find_workflow(module, given.name)
     front = front_from_ir(workflow)
     numbers = _numbers(given.points, front)
@@ -101,22 +93,6 @@ def evaluate(given: Options) -> int:
         outcome = asyncio.run(running.all(tools))
         runs, cancelled = _complete(subject, numbers, ready.records, store)
     return _report(console, given, front, ready, runs, cancelled, outcome, bounds)
-
-
-def _read(path: str) -> ModuleOp:
-    context = Context()
-    for dialect in (Builtin, Flow, Dse):
-        context.load_dialect(dialect)
-    try:
-        module = Parser(context, Path(path).read_text("utf-8"), path).parse_module()
-        module.verify()
-    except OSError as error:
-        raise ProfilerError(f"{path}: cannot be read ({error.strerror})") from None
-    except (UnicodeDecodeError, ParseError, VerifyException):
-        raise ProfilerError(
-            f"{path}: not a well-formed workflow; flowir check {path} says where and why"
-        ) from None
-    return module
 
 
 def _numbers(text: str, front: Front) -> list[int]:
@@ -181,8 +157,11 @@ class _Running:
                 stream=False,
             )
             bar = stack.enter_context(_bar())
-            total = len(self.numbers) * len(self.ready.records)
-            task = bar.add_task("evaluating", total=total)
+            keys = [
+                self.subject.key(n, record) for n in self.numbers for record in self.ready.records
+            ]
+            stored = sum(key in self.store.runs for key in keys)
+            task = bar.add_task("evaluating", total=len(keys), completed=stored)
             evaluation = Evaluation(
                 self.subject,
                 self.store,
@@ -194,9 +173,9 @@ class _Running:
                 given.retries,
                 given.timeout,
                 given.concurrency,
-                lambda: bar.update(task, completed=len(self.store.runs)),
+                lambda: bar.advance(task),
             )
-            _stop_on_interrupt(evaluation)
+            stop_on_interrupt(evaluation.stop, "runs")
             outcome = await evaluation.run(self.numbers, self.ready.records)
             for secret in endpoints.secrets():
                 outcome.reason = outcome.reason.replace(secret, "***")
@@ -215,23 +194,6 @@ def _bar() -> Progress:
         transient=True,
         disable=not console.is_terminal,
     )
-
-
-def _stop_on_interrupt(evaluation: Evaluation) -> None:
-    """Ctrl-C finishes what is under way; a second one drops it."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    assert task is not None
-
-    def interrupt() -> None:
-        if evaluation.outcome.stopped:
-            task.cancel()
-            return
-        click.echo("\nfinishing the runs under way; once more to drop them", err=True)
-        evaluation.outcome.stopped = True
-
-    with suppress(NotImplementedError):
-        loop.add_signal_handler(signal.SIGINT, interrupt)
-        loop.add_signal_handler(signal.SIGTERM, interrupt)
 
 
 def _complete(

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import click
 from rich.console import Console
 
 from flowir.cli import endpoints
 from flowir.cli import profile_options as options
 from flowir.cli.diagnostics import plain_warnings
+from flowir.cli.interrupts import stop_on_interrupt
 from flowir.cli.profile_options import NOBODY, Options
 from flowir.cli.profile_report import (
     plan_table,
@@ -191,7 +190,7 @@ async def _with_client(
         if job.judge is not None:
             job.judge.caller = caller
         engine = Engine(caller, job.session.readers)
-        _stop_on_interrupt(engine)
+        stop_on_interrupt(engine.stop, "calls")
         return await _profile(job, engine, console)
 
 
@@ -277,20 +276,3 @@ async def _induced(
     if job.given.datasets is not None:
         write_datasets(job.given.datasets, examples)
     return ready.requests(examples), traces.failed
-
-
-def _stop_on_interrupt(engine: Engine) -> None:
-    """Ctrl-C finishes what is under way; a second one drops it."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    assert task is not None
-
-    def interrupt() -> None:
-        if engine.outcome.interrupted:
-            task.cancel()
-            return
-        click.echo("\nfinishing the calls under way; once more to drop them", err=True)
-        engine.stop()
-
-    with suppress(NotImplementedError):
-        loop.add_signal_handler(signal.SIGINT, interrupt)
-        loop.add_signal_handler(signal.SIGTERM, interrupt)

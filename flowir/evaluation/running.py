@@ -106,11 +106,12 @@ class Bounds:
         Args:
             aside: dollars that it and the runs under way are taken to cost.
         """
-        spent = sum(run.cost_usd or 0.0 for run in stored.values())
         if self.runs is not None and len(stored) + under_way >= self.runs:
             self.reached = self.reached or f"{self.runs} runs"
-        if self.dollars is not None and spent + aside > self.dollars:
-            self.reached = self.reached or f"{self.dollars:g} dollars ({spent:.4g} spent)"
+        if self.dollars is not None:
+            spent = sum(run.cost_usd or 0.0 for run in stored.values())
+            if spent + aside > self.dollars:
+                self.reached = self.reached or f"{self.dollars:g} dollars ({spent:.4g} spent)"
         if self.minutes is not None and time.monotonic() - self._started > 60.0 * self.minutes:
             self.reached = self.reached or f"{self.minutes:g} minutes"
         return not self.reached
@@ -157,6 +158,10 @@ class Evaluation:
     outcome: Outcome = field(default_factory=Outcome)
     _in_a_row: int = 0
 
+    def stop(self) -> None:
+        """Begin nothing more; what is under way is finished and stored."""
+        self.outcome.stopped = True
+
     async def run(self, points: Sequence[int], records: Sequence[Record]) -> Outcome:
         """Make the runs that are missing: for every query all points, then the next query.
 
@@ -195,6 +200,8 @@ class Evaluation:
 
     def _cost(self, number: int) -> float:
         """What a run of a point is taken to cost when money is set aside for it."""
+        if self.bounds.dollars is None:
+            return 0.0
         front = self.subject.front
         point = front.every[number]
         text = choices_text(front, point)

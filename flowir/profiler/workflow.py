@@ -56,26 +56,45 @@ class Subject:
         return writers(self.result)
 
 
+def read_module(path: str | Path) -> ModuleOp:
+    """The verified module of a file.
+
+    Raises:
+        ProfilerError: the file is missing, or no module.
+    """
+    context = _context()
+    try:
+        module = Parser(context, Path(path).read_text("utf-8"), str(path)).parse_module()
+        module.verify()
+    except OSError as error:
+        raise ProfilerError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise ProfilerError(f"{path}: not UTF-8 text") from None
+    except (ParseError, VerifyException):
+        raise ProfilerError(
+            f"{path}: not a well-formed workflow; flowir check {path} says where and why"
+        ) from None
+    return module
+
+
+def _context() -> Context:
+    context = Context()
+    for dialect in (Builtin, flow.Flow, Dse):
+        context.load_dialect(dialect)
+    return context
+
+
 def read_subject(path: str | Path, name: str | None = None) -> Subject:
     """The workflow of a file, workflows that it calls inlined.
 
     Raises:
         ProfilerError: the file is missing, no module, or leaves open which workflow is meant.
     """
-    context = Context()
-    for dialect in (Builtin, flow.Flow, Dse):
-        context.load_dialect(dialect)
+    module = read_module(path)
     try:
-        text = Path(path).read_text("utf-8")
-        module = Parser(context, text, str(path)).parse_module()
-        module.verify()
-        FlowInline().apply(context, module)
+        FlowInline().apply(_context(), module)
         return subject_of(module, name)
-    except OSError as error:
-        raise ProfilerError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise ProfilerError(f"{path}: not UTF-8 text") from None
-    except (ParseError, VerifyException):
+    except VerifyException:
         raise ProfilerError(
             f"{path}: not a well-formed workflow; flowir check {path} says where and why"
         ) from None
