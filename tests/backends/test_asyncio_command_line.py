@@ -184,7 +184,10 @@ def test_importing_a_file_loads_nothing_heavy(script: Path) -> None:
 
 
 def test_a_run_that_failed_prints_what_it_used(script: Path, proxy: Proxy) -> None:
-    """As JSON like that of a result, so that a bill can be made up of all runs."""
+    """As JSON like that of a result, so that a bill can be made up of all runs.
+
+    One call at a time: of calls side by side the one that fails may cut the other short.
+    """
     asked: list[str] = []
 
     def refuse_the_last(key: str, before: int) -> Fault | None:
@@ -193,7 +196,8 @@ def test_a_run_that_failed_prints_what_it_used(script: Path, proxy: Proxy) -> No
 
     proxy.reset(refuse_the_last)
     options = ("--base-url", proxy.address, "--provider", "openai", "--retries", "0", "--quiet")
-    done = _shell(script, "--task", "x", *options, OPENAI_API_KEY="k")
+    alone = ("--max-concurrency", "1")
+    done = _shell(script, "--task", "x", *options, *alone, OPENAI_API_KEY="k")
     assert done.returncode == 1
     failed = json.loads(done.stdout)
     assert failed["error"] == "CallError"
