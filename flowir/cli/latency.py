@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from flowir.cli.endpoints import client
-from flowir.profile.engines import EngineProfile, write_engines
+from flowir.engines.measured import EngineProfile, write_engines
 from flowir.profiler.latency import Probe, measure
 
 WIDTH = 118

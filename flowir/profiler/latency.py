@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from flowir.errors import ProfilerError
-from flowir.profile.engines import EngineProfile, Load, Spread
+from flowir.engines.measured import EngineProfile, Load, Spread
 from flowir.runtime.llm import LLM, CallError, Message
 
 WORDS = ("time", "year", "people", "way", "day", "man", "thing", "woman", "life", "child", "world")

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from flowir.cli.main import cli
 from flowir.errors import ProfileError, ProfilerError
-from flowir.profile.engines import read_engines, write_engines
+from flowir.engines.measured import read_engines, write_engines
 from flowir.profiler.latency import Probe, line, measure
 from flowir.runtime.llm import CallError, Completion, Message, Usage
 from flowir.sim import clock
