@@ -23,6 +23,12 @@ COMMANDS = {
     "profile": "Measure single calls of a workflow's sub-agents on a live endpoint.",
     "latency": "Measure time to first token and per output token against concurrency.",
     "fit": "Fit the cost model to observations and print what was learned.",
+    "compile": "Find the Pareto front of a workflow; write it into IR and Python.",
+    "select": "Choose a point of a front, and compile the workflow to it.",
+    "explain": "Where a point's time goes, what each setting buys, what is not known.",
+    "emit": "Write a workflow as Python, or as a drawing.",
+    "run": "Run a workflow once, on a live endpoint.",
+    "diff": "What changed between two workflows, and between their fronts.",
     "evaluate": "Run points of a front on held-out data; predicted beside measured.",
 }
 """Each in `flowir.cli.commands`, in the order in which one needs them, with what `--help` says."""
