@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
+from xdsl.dialects.builtin import ModuleOp
 
 from flowir.calculus.from_ir import find_workflow
 from flowir.cli import tables
@@ -13,9 +14,11 @@ from flowir.cli.reading import read_workflow
 from flowir.cli.writing import print_json
 from flowir.dialects import flow
 from flowir.dialects.dse import FRONT
+from flowir.passes.flow_name_sites import FlowNameSites
 from flowir.search.annotate import front_from_ir
 from flowir.search.changes import Declarations, Fronts, declarations, fronts
 from flowir.search.front import Front, words
+from flowir.universe import context
 
 DIFFERENT = 3
 """The exit code where something changed; 1 is a failure, 2 a wrong command line."""
@@ -28,7 +31,7 @@ def run(old: str, new: str, name: str | None, as_json: bool) -> int:
         FlowirError: a file is missing or no module, or a front is stale.
     """
     before, after = (_workflow(target, name) for target in (old, new))
-    code = declarations(before, after)
+    code = declarations(_named(before), _named(after))
     both = FRONT in before.attributes and FRONT in after.attributes
     pair = (front_from_ir(before), front_from_ir(after)) if both else None
     compared = None if pair is None else fronts(*pair)
@@ -47,6 +50,15 @@ def run(old: str, new: str, name: str | None, as_json: bool) -> int:
 def _workflow(target: str, name: str | None) -> flow.WorkflowOp:
     given = read_workflow(target, name)
     return find_workflow(given.module, given.name)
+
+
+def _named(workflow: flow.WorkflowOp) -> flow.WorkflowOp:
+    """A copy whose calls have names, as exploration gives them: these are no difference."""
+    module = workflow.parent_op()
+    assert isinstance(module, ModuleOp)
+    copy = module.clone()
+    FlowNameSites().apply(context(), copy)
+    return find_workflow(copy, workflow.sym_name.data)
 
 
 def _differ(found: Fronts | None) -> bool:

@@ -142,7 +142,8 @@ def _path(problem: Problem, here: Points, credible: float) -> tuple[Share, ...]:
 
     def latency(scenarios: Scenarios) -> Array:
         alone = Problem(problem.space, scenarios, ("latency",), mean, problem.seed)
-        return alone.evaluate_per_draw(here)[0, 0]
+        found: Array = alone.evaluate_per_draw(here)[0, 0]
+        return found
 
     base = latency(problem.scenarios)
     shares = {}
@@ -192,17 +193,14 @@ def _neighbours(space: Space, here: Points) -> list[tuple[str, str, Points]]:
                 other[decision] = choice
                 points = Points(here.structure, other[None])
                 found.append((str(own), str(own.configurations[choice]), points))
-    for number, choice in enumerate(space.workflow.structures):
-        if structure[number] == UNREACHED:
-            continue
-        for label, name in enumerate(choice.labels):
-            if label == structure[number]:
+    for number, axis in enumerate(space.workflow.structures):
+        for label, name in enumerate(axis.labels):
+            if structure[number] in (UNREACHED, label):
                 continue
             row = _nearest(space, structure, number, label)
             if row is not None:
-                found.append(
-                    (choice.name, name, Points(row[None], _settings(space, row, settings)))
-                )
+                points = Points(row[None], _settings(space, row, settings))
+                found.append((axis.name, name, points))
     return found
 
 
