@@ -139,14 +139,15 @@ def test_diff_says_what_changed(folder: Path) -> None:
     changed = flowir("diff", folder / "w.mlir", folder / "other.mlir")
     assert (changed.exit_code, changed.stdout) == (3, "changed: @editor\n")
     more = flowir(
-        "compile", folder / "w.mlir", *given(folder), "--seed", 1, "-o", folder / "again.mlir"
-    )
+        "compile", folder / "w.mlir", *given(folder), "--queries", "profiled", "-o",
+        folder / "again.mlir",
+    )  # fmt: skip
     assert more.exit_code == 0
     document = json.loads(
         flowir("diff", folder / "front.mlir", folder / "again.mlir", "--json").stdout
     )
     assert document["declarations"] == {"added": [], "removed": [], "changed": []}
-    assert document["fronts"]["facts"] == {}
+    assert document["fronts"]["facts"] == {"queries": ["population", "profiled"]}
     assert all(not moved["apart"] for moved in document["fronts"]["moved"])
 
 
