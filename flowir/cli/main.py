@@ -20,6 +20,7 @@ COMMANDS = {
     "demo": "Compile an example, show its front, run it on a simulated provider.",
     "check": "Read a workflow and explain what is wrong with it.",
     "import": "Import a workflow that was written for something else.",
+    "plan": "Say what profile, compile or evaluate would take, before it runs.",
     "profile": "Measure single calls of a workflow's sub-agents on a live endpoint.",
     "latency": "Measure time to first token and per output token against concurrency.",
     "fit": "Fit the cost model to observations and print what was learned.",
@@ -30,6 +31,7 @@ COMMANDS = {
     "run": "Run a workflow once, on a live endpoint.",
     "diff": "What changed between two workflows, and between their fronts.",
     "evaluate": "Run points of a front on held-out data; predicted beside measured.",
+    "doctor": "Look at versions, extras, keys and endpoints, and say the mend.",
 }
 """Each in `flowir.cli.commands`, in the order in which one needs them, with what `--help` says."""
 

@@ -194,3 +194,55 @@ def test_the_list_of_commands_is_quick_and_whole() -> None:
 def test_an_emitted_front_is_the_file_that_compile_writes(folder: Path) -> None:
     done = flowir("emit", folder / "front.mlir")
     assert done.stdout == (folder / "story.py").read_text()
+
+
+def test_plan_compile_counts_and_warns(folder: Path) -> None:
+    arguments = ("plan", "compile", folder / "w.mlir", "--profile", folder / "calls.csv")
+    done = flowir(*arguments)
+    assert done.exit_code == 0, done.output
+    assert "every one of the 4 points is evaluated" in done.stdout
+    assert "96 observations" in done.stdout
+    assert "no price for big, small" in done.stdout
+    assert "wide" not in done.stdout
+    wider = WORKFLOW.replace('["big", "small"]>\nflow.workflow', '["big", "new"]>\nflow.workflow')
+    (folder / "wider.mlir").write_text(wider)
+    document = json.loads(
+        flowir("plan", "compile", folder / "wider.mlir", *given(folder), "--json").stdout
+    )
+    assert document["few_observations"] == [
+        {"agent": "editor", "configuration": "new", "observations": 0}
+    ]
+    assert document["without_price"] == ["new"]
+
+
+def test_plan_evaluate_asks_nobody(folder: Path) -> None:
+    (folder / "held.jsonl").write_text('{"id": "1", "topic": "cats", "expected": "x"}\n')
+    arguments = ("evaluate", folder / "front.mlir", "--data", folder / "held.jsonl")
+    planned, flagged = flowir("plan", *arguments), flowir(*arguments, "--plan")
+    assert planned.exit_code == flagged.exit_code == 0, planned.output
+    assert planned.stdout == flagged.stdout
+    assert "1 queries" in planned.stdout
+
+
+def test_doctor_shows_no_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("FLOWIR_CACHE_DIR", str(tmp_path / "cache"))
+    done = flowir("doctor", key="sk-secret-secret")
+    assert done.exit_code == 0, done.output
+    assert "sk-secret" not in done.output
+    found = json.loads(flowir("doctor", "--json", key="sk-secret-secret").stdout)["findings"]
+    states = {one["what"]: one["state"] for one in found}
+    assert states["OPENAI_API_KEY"] == states["xdsl"] == states["cache of fits"] == "ok"
+
+
+def test_doctor_asks_endpoints(server: str, proxy: Proxy) -> None:
+    for address, said in (
+        (f"{server}/v1", "models"),
+        (proxy.address, "404"),
+        ("http://127.0.0.1:9/v1", "refused"),
+        ("nonsense", "no address"),
+    ):
+        done = flowir("doctor", "--endpoint", address, "--json", key="k")
+        (last,) = (f for f in json.loads(done.stdout)["findings"] if f["area"] == "endpoints")
+        assert said in last["said"], last
+        good = said == "models"
+        assert (last["state"], done.exit_code) == (("ok", 0) if good else ("broken", 1))
