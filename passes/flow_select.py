@@ -26,7 +26,7 @@ from flowir.search.explore import known_objectives
 from flowir.search.facts import price_texts
 from flowir.search.front import Estimate, Front, FrontPoint
 from flowir.search.local import local_estimates
-from flowir.search.observed import given_rates, read_observed
+from flowir.search.observed import Observed, given_rates, read_observed
 from flowir.search.selection import select
 
 
@@ -80,19 +80,22 @@ class FlowSelect(ModulePass):
         )
         compile_to(workflow, front, front.every[number])
         if self.profile is not None:
-            self._estimate_places(op, workflow, front)
+            observed = read_observed(self.profile, self.prices, front.facts.seed)
+            estimate_places(op, workflow, front, observed)
 
-    def _estimate_places(self, module: ModuleOp, workflow: flow.WorkflowOp, front: Front) -> None:
-        """Local estimates, from the same scenarios as the front's."""
-        facts = front.facts
-        observed = read_observed(self.profile, self.prices, facts.seed)
-        terms = workflow_terms(workflow)
-        source = observed.source(terms, given_rates(module), facts.queries)
-        scenarios = source(facts.draws, facts.scenarios, facts.seed)
-        known, _ = known_objectives(terms, scenarios)
-        found = local_estimates(terms, scenarios, facts, known)
-        for op, site in site_names(workflow).items():
-            op.attributes[ESTIMATE] = _attribute(found[site])
+
+def estimate_places(
+    module: ModuleOp, workflow: flow.WorkflowOp, front: Front, observed: Observed
+) -> None:
+    """Write local estimates into a compiled workflow, from the same scenarios as the front's."""
+    facts = front.facts
+    terms = workflow_terms(workflow)
+    source = observed.source(terms, given_rates(module), facts.queries)
+    scenarios = source(facts.draws, facts.scenarios, facts.seed)
+    known, _ = known_objectives(terms, scenarios)
+    found = local_estimates(terms, scenarios, facts, known)
+    for op, site in site_names(workflow).items():
+        op.attributes[ESTIMATE] = _attribute(found[site])
 
 
 def compile_to(workflow: flow.WorkflowOp, front: Front, point: FrontPoint) -> None:

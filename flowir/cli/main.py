@@ -27,6 +27,7 @@ COMMANDS = {
     "compile": "Find the Pareto front of a workflow; write it into IR and Python.",
     "select": "Choose a point of a front, and compile the workflow to it.",
     "explain": "Where a point's time goes, what each setting buys, what is not known.",
+    "report": "Write a front as one HTML page to look at and choose from.",
     "emit": "Write a workflow as Python, or as a drawing.",
     "run": "Run a workflow once, on a live endpoint.",
     "diff": "What changed between two workflows, and between their fronts.",
