@@ -12,6 +12,7 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from flowir.calculus.from_ir import config_attribute, workflow_terms
+from flowir.calculus.scenarios import Scenarios
 from flowir.calculus.sites import site_names
 from flowir.dialects import flow
 from flowir.dialects.dse import ESTIMATE, PRICES, EstimateAttr
@@ -26,7 +27,7 @@ from flowir.search.explore import known_objectives
 from flowir.search.facts import price_texts
 from flowir.search.front import Estimate, Front, FrontPoint
 from flowir.search.local import local_estimates
-from flowir.search.observed import Observed, given_rates, read_observed
+from flowir.search.observed import given_rates, read_observed
 from flowir.search.selection import select
 
 
@@ -81,19 +82,20 @@ class FlowSelect(ModulePass):
         compile_to(workflow, front, front.every[number])
         if self.profile is not None:
             observed = read_observed(self.profile, self.prices, front.facts.seed)
-            estimate_places(op, workflow, front, observed)
+            facts, rates = front.facts, given_rates(op)
+            source = observed.source(workflow_terms(workflow), rates, facts.queries)
+            estimate_places(workflow, front, source(facts.draws, facts.scenarios, facts.seed))
 
 
-def estimate_places(
-    module: ModuleOp, workflow: flow.WorkflowOp, front: Front, observed: Observed
-) -> None:
-    """Write local estimates into a compiled workflow, from the same scenarios as the front's."""
-    facts = front.facts
+def estimate_places(workflow: flow.WorkflowOp, front: Front, scenarios: Scenarios) -> None:
+    """Write local estimates into a compiled workflow.
+
+    Args:
+        scenarios: of its decisions, the draws and queries of the front's estimates.
+    """
     terms = workflow_terms(workflow)
-    source = observed.source(terms, given_rates(module), facts.queries)
-    scenarios = source(facts.draws, facts.scenarios, facts.seed)
     known, _ = known_objectives(terms, scenarios)
-    found = local_estimates(terms, scenarios, facts, known)
+    found = local_estimates(terms, scenarios, front.facts, known)
     for op, site in site_names(workflow).items():
         op.attributes[ESTIMATE] = _attribute(found[site])
 

@@ -48,7 +48,7 @@ def run(
         )
     terms = workflow_terms(workflow)
     source = observed.source(terms, given_rates(module), front.facts.queries)
-    found = explain(terms, front, number, source)
+    (found,) = explain(terms, front, [number], source)
     if as_json:
         document = asdict(found)
         document["assumptions"] = list(front.facts.assumptions)

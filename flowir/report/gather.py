@@ -14,6 +14,8 @@ from flowir._version import __version__
 from flowir.backends.asyncio.emit import emit
 from flowir.backends.drawing.graph import drawing
 from flowir.calculus.from_ir import workflow_terms
+from flowir.calculus.scenarios import Scenarios
+from flowir.calculus.terms import Workflow
 from flowir.cost.checks import Check
 from flowir.cost.report import Row as Learned
 from flowir.dialects import flow
@@ -24,6 +26,7 @@ from flowir.report.timeline import Bar, timeline
 from flowir.search.annotate import annotated_workflow, front_from_ir, workflow_hash
 from flowir.search.explain import Explanation, explain
 from flowir.search.front import Front
+from flowir.search.local import compiled_scenarios
 from flowir.search.observed import Observed, given_rates
 from flowir.search.pareto_json import front_document
 from flowir.search.table import Row, header, rows
@@ -90,9 +93,9 @@ def gather(module: ModuleOp, name: str | None = None, observed: Observed | None 
     """
     workflow = annotated_workflow(module, name)
     front = front_from_ir(workflow)
-    points = [
-        _point(module, workflow, front, number, observed) for number in range(len(front.points))
-    ]
+    numbers = range(len(front.points))
+    known = None if observed is None else _known(module, workflow, front, observed)
+    points = [_point(module, workflow, front, number, known) for number in numbers]
     prices = None if observed is None else observed.prices
     return Report(
         front.workflow,
@@ -109,25 +112,41 @@ def gather(module: ModuleOp, name: str | None = None, observed: Observed | None 
     )
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What observations add: scenarios of the open workflow, and an explanation per point."""
+
+    terms: Workflow
+    scenarios: Scenarios
+    explanations: Sequence[Explanation]
+
+
+def _known(module: ModuleOp, workflow: flow.WorkflowOp, front: Front, observed: Observed) -> _Known:
+    terms, facts = workflow_terms(workflow), front.facts
+    source = observed.source(terms, given_rates(module), facts.queries)
+    scenarios = source(facts.draws, facts.scenarios, facts.seed)
+    explanations = explain(
+        terms, front, range(len(front.points)), lambda draws, queries, seed: scenarios
+    )
+    return _Known(terms, scenarios, explanations)
+
+
 def _point(
     module: ModuleOp,
     workflow: flow.WorkflowOp,
     front: Front,
     number: int,
-    observed: Observed | None,
+    known: _Known | None,
 ) -> PointPage:
     point, name = front.points[number], workflow.sym_name.data
     compiled_module = module.clone()
     compiled = annotated_workflow(compiled_module, name)
     compile_to(compiled, front, point)
     bars: tuple[Bar, ...] = ()
-    explanation = None
-    if observed is not None:
-        estimate_places(compiled_module, compiled, front, observed)
+    if known is not None:
+        own = compiled_scenarios(known.scenarios, known.terms, workflow_terms(compiled))
+        estimate_places(compiled, front, own)
         bars = timeline(compiled)
-        terms = workflow_terms(workflow)
-        source = observed.source(terms, given_rates(module), front.facts.queries)
-        explanation = explain(terms, front, number, source)
     drawn = drawing(compiled_module, name)
     settings = [
         (structure.name, label)
@@ -148,7 +167,7 @@ def _point(
         tuple(sentences(drawn)),
         emit(compiled_module, name),
         bars,
-        explanation,
+        None if known is None else known.explanations[number],
     )
 
 

@@ -127,6 +127,6 @@ class _Line:
             found = [m * 10.0**p for p in powers for m in (1, 2, 5)]
             return [v for v in found if self._low <= math.log10(v) <= self._high]
         step = 10.0 ** math.floor(math.log10(self._high - self._low))
-        step *= next(m for m in (0.1, 0.2, 0.5, 1.0) if (self._high - self._low) / (m * step) <= 7)
+        step *= next(m for m in (0.2, 0.5, 1.0, 2.0) if (self._high - self._low) / (m * step) <= 7)
         first = math.ceil(self._low / step)
         return [k * step for k in range(first, math.floor(self._high / step) + 1)]

@@ -77,15 +77,17 @@ class Explanation:
     unknown: tuple[Unknown, ...]
 
 
-def explain(workflow: Workflow, front: Front, number: int, source: Source) -> Explanation:
-    """Explain a point of a front.
+def explain(
+    workflow: Workflow, front: Front, numbers: Sequence[int], source: Source
+) -> tuple[Explanation, ...]:
+    """Explain points of a front; together they take little longer than one.
 
     Args:
         workflow: the terms that were explored, alternatives still open.
         source: scenarios, as for exploration: the same draws and queries are used.
 
     Raises:
-        SearchError: the point does not fit the workflow.
+        SearchError: the points do not fit the workflow.
     """
     once, _ = distinct(workflow)
     rules = _rules(once.workflow, front.facts.rules)
@@ -96,13 +98,16 @@ def explain(workflow: Workflow, front: Front, number: int, source: Source) -> Ex
     known, _ = known_objectives(rules.workflow, scenarios)
     measure = Measure(facts.execution, facts.model, facts.latency)
     problem = Problem(space, scenarios, known, measure, facts.seed)
-    here = _point(space, front, number)
-    values = problem.evaluate_per_draw(here)[0]
-    return Explanation(
-        number,
-        _path(problem, here, facts.credible) if "latency" in known else (),
-        _changes(problem, here, values, facts.credible),
-        _unknown(problem, here, values),
+    points = Points.join([_point(space, front, number) for number in numbers])
+    values = problem.evaluate_per_draw(points)
+    none: tuple[Share, ...] = ()
+    paths = [none] * len(points)
+    if "latency" in known:
+        paths = _paths(problem, points, facts.credible)
+    changes = _changes(problem, points, values, facts.credible)
+    return tuple(
+        Explanation(number, path, change, _unknown(problem, points[[row]], values[row]))
+        for row, (number, path, change) in enumerate(zip(numbers, paths, changes, strict=True))
     )
 
 
@@ -130,29 +135,40 @@ def _point(space: Space, front: Front, number: int) -> Points:
     return Points(np.array([labels], dtype=np.int16), np.array([settings], dtype=np.int16))
 
 
-def _path(problem: Problem, here: Points, credible: float) -> tuple[Share, ...]:
-    """Shares of mean latency by decision.
+def _paths(problem: Problem, points: Points, credible: float) -> list[tuple[Share, ...]]:
+    """For each point, shares of mean latency by decision.
 
     Latency is homogeneous of degree one in the latencies of calls and tools: it is the sum, over
     decisions d, of ∂L/∂log ℓ_d (Euler), and of what tools take. Each derivative is what the calls
     of a decision take where they are on the critical path.
     """
     mean = replace(problem.measure, latency="mean")
-    row = problem.space.used(here.structure[0])
 
-    def latency(scenarios: Scenarios) -> Array:
+    def latency(scenarios: Scenarios, rows: Points) -> Array:
+        """[B, draws]."""
         alone = Problem(problem.space, scenarios, ("latency",), mean, problem.seed)
-        found: Array = alone.evaluate_per_draw(here)[0, 0]
+        found: Array = alone.evaluate_per_draw(rows)[:, 0]
         return found
 
-    base = latency(problem.scenarios)
-    shares = {}
-    for decision in row:
-        nudged = latency(_slower(problem.scenarios, decision))
-        shares[str(problem.space.workflow.decisions[decision])] = (nudged - base) / (NUDGE * base)
-    shares[OTHER] = 1.0 - sum(shares.values(), np.zeros_like(base))
-    found = [Share(name, _estimate(values, credible)) for name, values in shares.items()]
-    return tuple(sorted(found, key=lambda share: -share.share.mean))
+    base = latency(problem.scenarios, points)
+    shares: list[dict[str, Array]] = [{} for _ in range(len(points))]
+    for decision, one in enumerate(problem.space.workflow.decisions):
+        rows = np.flatnonzero(points.settings[:, decision] != UNREACHED)
+        if len(rows):
+            nudged = latency(_slower(problem.scenarios, decision), points[rows])
+            for row, values in zip(rows.tolist(), nudged, strict=True):
+                shares[row][str(one)] = (values - base[row]) / (NUDGE * base[row])
+    for row, found in enumerate(shares):
+        found[OTHER] = 1.0 - sum(found.values(), np.zeros_like(base[row]))
+    return [
+        tuple(
+            sorted(
+                (Share(name, _estimate(values, credible)) for name, values in found.items()),
+                key=lambda share: -share.share.mean,
+            )
+        )
+        for found in shares
+    ]
 
 
 def _slower(scenarios: Scenarios, decision: int) -> Scenarios:
@@ -163,22 +179,24 @@ def _slower(scenarios: Scenarios, decision: int) -> Scenarios:
     return replace(scenarios, calls=tuple(calls))
 
 
-def _changes(problem: Problem, here: Points, values: Array, credible: float) -> tuple[Change, ...]:
-    """Every choice made differently, one at a time, that the rules allow."""
-    wanted = _neighbours(problem.space, here)
-    kept = [change for change in wanted if problem.space.legal(change[2])[0]]
-    if not kept:
-        return ()
-    others = problem.evaluate_per_draw(Points.join([points for _, _, points in kept]))
-    return tuple(
-        Change(
-            choice,
-            instead,
-            _differences(problem, new - values, credible),
-            _better(problem, new, values),
-        )
-        for (choice, instead, _), new in zip(kept, others, strict=True)
-    )
+def _changes(
+    problem: Problem, points: Points, values: Array, credible: float
+) -> list[tuple[Change, ...]]:
+    """For each point, every choice made differently, one at a time, that the rules allow."""
+    wanted = [
+        (row, choice, instead, other)
+        for row in range(len(points))
+        for choice, instead, other in _neighbours(problem.space, points[[row]])
+        if problem.space.legal(other)[0]
+    ]
+    found: list[list[Change]] = [[] for _ in range(len(points))]
+    if wanted:
+        others = problem.evaluate_per_draw(Points.join([other for *_, other in wanted]))
+        for (row, choice, instead, _), new in zip(wanted, others, strict=True):
+            differences = _differences(problem, new - values[row], credible)
+            better = _better(problem, new, values[row])
+            found[row].append(Change(choice, instead, differences, better))
+    return [tuple(changes) for changes in found]
 
 
 def _neighbours(space: Space, here: Points) -> list[tuple[str, str, Points]]:

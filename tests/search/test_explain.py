@@ -58,14 +58,15 @@ def test_shares_of_the_critical_path(chained: bool) -> None:
     """In a chain each call has its part of the sum; side by side the slower one has all of it."""
     workflow, source = two_calls(chained=chained), constant(1.0, 3.0)
     front = explore(workflow, source, SMALL)
-    found = {s.decision: s.share.mean for s in explain(workflow, front, 0, source).path}
+    found = {s.decision: s.share.mean for s in explain(workflow, front, [0], source)[0].path}
     expected = {"a": 0.25, "b": 0.75} if chained else {"a": 0.0, "b": 1.0}
     assert found == pytest.approx({**expected, OTHER: 0.0}, abs=1e-6)
 
 
 def test_shares_sum_to_one(front: Front, workflow: Workflow, source_of: SourceOf) -> None:
     for number in range(len(front.points)):
-        path = explain(workflow, front, number, source_of(workflow)).path
+        (found,) = explain(workflow, front, [number], source_of(workflow))
+        path = found.path
         assert sum(share.share.mean for share in path) == pytest.approx(1.0)
         assert all(share.share.mean >= -1e-6 for share in path)
 
@@ -74,10 +75,12 @@ def test_changes_are_differences_between_points(
     front: Front, workflow: Workflow, source_of: SourceOf
 ) -> None:
     """Of a setting: what the front estimates of the other point, less what it does of this one."""
+    numbers = range(len(front.points))
+    explanations = explain(workflow, front, numbers, source_of(workflow))
     known = {(p.choices, p.configurations): p.estimates for p in front.every}
     compared = 0
     for number, point in enumerate(front.points):
-        for change in explain(workflow, front, number, source_of(workflow)).changes:
+        for change in explanations[number].changes:
             names = [str(decision) for decision in front.decisions]
             if change.choice not in names:
                 continue
@@ -98,8 +101,8 @@ def test_a_point_of_the_front_is_never_surely_beaten(
 ) -> None:
     for number in range(len(front.points)):
         if number != front.baseline:
-            changes = explain(workflow, front, number, source_of(workflow)).changes
-            assert all(change.better < 1.0 for change in changes)
+            (found,) = explain(workflow, front, [number], source_of(workflow))
+            assert all(change.better < 1.0 for change in found.changes)
 
 
 def test_what_is_not_known_of_a_lone_agent_is_its_own() -> None:
@@ -107,7 +110,7 @@ def test_what_is_not_known_of_a_lone_agent_is_its_own() -> None:
         "w", Block((Call("a", 0, ("task",), "x"),), "x"), (Decision("w", "a", "", ONE),)
     )
     source = constant(1.0)
-    (only,) = explain(workflow, explore(workflow, source, SMALL), 0, source).unknown
+    (only,) = explain(workflow, explore(workflow, source, SMALL), [0], source)[0].unknown
     assert only.shares["accuracy"] == pytest.approx(1.0)
     assert only.shares["latency_s"] == 0.0  # it is the same in all draws
 
@@ -116,9 +119,20 @@ def test_every_label_of_a_structure_is_tried(
     front: Front, workflow: Workflow, source_of: SourceOf
 ) -> None:
     axes: dict[str, Structure] = {structure.name: structure for structure in workflow.structures}
-    explanation = explain(workflow, front, 0, source_of(workflow))
+    (explanation,) = explain(workflow, front, [0], source_of(workflow))
     chosen = dict(zip(axes, front.points[0].choices, strict=True))
     for name, structure in axes.items():
         if chosen[name] is not None:
             tried = {c.instead for c in explanation.changes if c.choice == name}
             assert tried == {*structure.labels} - {chosen[name]}
+
+
+def test_points_explained_together_are_as_explained_alone(
+    front: Front, workflow: Workflow, source_of: SourceOf
+) -> None:
+    numbers = list(range(len(front.points)))
+    together = explain(workflow, front, numbers, source_of(workflow))
+    alone = [explain(workflow, front, [number], source_of(workflow))[0] for number in numbers]
+    for one, other in zip(together, alone, strict=True):
+        assert [c.instead for c in one.changes] == [c.instead for c in other.changes]
+        assert [s.share.mean for s in one.path] == pytest.approx([s.share.mean for s in other.path])
