@@ -14,6 +14,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
@@ -38,10 +39,8 @@ from flowir.search.problem import Measure, Problem
 from flowir.search.space import Points, Space
 
 SHARES = (0.025, 0.05, 0.1)
-STEPS = (0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
-"""Shares of calls among which the first is looked for that attains enough."""
-MOST = 0.4
-"""The share after which the chooser is not asked any more; it counts as the grid then."""
+STEPS = (0.025, 0.05, 0.075, 0.1, 0.15, 0.2)
+"""Shares of calls among which the first is looked for that attains enough; else the grid counts."""
 ENOUGH = 0.99
 TOLERANCES = (0.01, 0.02, 0.05)
 ROOM = 8
@@ -87,7 +86,7 @@ def compare(
                 asking = order(one)
                 for unit, size in (("calls", by_calls), ("dollars", by_dollars)):
                     for share in SHARES:
-                        reached = score.share(asking.first(share, size))
+                        reached = asking.reached(score, share, size)
                         found.setdefault((policy, unit, share), []).append(reached)
                 if isinstance(asking, Chosen) and policy == "adaptive":
                     seconds += time.process_time() - start
@@ -102,7 +101,7 @@ def compare(
         for policy, values in needed.items():
             own = fmean(values[-len(seeds) :])
             figures.add(f"{name}: {policy}, share of calls that first attains {ENOUGH}", own)
-    figures.heading(f"share of calls that first attains {ENOUGH}, of {STEPS}; mean")
+    figures.heading(f"share of calls that first attains {ENOUGH}, of {STEPS}, else 1; mean")
     for policy, values in needed.items():
         figures.add(f"{policy}: share of calls", fmean(values))
     ratio = fmean(needed["random"]) / fmean(needed["adaptive"])
@@ -120,11 +119,9 @@ def compare(
 
 
 def enough(asking: Asking, score: Score) -> float:
-    """The first of `STEPS` that attains enough."""
+    """The first of `STEPS` that attains enough; 1 where none does."""
     for share in STEPS:
-        if isinstance(asking, Chosen) and share > MOST:
-            break
-        if score.share(asking.first(share, by_calls)) >= ENOUGH:
+        if asking.reached(score, share, by_calls) >= ENOUGH:
             return share
     return 1.0
 
@@ -188,18 +185,32 @@ def _front(problem: Problem) -> Points:
     return found
 
 
+@lru_cache(maxsize=1)
+def answers(one: World) -> dict[Key, Call]:
+    """All calls of a grid."""
+    return {request.key: one.call(request) for request in one.requests}
+
+
 class Asking:
     """The calls of a grid in the order in which somebody makes them."""
 
     def __init__(self, one: World, order: Sequence[Request]) -> None:
-        self._world = one
-        self.calls = [one.call(request) for request in order]
-        every = [one.call(request) for request in one.requests]
+        self._answers = answers(one)
+        self.calls = [self._answers[request.key] for request in order]
+        every = self._answers.values()
         self._totals = {size: sum(map(size, every)) for size in (by_calls, by_dollars)}
+        self._known: dict[int, float] = {}
 
     def first(self, share: float, size: Size) -> Sequence[Call]:
         """The calls that are made with a share of the grid's calls or dollars."""
         return cut(self.calls, size, share * self._totals[size])
+
+    def reached(self, score: Score, share: float, size: Size) -> float:
+        """What is attained with them, of what the full grid attains."""
+        calls = self.first(share, size)
+        if len(calls) not in self._known:
+            self._known[len(calls)] = score.share(calls)
+        return self._known[len(calls)]
 
 
 class Chosen(Asking):
@@ -220,7 +231,7 @@ class Chosen(Asking):
                 break
             if not self._regrets or self._regrets[-1][1] != self._chooser.regret:
                 self._regrets.append((len(self.calls), self._chooser.regret))
-            self.calls += [self._world.call(request) for request in asked]
+            self.calls += [self._answers[request.key] for request in asked]
             self._stored = {call.key: call for call in self.calls}
         return super().first(share, size)
 

@@ -184,7 +184,7 @@ class Adaptive:
         if self._per_dollar and belief.dollars is not None:
             gains /= np.maximum(belief.dollars[rows].mean(axis=1), SMALLEST)
         left = np.array([len(self._waiting[arm]) for arm in arms], dtype=np.intp)
-        asked = np.array([self._totals[arm] for arm in arms]) - left
+        asked = np.array([self._totals[arm] for arm in arms], dtype=np.float64) - left
         chosen = Counter(allocated(gains, asked, left, size))
         return [self._waiting[arms[i]][n] for i, many in chosen.items() for n in range(many)]
 
