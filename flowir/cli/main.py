@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -70,6 +71,25 @@ def fit(profile: str, prices: str | None, seed: int, as_json: bool) -> None:
         raise click.ClickException(str(error)) from None
 
 
+def engine_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Where the work is done; see docs/scale-out.md."""
+    for option in (
+        click.option(
+            "--ray-workers", type=click.IntRange(1), help="One per processor if left out."
+        ),
+        click.option("--ray-address", metavar="HOST:PORT", help="A cluster; else one begun here."),
+        click.option(
+            "--engine",
+            type=click.Choice(["in-process", "ray"]),
+            default="in-process",
+            show_default=True,
+            help="Where the work is done.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 @cli.command()
 @click.argument("workflow", type=click.Path())
 @click.option("--data", required=True, type=click.Path(), help="JSON lines: inputs, id, expected.")
@@ -112,6 +132,7 @@ def fit(profile: str, prices: str | None, seed: int, as_json: bool) -> None:
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     help="With --adaptive: share of hypervolume that the front may lack.",
 )
+@engine_options
 @click.option("--plan", "only_plan", is_flag=True, help="Say what it would take; ask nobody.")
 def profile(**options: Any) -> None:
     """Measure single calls of a workflow's sub-agents on a live endpoint.
@@ -142,6 +163,9 @@ def profile(**options: Any) -> None:
 @click.option("--store", default="evaluation.sqlite", show_default=True, type=click.Path())
 @click.option("--workflow", "name", metavar="NAME", help="Of several in the file.")
 @click.option("--judge", "judges", multiple=True, metavar="[AGENT=]JUDGE", help="See docs.")
+@click.option("--judge-model", metavar="MODEL[@BUDGET]", help="Who the judge llm is.")
+@click.option("--rubric", type=click.Path(), help="A text file: what the judge llm looks for.")
+@click.option("--prices", type=click.Path(), help="CSV, for models that the front has no price of.")
 @click.option("--max-runs", type=click.IntRange(0))
 @click.option("--max-dollars", type=click.FloatRange(0))
 @click.option("--max-minutes", type=click.FloatRange(0, min_open=True))
@@ -154,6 +178,7 @@ def profile(**options: Any) -> None:
 @click.option("--budget-field", metavar="FIELD", help="Where in a request budgets go: a.b.")
 @click.option("--allow-writes", is_flag=True, help="Runs may use tools that write to the world.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False), help="Also write JSON there.")
+@engine_options
 @click.option("--plan", "only_plan", is_flag=True, help="Say what it would take; run nothing.")
 def evaluate(**options: Any) -> None:
     """Run points of a front on held-out data; print predicted beside measured.
