@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ from flowir.executors.worker import Failure, Worker
 
 START_S = 120.0
 """A cluster that gives no worker for so long is given up."""
+REACH_S = 10.0
+"""Seconds until an address counts as silent."""
 MOST_LOST_IN_A_ROW = 8
 """Workers that die, no job done between, before no others are asked for."""
 
@@ -225,6 +228,8 @@ def _connect(ray: Any, address: str | None) -> bool:
     """Whether a connection was made that is to be ended again."""
     if ray.is_initialized():
         return False
+    if address is not None:
+        _reach(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     own = {"address": "local", "include_dashboard": False} if address is None else {}
     try:
@@ -238,6 +243,22 @@ def _connect(ray: Any, address: str | None) -> bool:
         where = "here" if address is None else f"at {address}"
         raise ExecutorError(f"no Ray cluster {where}: {_line(error)}") from None
     return True
+
+
+def _reach(address: str) -> None:
+    """Raise at once where nobody listens at an address: Ray itself would try for minutes."""
+    if address == "auto":
+        return
+    host, colon, port = address.rpartition(":")
+    if not (colon and host and port.isdecimal()) or "/" in host:
+        raise ExecutorError(
+            f"{address} is no address of a Ray cluster; write HOST:PORT of its head, such as "
+            "10.0.0.1:6379, or auto for the one of this machine"
+        )
+    try:
+        socket.create_connection((host, int(port)), REACH_S).close()
+    except (OSError, OverflowError) as error:
+        raise ExecutorError(f"no Ray cluster at {address}: {_line(error)}") from None
 
 
 def _line(error: Exception) -> str:

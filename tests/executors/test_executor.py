@@ -6,6 +6,7 @@ import asyncio
 import pickle
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +165,7 @@ def test_calls_under_way_on_a_lost_worker_are_asked_again_and_count_once(
     assert len(begun) - len(store.calls) == sum(lost[: len(begun)])
     assert failed <= sum(lost) // MOST_LOST
     assert caller.limits.begun == len(store.calls)
-    assert all(later - earlier >= 1.0 for earlier, later in zip(begun, begun[1:], strict=False))
+    assert all(later - earlier >= 1.0 for earlier, later in pairwise(begun))
     # The time is that of the request where it was made.
     assert {call.latency_s for call in store.calls.values()} <= {0.25}
 
