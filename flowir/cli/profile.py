@@ -131,7 +131,7 @@ def _job(given: Options) -> Job:
 
 def _mistaken(given: Options, ready: Session, reference: Configuration) -> Configuration | None:
     """Whose runs give wrong inputs: as said, else the first configuration of another model."""
-    if given.mistakes_by == NOBODY or not ready.inner:
+    if given.mistakes_by == NOBODY or not (ready.inner or ready.subject.silent):
         return None
     if given.mistakes_by is not None:
         return options.model("--mistakes-by", given.mistakes_by)
@@ -198,6 +198,12 @@ async def _profile(job: Job, engine: Engine, console: Console) -> int:
             return _code(engine, complete=False)
     else:
         requests = ready.requests(ready.examples())
+        if silent := ", ".join(f"@{name}" for name in ready.subject.silent):
+            say(
+                console,
+                f"warning: {silent}: no rates are stated, and without --reference no verdict is "
+                "seen from which to learn them",
+            )
         if not ready.labelled:
             say(
                 console,
@@ -264,6 +270,9 @@ async def _induced(
         return None, traces.failed
     induced = await induce(ready.subject, ready.records, traces.ended, ready.readers, ready.final)
     examples = ready.examples(induced)
+    for verdict in induced.verdicts:
+        if verdict.key not in caller.store.verdicts:
+            caller.store.add(verdict)
     tell_of_induction(console, traces, induced, examples)
     if job.given.datasets is not None:
         write_datasets(job.given.datasets, examples)

@@ -26,7 +26,11 @@ from flowir.profile.schema import CALL, VERSION, check_version, insertion, prepa
 from flowir.profile.writing import Writer, problem, sound
 
 PROFILE, REFERENCE, JUDGE = "profile", "reference", "judge"
-"""What a call was made for; only the first kind are observations."""
+"""What a call was made for; of these only the first kind are observations."""
+
+TOOL = "tool"
+"""The purpose of a row that is no call: a verdict of a tool. It is an observation, and the name of
+what stands where others have a model."""
 
 KIND = "profile store"
 
@@ -123,7 +127,8 @@ def read_calls(path: str | Path) -> dict[Key, Call]:
         with contextlib.closing(sqlite3.connect(address, uri=True)) as database:
             if check_version(path, database) < VERSION:
                 return {}
-            return {call.key: call for call in _loaded(database, texts=False)}
+            loaded = _loaded(database, texts=False)
+            return {call.key: call for call in loaded if call.key.purpose != TOOL}
     except sqlite3.Error as error:
         raise ProfileError(f"{path}: not a profile store ({error})") from None
 
@@ -153,6 +158,7 @@ class CallStore:
     Attributes:
         calls: finished calls by key, in the order in which they ended. Texts are there only where
             `load` read them.
+        verdicts: of tools, by key.
 
     Raises:
         ProfileError: another process writes to the store, or the file is no store.
@@ -162,6 +168,7 @@ class CallStore:
         self.path = Path(path)
         self.texts = texts
         self.calls: dict[Key, Call] = {}
+        self.verdicts: dict[Key, Call] = {}
         self._lock = FileLock(self.path.with_name(self.path.name + ".lock"), blocking=False)
 
     def __enter__(self) -> Self:
@@ -198,7 +205,8 @@ class CallStore:
             prepare(self.path, self._database)
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = NORMAL")
-            self.calls = {call.key: call for call in self.load(texts=False)}
+            for call in self.load(texts=False):
+                self._kept(call.key)[call.key] = call
             self._writer = Writer(self.path, self._database, KIND)
         except BaseException:
             self._database.close()
@@ -228,6 +236,9 @@ class CallStore:
     def load(self, *, texts: bool = True, purpose: str | None = None) -> Iterator[Call]:
         """Stored calls, in the order in which they ended."""
         return _loaded(self._database, texts=texts, purpose=purpose)
+
+    def _kept(self, key: Key) -> dict[Key, Call]:
+        return self.verdicts if key.purpose == TOOL else self.calls
 
     def output(self, key: Key) -> str:
         """The text of a stored call, empty where it was not kept."""
@@ -271,7 +282,7 @@ class CallStore:
             "answer": judged.answer,
         }
         self._writer.write(insertion("call"), tuple(cells[name] for name in CALL))
-        self.calls[key] = replace(call, prompt=(), output=None, prompt_hash=digest)
+        self._kept(key)[key] = replace(call, prompt=(), output=None, prompt_hash=digest)
 
     def judge(self, key: Key, judged: Judgement) -> None:
         """Store what was found of a stored call."""
