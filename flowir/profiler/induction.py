@@ -249,7 +249,7 @@ class _Inducer:
                     (),
                     "",
                     TOOL,
-                    one.seconds,
+                    one.seconds or None,
                     None,
                     None,
                     None,
