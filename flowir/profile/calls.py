@@ -300,15 +300,6 @@ class CallStore:
             (key.text, key.configuration.model, status, reason, time.time()),
         )
 
-    def fact(self, name: str) -> str | None:
-        """A fact of the store, None where it is not known yet."""
-        row = self._database.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
-        return None if row is None else row[0]
-
-    def set_fact(self, name: str, value: str) -> None:
-        """Say a fact of the store."""
-        self._writer.write("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
-
     def forget_texts(self) -> None:
         """Overwrite all texts where they are not to be kept: nothing will need them any more."""
         if self.texts == "hash":
