@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from flowir.cli.executing import executing
+
 
 @click.command()
 @click.argument("front", type=click.Path())
@@ -16,6 +18,9 @@ import click
 @click.option("--store", default="evaluation.sqlite", show_default=True, type=click.Path())
 @click.option("--workflow", "name", metavar="NAME", help="Of several in the file.")
 @click.option("--judge", "judges", multiple=True, metavar="[AGENT=]JUDGE", help="See docs.")
+@click.option("--judge-model", metavar="MODEL[@BUDGET]", help="Who the judge llm is.")
+@click.option("--rubric", type=click.Path(), help="A text file: what the judge llm looks for.")
+@click.option("--prices", type=click.Path(), help="CSV, for models that the front has no price of.")
 @click.option("--max-runs", type=click.IntRange(0))
 @click.option("--max-dollars", type=click.FloatRange(0))
 @click.option("--max-minutes", type=click.FloatRange(0, min_open=True))
@@ -28,6 +33,7 @@ import click
 @click.option("--budget-field", metavar="FIELD", help="Where in a request budgets go: a.b.")
 @click.option("--allow-writes", is_flag=True, help="Runs may use tools that write to the world.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False), help="Also write JSON there.")
+@executing
 @click.option("--plan", "only_plan", is_flag=True, help="Say what it would take; run nothing.")
 def evaluate(**options: Any) -> None:
     """Run points of a front on held-out data; print predicted beside measured.

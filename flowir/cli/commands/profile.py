@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from flowir.cli.executing import executing
+
 
 @click.command()
 @click.argument("workflow", type=click.Path())
@@ -50,6 +52,7 @@ import click
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     help="With --adaptive: share of hypervolume that the front may lack.",
 )
+@executing
 @click.option("--plan", "only_plan", is_flag=True, help="Say what it would take; ask nobody.")
 def profile(**options: Any) -> None:
     """Measure single calls of a workflow's sub-agents on a live endpoint.
