@@ -19,9 +19,9 @@ from packaging.requirements import Requirement
 
 from flowir._version import __version__
 from flowir.cli import tables
-from flowir.cli.endpoints import KEY
 from flowir.cli.writing import print_json
 from flowir.cost.storage import cache_folder
+from flowir.runtime.secrets import KEY
 
 State = Literal["ok", "missing", "broken"]
 KEYS = (KEY, "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "OPENROUTER_API_KEY", "GROQ_API_KEY")

@@ -29,6 +29,7 @@ COMMANDS = {
     "explain": "Where a point's time goes, what each setting buys, what is not known.",
     "report": "Write a front as one HTML page to look at and choose from.",
     "emit": "Write a workflow as Python, or as a drawing.",
+    "simulate": "Run points of a front on a simulated provider; predicted beside simulated.",
     "run": "Run a workflow once, on a live endpoint.",
     "diff": "What changed between two workflows, and between their fronts.",
     "evaluate": "Run points of a front on held-out data; predicted beside measured.",

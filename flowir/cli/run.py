@@ -14,7 +14,7 @@ from typing import Any
 
 from xdsl.ir import Attribute
 
-from flowir.backends.asyncio.loading import load
+from flowir.backends.asyncio.emit import emit
 from flowir.calculus.from_ir import find_workflow, workflow_terms
 from flowir.cli import endpoints
 from flowir.cli.diagnostics import UsageError
@@ -24,6 +24,8 @@ from flowir.cli.writing import print_json
 from flowir.dialects import flow
 from flowir.dialects.dse import FRONT
 from flowir.errors import nearest
+from flowir.runtime.emitted import loaded
+from flowir.runtime.secrets import keys, without
 from flowir.runtime.values import show
 from flowir.search.annotate import front_from_ir
 
@@ -54,7 +56,7 @@ def run_once(
     workflow = find_workflow(given.module, given.name)
     number = _number(workflow, wanted)
     inputs = _inputs(workflow, texts, file)
-    program = load(given.module, workflow.sym_name.data)
+    program = loaded(emit(given.module, workflow.sym_name.data))
     if "" not in sys.path:
         sys.path.insert(0, "")  # The tools of a workflow are looked for here, too.
 
@@ -159,9 +161,7 @@ def _document(file: str) -> dict[str, Any]:
 
 
 def _failed(program: ModuleType, error: Exception, as_json: bool) -> int:
-    message = str(error)
-    for secret in endpoints.secrets():
-        message = message.replace(secret, "***")
+    message = without(str(error), keys())
     used = getattr(error, "usage", None)
     if as_json:
         print_json({"error": type(error).__name__, "message": message, "usage": _usage(used)})

@@ -17,6 +17,7 @@ from xdsl.dialects.builtin import ModuleOp
 from flowir.calculus.from_ir import find_workflow, workflow_terms
 from flowir.dialects import flow
 from flowir.errors import WorkflowError, nearest
+from flowir.runtime.emitted import loaded
 from flowir.runtime.llm import LLM, Tools
 from flowir.search.annotate import front_from_ir
 from flowir.search.front import Facts, Front, words
@@ -184,10 +185,7 @@ class Compiled:
     @cached_property
     def _program(self) -> ModuleType:
         """The emitted file, imported."""
-        from flowir.backends.asyncio.loading import load
-
-        with placed_errors(self.module):
-            return load(self.module, self.name)
+        return loaded(self.to_python())
 
     async def run(
         self,

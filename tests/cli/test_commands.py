@@ -132,6 +132,18 @@ def test_run_shows_a_failure_and_no_key(folder: Path, proxy: Proxy) -> None:
     assert "sk-secret" not in done.output
 
 
+def test_simulated_runs_agree_with_what_is_predicted(folder: Path) -> None:
+    """Within four standard errors, and the same again for the same seed."""
+    arguments = ("simulate", folder / "front.mlir", *given(folder), "--points", 0, "--runs", 300)
+    document = json.loads(flowir(*arguments, "--json").stdout)
+    (point,) = document["points"]
+    for name in ("accuracy", "latency_s", "cost_usd"):
+        gap = abs(point[name]["predicted"] - point[name]["simulated"])
+        assert gap <= 4 * point[name]["standard_error"] + 0.005 * point[name]["predicted"]
+    assert (document["simulated"], point["calls"]) == (True, 2.0)
+    assert "nothing here was measured on a real model" in flowir(*arguments).stdout
+
+
 def test_diff_says_what_changed(folder: Path) -> None:
     same = flowir("diff", folder / "w.mlir", folder / "front.mlir")
     assert (same.exit_code, same.stdout.splitlines()[0]) == (0, "the workflows are the same")
@@ -163,6 +175,7 @@ def test_diff_says_what_changed(folder: Path) -> None:
         (["run", "front.mlir"], "no value for topic"),
         (["run", "w.mlir", "--input", "topic=x", "--point", "0"], "has no front"),
         (["compile", "w.mlir", "--profile", "none.csv"], "there is no such file"),
+        (["simulate", "front.mlir", "--profile", "calls.csv", "--points", "9"], "points 0 to"),
         (["emit", "front.mlir", "-o", "nowhere/x.py"], "there is no folder"),
         (["compile", "broken.mlir", "--profile", "calls.csv"], "broken.mlir:2:"),
     ],

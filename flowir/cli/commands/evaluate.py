@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from flowir.cli.executing import executing
+from flowir.cli.executors import executing
 
 
 @click.command()

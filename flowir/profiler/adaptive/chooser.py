@@ -42,7 +42,7 @@ class Adaptive:
 
     Attributes:
         arms: all that is believed of, by their place in a belief.
-        regret: expected share of hypervolume that is lacking; 1 before it is known.
+        regret: share of hypervolume lacking in all but a tenth of draws; 1 before it is known.
         done: the tolerance is reached, or nothing is left to ask.
     """
 

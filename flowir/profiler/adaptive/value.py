@@ -25,6 +25,8 @@ BEYOND = 1.1
 """The corner of hypervolume, in seconds or dollars of the most accurate point."""
 MOST = 0.9
 """The share of draws whose most accurate point lies inside it."""
+SURE = 0.9
+"""The share of draws in which no more is lacking than is said."""
 FLOOR = 1e-9
 """Of the largest weight: what arms on no front weigh, which come when nothing else is left."""
 
@@ -91,12 +93,16 @@ class Pool:
         return found
 
     def regret(self) -> float:
-        """Share of hypervolume that the choice by the mean is expected to lack."""
+        """Share of hypervolume that the choice by the mean lacks, in all but a tenth of the draws.
+
+        Not the mean of it: what is chosen by the same belief that judges it looks better than it
+        is.
+        """
         lost = []
         for spent, (rows, corner) in zip(self.spent, self.choices(), strict=True):
             most = area(self.right, spent, corner)
             got = area(self.right[rows], spent[rows], corner)
-            lost.append(1.0 - float(got.mean()) / max(float(most.mean()), 1e-12))
+            lost.append(float(np.quantile(1.0 - got / np.maximum(most, 1e-12), SURE)))
         return max(0.0, max(lost))
 
     def weights(self) -> Array:

@@ -1,0 +1,151 @@
+"""`flowir simulate`: predicted beside what simulated runs of the emitted program did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+from xdsl.ir import Attribute
+
+from flowir.calculus.from_ir import workflow_terms
+from flowir.cli import tables
+from flowir.cli.diagnostics import UsageError
+from flowir.cli.executors import executor
+from flowir.cli.reading import read_front
+from flowir.cli.writing import print_json
+from flowir.dialects import flow
+from flowir.search.front import Front
+from flowir.search.observed import given_rates, read_observed
+from flowir.sim.points import Case, PointSimulation
+from flowir.sim.simulate import Simulated, standard_error
+from flowir.sim.sweep import sweep
+
+QUANTITIES = (
+    ("accuracy", "right", 100.0, " %"),
+    ("latency_s", "latency_s", 1.0, " s"),
+    ("cost_usd", "cost_usd", 1000.0, " $ / 1000"),
+)
+"""Name of the estimate, of what runs did, and how both are shown."""
+
+
+def run(
+    path: str,
+    *,
+    profile: str,
+    prices: str | None,
+    points: str,
+    runs: int,
+    seed: int,
+    name: str | None,
+    engine: str,
+    ray_address: str | None,
+    ray_workers: int | None,
+    as_json: bool,
+) -> None:
+    """Simulate and print.
+
+    Raises:
+        FlowirError: no such front or points, or a workflow that cannot be simulated.
+    """
+    module, workflow, front = read_front(path, name)
+    numbers = _numbers(points, front)
+    observed = read_observed(profile, prices, front.facts.seed)
+    facts, rates = front.facts, given_rates(module)
+    source = observed.source(workflow_terms(workflow), rates, facts.queries)
+    simulation = PointSimulation.of(
+        module,
+        source(facts.draws, facts.scenarios, facts.seed),
+        name=front.workflow,
+        inputs=_inputs(workflow),
+    )
+    cases = [Case(number, seed, runs) for number in numbers]
+    found = sweep(simulation, cases, executor(engine, ray_address, ray_workers))
+    if as_json:
+        print_json(
+            {
+                "simulated": True,
+                "runs": runs,
+                "seed": seed,
+                "points": [_point(front, *pair) for pair in zip(numbers, found, strict=True)],
+            }
+        )
+        return
+    console = tables.console()
+    console.print(comparison(front, numbers, found, runs))
+    tables.say(console, "simulated: nothing here was measured on a real model")
+
+
+def comparison(
+    front: Front, numbers: Sequence[int], found: Sequence[Simulated], runs: int
+) -> Table:
+    """Predicted beside simulated, point by point."""
+    made = tables.table(
+        f"Predicted beside simulated: the emitted file, {runs} runs per point",
+        "point", "quantity", "predicted", "simulated (± standard error)",
+    )  # fmt: skip
+    for number, result in zip(numbers, found, strict=True):
+        estimates = front.every[number].estimates
+        known = [entry for entry in QUANTITIES if entry[0] in estimates]
+        for place, (name, attribute, scale, unit) in enumerate(known):
+            values = getattr(result, attribute)
+            mean, error = scale * values.mean(), scale * standard_error(values)
+            made.add_row(
+                "" if place else str(number),
+                name.partition("_")[0],
+                f"{scale * estimates[name].mean:.3g}{unit}",
+                f"{mean:.3g} ± {error:.2g}{unit}",
+                end_section=place == len(known) - 1,
+            )
+    return made
+
+
+def _point(front: Front, number: int, result: Simulated) -> dict[str, Any]:
+    estimates = front.every[number].estimates
+    return {
+        "point": number,
+        "calls": result.mean_calls,
+        **{
+            name: {
+                "predicted": estimates[name].mean,
+                "simulated": float(getattr(result, attribute).mean()),
+                "standard_error": standard_error(getattr(result, attribute)),
+            }
+            for name, attribute, _, _ in QUANTITIES
+            if name in estimates
+        },
+    }
+
+
+def _numbers(text: str, front: Front) -> list[int]:
+    """The points that are meant.
+
+    Raises:
+        UsageError: one that is not there.
+    """
+    if text.strip() == "all":
+        return list(range(len(front.points)))
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    for part in parts:
+        if not part.isdecimal() or int(part) >= len(front.every):
+            raise UsageError(
+                f"--points {part}: the front has points 0 to {len(front.every) - 1}; give numbers "
+                "with commas between, or all"
+            )
+    return list(dict.fromkeys(map(int, parts)))
+
+
+def _inputs(workflow: flow.WorkflowOp) -> Mapping[str, object]:
+    """Something of the right kind for every input; the simulated provider reads none of it."""
+    return {
+        argument.name_hint or f"arg{n}": _value(argument.type)
+        for n, argument in enumerate(workflow.body.block.args)
+    }
+
+
+def _value(kind: Attribute) -> object:
+    if isinstance(kind, flow.ListType):
+        return [_value(kind.element)]
+    if isinstance(kind, flow.BoolType):
+        return True
+    return {} if isinstance(kind, flow.JsonType) else "text"
