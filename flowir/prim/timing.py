@@ -56,18 +56,20 @@ class Timer:
         Raises:
             PrimError: no such engine is known, or it is of the wrong kind.
         """
-        name = None if op.engine is None else op.engine.data
-        node = Node(describe(op), kind_of(op), name, work_of(op) if work is None else work)
+        if op.engine is None:
+            return 0.0
+        name = op.engine.data
+        node = Node(op.name, kind_of(op), name, work_of(op) if work is None else work)
         try:
             return alone_s(node, self.engines)
         except KeyError:
             known = ", ".join(self.engines)
             raise PrimError(
-                f'{describe(op)}: no engine "{name}"{nearest(name or "", self.engines)}; known: '
+                f'{describe(op)}: no engine "{name}"{nearest(name, self.engines)}; known: '
                 f"{known}. Give it in a file: engines=FILE"
             ) from None
         except TypeError as error:
-            raise PrimError(f"{error}; name an engine that fits") from None
+            raise PrimError(f"{describe(op)}: {error}; name an engine that fits") from None
 
     def batches(self, op: prim.PrimitiveOp) -> BatchEngine | None:
         """Its engine, where that takes batches."""
