@@ -76,7 +76,7 @@ def _run_ahead(op: prim.PrimitiveOp, timer: Timer, most: float) -> None:
             return
         op.run_under(condition.guard)
         if duration:
-            op.properties["waste"] = FloatData(waste)
+            op.properties["waste"] = FloatData(round(waste, 9))
         wanted = chance
 
 
