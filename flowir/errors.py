@@ -43,6 +43,10 @@ class SimulationError(FlowirError):
     """A program that cannot run on the simulated provider, or does not match what is simulated."""
 
 
+class SchedulingError(FlowirError):
+    """Primitives that their engines cannot run, or reports of work that was not handed out."""
+
+
 class WorkflowError(FlowirError):
     """A workflow in Python that does not mean what a workflow can mean."""
 
