@@ -2,8 +2,8 @@
 
 Sequential: each module waits for all of the one before, and calls a model once per prompt.
 Optimised: what the passes make of it: only data edges (prune), stages of 16 (split), prompt parts
-known early prefilled early (prefill), pieces of a list going on as they are written (pipeline). Each
-pass can be left out.
+known early prefilled early (prefill), pieces of a list going on as they are written (pipeline).
+Each pass can be left out.
 """
 
 from __future__ import annotations
@@ -77,7 +77,9 @@ class Builder:
         guards: tuple[tuple[int, str], ...] = (),
     ) -> int:
         needs = set(after)
-        if not self.passes.prune:
+        # Pieces go on one by one between modules that pass data on, in their order otherwise.
+        pieces = self.passes.stages or self.passes.pipeline
+        if not self.passes.prune and not (pieces and needs & set(self.barrier)):
             needs |= set(self.barrier)
         if kv is not None:
             needs.add(kv)
@@ -185,7 +187,7 @@ def advanced_rag(s: Settings, passes: Passes) -> PrimitiveGraph:
     index = _index(b, s)
     asked = b.prompt("expand", "large", [(s.expand_instruction + s.question, ())])
     queries = b.pieces("expand", asked, s.expanded, 3)
-    b.ends(queries[-1])
+    b.ends(*dict.fromkeys(queries))
     reranked: list[int] = []
     if passes.pipeline:
         embedded = [b.add(f"embed query {i}", "embedding", "embedding", Work(1, s.expanded), (q,))

@@ -25,7 +25,7 @@ from flowir.engines.engine import Engine, LanguageModelEngine
 from flowir.errors import SchedulingError
 from flowir.prim.graph import PrimitiveGraph
 from flowir.scheduling.plans import Plan, plan
-from flowir.scheduling.policies import TEOLA, Policy
+from flowir.scheduling.policies import OLDEST_FIRST, Policy
 from flowir.scheduling.queues import Bucket, Entry
 from flowir.scheduling.stations import BatchStation, ModelStation
 from flowir.scheduling.work import Batch, Progress, Request, Task
@@ -63,7 +63,7 @@ class _Query:
 class Scheduler:
     """See the module."""
 
-    def __init__(self, engines: Mapping[str, Engine], policy: Policy = TEOLA) -> None:
+    def __init__(self, engines: Mapping[str, Engine], policy: Policy = OLDEST_FIRST) -> None:
         self.policy = policy
         self._engines = dict(engines)
         self._models = {

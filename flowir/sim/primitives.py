@@ -11,7 +11,7 @@ from typing import Literal
 from flowir.engines.engine import BatchEngine, Engine, LanguageModelEngine
 from flowir.errors import SimulationError
 from flowir.prim.graph import PrimitiveGraph
-from flowir.scheduling.policies import TEOLA, Policy
+from flowir.scheduling.policies import OLDEST_FIRST, Policy
 from flowir.scheduling.scheduler import Scheduler
 from flowir.scheduling.work import Batch, Progress, Request, Task
 from flowir.sim.continuous import Ended, Model
@@ -105,7 +105,7 @@ _RANK: Mapping[_Kind, int] = {"batch": 0, "model": 1, "arrival": 2, "wake": 3}
 def simulate_primitives(
     arrivals: Sequence[Arrival],
     engines: Mapping[str, Engine],
-    policy: Policy = TEOLA,
+    policy: Policy = OLDEST_FIRST,
     *,
     seed: int = 0,
     record: bool = False,
@@ -181,7 +181,7 @@ class _Simulation:
         )
 
     def _at(self, when: float, kind: _Kind, what: object) -> None:
-        heappush(self._events, (when, _RANK[kind], self._pushed, what))
+        heappush(self._events, (float(when), _RANK[kind], self._pushed, what))
         self._pushed += 1
 
     def _happen(self, event: object, now: float) -> None:
