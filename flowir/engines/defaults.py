@@ -28,6 +28,7 @@ LARGE = LanguageModelEngine(
     decode_base_s=0.01408,
     decode_per_request_s=6.605e-5,
     decode_per_context_token_s=2.855e-8,
+    slots=128,  # the most that was measured
     kv_tokens=149_000,  # 39 GB of 64 layers x 8 heads x 128 x 2
 )
 SMALL = LanguageModelEngine(
@@ -36,6 +37,7 @@ SMALL = LanguageModelEngine(
     prefill_per_token_s=2.024e-5,
     decode_base_s=0.006551,
     decode_per_context_token_s=4.834e-8,
+    slots=128,
     kv_tokens=427_000,  # 56 GB of 32 layers x 8 heads x 128 x 2
 )
 EMBEDDING = BatchEngine("embedding", base_s=0.05, per_item_s=0.025, largest_batch=16)

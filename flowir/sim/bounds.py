@@ -13,7 +13,7 @@ interrupt: no order of one machine has a smaller mean (Schrage 1968).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
@@ -65,37 +65,50 @@ def query_bounds(
     labels: Mapping[int, str] | None = None,
     *,
     together: int = 1,
+    nested: bool = True,
 ) -> Bounds:
     """Bounds of one query.
 
     Args:
-        labels: what its conditions say; a node guarded by one that is not named counts as running
-            only where it is not guarded at all, so that the bound holds whatever is said.
+        labels: what its conditions say; of one that is not named it holds whatever it says.
         together: queries with which it may share batches and decode steps.
+        nested: heads are bounds of the same kind, of what comes before; otherwise longest ways.
     """
     needed = _needed(graph, labels or {})
-    heads = _heads(graph, engines, needed)
-    tails = _tails(graph, engines, needed)
+    heads = _heads(graph, engines, needed, together if nested else None)
+    jobs = _jobs(graph, engines, needed, heads, _tails(graph, engines, needed), together)
+    result = graph.result
+    path = heads[result] + _least_s(graph.nodes[result], engines) if result in needed else 0.0
+    return Bounds(path, jobs)
+
+
+def _jobs(
+    graph: PrimitiveGraph,
+    engines: Mapping[str, Engine],
+    nodes: Iterable[int],
+    heads: Mapping[int, float],
+    tails: Mapping[int, float],
+    together: int,
+) -> dict[str, Job]:
+    """For each engine of the nodes, over all least tails, the job that says most."""
     by_engine: dict[str, list[int]] = {}
-    for index in sorted(needed):
+    for index in sorted(nodes):
         engine = graph.nodes[index].engine
         if engine is not None:
             by_engine.setdefault(engine, []).append(index)
     jobs = {}
-    for name, nodes in by_engine.items():
-        nodes.sort(key=lambda index: -tails[index])
+    for name, mine in by_engine.items():
+        mine.sort(key=lambda index: -tails[index])
         found = []
-        for count in range(1, len(nodes) + 1):
-            if count < len(nodes) and tails[nodes[count]] == tails[nodes[count - 1]]:
+        for count in range(1, len(mine) + 1):
+            if count < len(mine) and tails[mine[count]] == tails[mine[count - 1]]:
                 continue
-            chosen = tuple(nodes[:count])
+            chosen = tuple(mine[:count])
             work = work_s([graph.nodes[i] for i in chosen], engines[name], together)
             head = min(heads[index] for index in chosen)
-            found.append(Job(head, work, tails[nodes[count - 1]], chosen))
+            found.append(Job(head, work, tails[mine[count - 1]], chosen))
         jobs[name] = max(found, key=lambda job: job.latency_s)
-    result = graph.result
-    path = heads[result] + _least_s(graph.nodes[result], engines) if result in needed else 0.0
-    return Bounds(path, jobs)
+    return jobs
 
 
 def mean_latency_bound_s(
@@ -215,31 +228,43 @@ def _step_s(nodes: Sequence[Node], before: int, after: int, engines: Mapping[str
 
 
 def _heads(
-    graph: PrimitiveGraph, engines: Mapping[str, Engine], needed: set[int]
+    graph: PrimitiveGraph, engines: Mapping[str, Engine], needed: set[int], together: int | None
 ) -> dict[int, float]:
-    """When each can begin at the earliest; of a prefill joined with one before, when that can."""
+    """When each can begin at the earliest; of a prefill joined with one before, when that can.
+
+    With `together`, a node that waits for several waits for what their engines have to do.
+    """
     ends: dict[int, float] = {}
     heads: dict[int, float] = {}
     for index, node in enumerate(graph.nodes):
-        least = _least_s(node, engines) if index in needed else 0.0
-        end = least
-        for other in _needs(node):
-            step = _step_s(graph.nodes, other, index, engines) if index in needed else 0.0
-            end = max(end, ends[other] + step)
+        mine = index in needed
+        least = _least_s(node, engines) if mine else 0.0
+        steps = {
+            other: _step_s(graph.nodes, other, index, engines) if mine else 0.0
+            for other in _needs(node)
+        }
+        end = max([least, *(ends[other] + step for other, step in steps.items())])
+        if together is not None and len(steps) > 1:
+            before = _tails(graph, engines, needed, index)
+            jobs = _jobs(graph, engines, needed & before.keys() - {index}, heads, before, together)
+            waits = max((job.latency_s for job in jobs.values()), default=0.0)
+            end = max(end, waits + min(steps.values()))
         ends[index] = end
         heads[index] = max(0.0, end - least)
     return heads
 
 
 def _tails(
-    graph: PrimitiveGraph, engines: Mapping[str, Engine], needed: set[int]
+    graph: PrimitiveGraph, engines: Mapping[str, Engine], needed: set[int], to: int | None = None
 ) -> dict[int, float]:
-    """From the end of each to the result, at least."""
-    tails: dict[int, float] = {graph.result: 0.0}
-    for index in reversed(range(len(graph.nodes))):
+    """From the end of each to the result, or to the begin of node `to`, at least."""
+    last = graph.result if to is None else to
+    tails: dict[int, float] = {last: 0.0}
+    for index in range(last, -1, -1):
         if index not in tails:
             continue
+        takes = index in needed and index != to
         for other in _needs(graph.nodes[index]):
-            step = _step_s(graph.nodes, other, index, engines) if index in needed else 0.0
+            step = _step_s(graph.nodes, other, index, engines) if takes else 0.0
             tails[other] = max(tails.get(other, 0.0), tails[index] + step)
     return tails

@@ -159,7 +159,7 @@ class Player:
         return "yes" if task.node % 2 else "no"
 
 
-@settings(max_examples=150, deadline=None, phases=[Phase.generate])
+@settings(max_examples=80, deadline=None, phases=[Phase.generate])
 @given(st.data(), CHOSEN, st.lists(graphs(), min_size=1, max_size=5), st.booleans())
 def test_every_primitive_runs_once_after_its_inputs_and_within_slots_and_cache(
     data: st.DataObject, policy: Policy, arrivals: list[PrimitiveGraph], cancel: bool
