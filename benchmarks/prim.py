@@ -2,11 +2,12 @@
 
     python -m benchmarks.prim [--data DIR] [--quick] [--seed N] [--json FILE]
 
-Latencies are simulated, with engines fitted to published measurements (`flowir/engines/defaults.py`;
-the fits are printed where the data is given). Unless a line says otherwise: answers of 10 tokens,
-48 chunks of 256 tokens a query, instructions of 450 tokens, batches of at most 16 items, no linger
-except 10 ms for throughput batching, any number of calls of a client at a time, and 128 requests on
-a language model. Published figures (Teola, arXiv 2407.00326) stand beside, and are no targets.
+Latencies are simulated, with engines fitted to published measurements
+(`flowir/engines/defaults.py`; the fits are printed where the data is given). Unless a line says
+otherwise: answers of 10 tokens, 48 chunks of 256 tokens a query, instructions of 450 tokens,
+batches of at most 16 items, no linger except 10 ms for throughput batching, any number of calls of
+a client at a time, and 128 requests on a language model. Published figures (Teola, arXiv
+2407.00326) stand beside, and are no targets.
 """
 
 from __future__ import annotations
@@ -177,14 +178,15 @@ def elsewhere(figures: Figures, settings: Settings) -> None:
         engine = replace(reranker, per_item_s=item_ms / 1000, base_s=0.01)
         told = f"reranker of 10 ms a batch and {item_ms} ms a pair"
         cases.append((told, settings, {**DEFAULTS, "reranker": engine}))
-    for tokens in (10, 40, 60):
-        cases.append((f"expanded queries of {tokens} tokens",
-                      replace(settings, expanded=tokens), DEFAULTS))  # fmt: skip
-    for chunks in (16, 96, 192):
-        cases.append((f"{chunks} chunks", replace(settings, chunks=chunks), DEFAULTS))
-    for instruction in (100, 1000):
-        sized = replace(settings, instruction=instruction)
-        cases.append((f"instructions of {instruction} tokens", sized, DEFAULTS))
+    cases += [
+        (f"expanded queries of {n} tokens", replace(settings, expanded=n), DEFAULTS)
+        for n in (10, 40, 60)
+    ]
+    cases += [(f"{n} chunks", replace(settings, chunks=n), DEFAULTS) for n in (16, 96, 192)]
+    cases += [
+        (f"instructions of {n} tokens", replace(settings, instruction=n), DEFAULTS)
+        for n in (100, 1000)
+    ]
     for item_ms in (10, 20):
         engine = replace(store, per_item_s=item_ms / 1000)
         cases.append((f"ingestion of {item_ms} ms a chunk", settings,

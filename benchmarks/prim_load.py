@@ -13,6 +13,7 @@ from statistics import fmean
 from benchmarks.figures import Figures
 from benchmarks.prim_workflows import OPTIMISED, SEQUENTIAL, WORKFLOWS, Passes, Settings
 from flowir.engines.defaults import DEFAULTS
+from flowir.engines.engine import BatchEngine
 from flowir.prim.graph import PrimitiveGraph
 from flowir.scheduling.policies import (
     DEPTH_ONLY,
@@ -113,10 +114,11 @@ def run(
 def capacity(graphs: Graphs, workflows: Sequence[str]) -> float:
     """Queries a second at which the busiest engine never idles, sequential, in a burst of them."""
     burst = run(graphs, workflows, SEQUENTIAL, PER_INVOCATION, [0.0] * len(workflows), 0)
-    busiest = max(
-        seconds / getattr(DEFAULTS[name], "slots", 1) if name in ("web",) else seconds
-        for name, seconds in burst.busy_s.items()
-    )
+    busiest = 0.0
+    for name, seconds in burst.busy_s.items():
+        engine = DEFAULTS[name]
+        slots = engine.slots if isinstance(engine, BatchEngine) else 1
+        busiest = max(busiest, seconds / slots)
     return len(workflows) / busiest
 
 
@@ -130,8 +132,9 @@ def loaded(figures: Figures, runs: Runs) -> None:
         ):
             rate = share * full
             figures.heading(
-                f"{name}, {source} arrivals, {level} rate: {rate:.2f} queries a second, {share:.0%} "
-                f"of the busiest engine; {len(runs.seeds)} seeds of {runs.queries} queries"
+                f"{name}, {source} arrivals, {level} rate: {rate:.2f} queries a second, "
+                f"{share:.0%} of the busiest engine; {len(runs.seeds)} seeds of {runs.queries} "
+                "queries"
             )
             found: dict[str, list[float]] = {"per": [], "through": [], "ours": [], "bound": []}
             for seed in runs.seeds:

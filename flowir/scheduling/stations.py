@@ -16,18 +16,24 @@ Lane = tuple[str, bool]
 
 
 class ModelStation:
-    """A language model: requests that run and wait."""
+    """A language model: requests that run and wait.
+
+    Attributes:
+        early: prefills that wait for the model to be idle; see `Policy.idle_early`.
+    """
 
     def __init__(self, name: str, engine: LanguageModelEngine, rounds: bool) -> None:
         self.name = name
         self.engine = engine
         self.queue = Queue(rounds)
+        self.early = Queue(False)
         self.memory = Memory(engine.kv_tokens)
         self.running = 0
 
     def forget(self, query: Hashable) -> None:
         """Drop what waits of a query."""
-        self.queue.remove(lambda entry: entry.task.query != query)
+        for queue in (self.queue, self.early):
+            queue.remove(lambda entry: entry.task.query != query)
 
 
 class BatchStation:

@@ -257,15 +257,15 @@ class _Simulation:
         return self._graphs[task.query].graph.nodes[task.node].kind == "condition"
 
     def _label(self, task: Task) -> str:
-        """As the arrival says, else drawn: the same for a query whatever the policy."""
+        """As the arrival says, else drawn by the condition's name: the same whatever the passes."""
         arrival = self._graphs[task.query]
         label = arrival.labels.get(task.node)
         if label is None:
             odds = arrival.graph.odds.get(task.node)
+            name = arrival.graph.nodes[task.node].name
             if not odds:
-                name = arrival.graph.nodes[task.node].name
                 raise SimulationError(f"condition {name} has no odds; give its labels or odds")
-            draw = random.Random(f"{self._seed}/{task.query}/{task.node}")
+            draw = random.Random(f"{self._seed}/{task.query}/{name}")
             label = draw.choices(list(odds), list(odds.values()))[0]
         self._labels[task.query][task.node] = label
         return label
