@@ -6,7 +6,7 @@ Latencies are simulated, with engines fitted to published measurements
 (`flowir/engines/defaults.py`; the fits are printed where the data is given). Unless a line says
 otherwise: answers of 10 tokens, 48 chunks of 256 tokens a query, instructions of 450 tokens,
 batches of at most 16 items, no linger except 10 ms for throughput batching, any number of calls of
-a client at a time, and 128 requests on a language model. Published figures (Teola, arXiv
+a client at a time, and 64 requests on a language model. Published figures (Teola, arXiv
 2407.00326) stand beside, and are no targets.
 """
 
@@ -155,7 +155,7 @@ def _windows(figures: Figures, settings: Settings) -> None:
         before = alone_s(workflow(settings, SEQUENTIAL), policy)
         figures.add(f"contextual, {window} calls of the client at a time: over sequential",
                     before / after, "x", note="published 1.06 to 1.59")  # fmt: skip
-    for slots in (16, 32, 64):
+    for slots in (16, 32, 128):
         engines = dict(DEFAULTS)
         engines["small"] = replace(engines["small"], slots=slots)  # type: ignore[arg-type]
         graph = workflow(settings, OPTIMISED)

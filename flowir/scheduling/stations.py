@@ -9,7 +9,7 @@ from flowir.prim.graph import Node
 from flowir.scheduling.memory import Memory
 from flowir.scheduling.policies import Policy
 from flowir.scheduling.queues import Entry, Queue
-from flowir.scheduling.work import Batch, Share
+from flowir.scheduling.work import Batch, Share, Task
 
 Lane = tuple[str, bool]
 """What may be in a batch together: a kind of primitive; False: each alone."""
@@ -52,7 +52,7 @@ class BatchStation:
         self._policy = policy
         self._limit = min(engine.largest_batch, engine.efficient_batch)
         self._lanes: dict[Lane, Queue] = {}
-        self._tokens: dict[Hashable, float] = {}
+        self._tokens: dict[Task, float] = {}
 
     def push(self, entry: Entry, node: Node) -> None:
         """Let a task wait."""
@@ -78,6 +78,7 @@ class BatchStation:
         """Drop what waits of a query."""
         for queue in self._lanes.values():
             queue.remove(lambda entry: entry.task.query != query)
+        self._tokens = {task: each for task, each in self._tokens.items() if task.query != query}
 
     def _next(self, now: float) -> Lane | None:
         """The lane whose first entry comes first, of those whose batch is full or has waited."""
