@@ -179,10 +179,7 @@ class PrimitiveAttr(ParametrizedAttribute):
     @classmethod
     def parse_words(cls, parser: AttrParser) -> Sequence[Attribute]:
         """`searching top 16 engine "vector store"`, `item 0`"""
-        start = parser.pos
         kind = parser.parse_identifier(f": one of {', '.join(PRIMITIVES)}")
-        if kind not in PRIMITIVES:
-            parser.raise_error(f"no primitive '{kind}'; use {', '.join(PRIMITIVES)}", start)
         count = 0
         if kind in ("searching", "reranking"):
             parser.parse_keyword("top")

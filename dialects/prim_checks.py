@@ -17,7 +17,6 @@ from flowir.dialects.prim_types import (
     GuardType,
     KvType,
     StreamType,
-    Test,
     chunks,
     element_of,
     embeddings,
@@ -89,8 +88,6 @@ def verify_decoding(op: prim.DecodingOp) -> None:
     """A KV cache to an answer."""
     _on_an_engine(op)
     _takes(op, {"a prefilled prompt": kv})
-    if op.part is not None:
-        raise fail(op, "`part` is for prim.partial_decoding; remove it")
     if op.raw is not None:
         _gives(op, text)
 
@@ -229,8 +226,6 @@ def verify_condition(op: prim.ConditionOp) -> None:
     fixed = TEST_CASES.get(op.test.data)
     if fixed is not None and names != fixed:
         raise fail(op, f"the cases of `{op.test.data}` are {' and '.join(fixed)}, in this order")
-    if op.test.data is not Test.LABEL and op.otherwise is not None:
-        raise fail(op, f"`else` has no meaning for `{op.test.data}`; remove it")
     if op.odds is not None:
         if len(op.odds) != len(names):
             raise fail(op, f"{len(op.odds)} odds for {len(names)} cases; give one each")

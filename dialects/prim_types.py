@@ -268,7 +268,7 @@ class PieceAttr(ParametrizedAttribute):
     @classmethod
     def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
         with parser.in_angle_brackets():
-            role = "system" if parser.parse_optional_keyword("system") else "user"
+            role = parser.parse_optional_keyword_in(("system", "user")) or "user"
             if (place := parser.parse_optional_integer()) is not None:
                 return [StringAttr(role), IntAttr(place), *cls.parse_marks(parser)]
             content = StringAttr(parse_text(parser, "text of a piece, or the place of an operand"))
@@ -299,12 +299,8 @@ class PieceAttr(ParametrizedAttribute):
         return shown + " late" * self.late.data
 
     def verify(self) -> None:
-        if self.role.data not in ("system", "user"):
-            raise VerifyException(f'prim.piece: role "{self.role.data}"; use system or user')
         if not (math.isfinite(self.tokens.data) and self.tokens.data >= 0):
             raise VerifyException(f"prim.piece: {self.tokens.data} tokens; write 0 or more")
-        if self.late.data not in (0, 1):
-            raise VerifyException(f"prim.piece: late = {self.late.data}; it is 0 or 1")
 
 
 class Gathering(StrEnum):
