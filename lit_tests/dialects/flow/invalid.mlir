@@ -716,3 +716,13 @@ flow.workflow @w(%x: !flow.text, %y: !flow.text) -> !flow.text {
   %j = flow.join first(%x, %y) until @b : (!flow.text, !flow.text) -> !flow.text
   flow.return %x : !flow.text
 }
+
+// -----
+
+// CHECK: flow.primitive: no primitive 'thinking'; use embedding, ingestion, searching, reranking, item, tool
+flow.tool @t impl "m:f" as thinking
+
+// -----
+
+// CHECK: flow.primitive: searching top 0; give 1 or more
+flow.tool @t impl "m:f" as searching top 0
