@@ -43,6 +43,10 @@ class SimulationError(FlowirError):
     """A program that cannot run on the simulated provider, or does not match what is simulated."""
 
 
+class ServingError(FlowirError):
+    """A workflow, a set of configurations or an endpoint that cannot be served."""
+
+
 class WorkflowError(FlowirError):
     """A workflow in Python that does not mean what a workflow can mean."""
 
