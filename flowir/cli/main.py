@@ -215,6 +215,58 @@ def _whole_numbers(option: str, text: str) -> tuple[int, ...]:
 
 
 @cli.command()
+@click.argument("compiled", type=click.Path())
+@click.option("--endpoint", multiple=True, metavar="[MODEL=]URL", help="With its version path.")
+@click.option("--endpoints", type=click.Path(), metavar="FILE", help="TOML or JSON; see docs.")
+@click.option("--workflow", "name", metavar="NAME", help="Of several in the file.")
+@click.option(
+    "--point", type=click.IntRange(0), help="Of the front; the most accurate if left out."
+)
+@click.option("--max-latency", type=click.FloatRange(0, min_open=True), help="Seconds.")
+@click.option("--min-accuracy", type=click.FloatRange(0, 1))
+@click.option("--max-cost", type=click.FloatRange(0, min_open=True), help="US dollars a run.")
+@click.option(
+    "--tolerance",
+    default=0.02,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Accuracy that may be given up under load.",
+)
+@click.option("--scheduler", default="static", show_default=True, type=click.Choice(["static"]))
+@click.option("--engines", type=click.Path(), metavar="FILE", help="What flowir latency wrote.")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--allow-host", multiple=True, metavar="NAME", help="By which clients may call it.")
+@click.option("--token-file", type=click.Path(), help="Bearer tokens, one a line.")
+@click.option("--max-requests", default=256, show_default=True, type=click.IntRange(1))
+@click.option(
+    "--timeout", default=600.0, show_default=True, type=click.FloatRange(0, min_open=True)
+)
+@click.option(
+    "--call-timeout", default=120.0, show_default=True, type=click.FloatRange(0, min_open=True)
+)
+@click.option("--retries", default=3, show_default=True, type=click.IntRange(0))
+@click.option("--max-body", default=2**20, show_default=True, type=click.IntRange(1), help="Bytes.")
+@click.option("--leave", default=0.0, show_default=True, type=click.FloatRange(0), help="Seconds.")
+@click.option("--drain", default=30.0, show_default=True, type=click.FloatRange(1), help="Seconds.")
+def serve(**options: Any) -> None:
+    """Serve a compiled workflow as one model of an OpenAI-compatible HTTP server.
+
+    COMPILED is a workflow with a front, as flowir-opt --dse writes it, or one without choices. The
+    configuration of each call is chosen when it is made. Keys come from OPENAI_API_KEY, bearer
+    tokens of clients from FLOWIR_SERVE_TOKENS or --token-file.
+
+    Example: flowir serve front.mlir --endpoint small=http://a:8000/v1 --endpoint big=http://b:8000/v1
+    """
+    from flowir.cli.serve import Options, serve
+
+    try:
+        serve(Options(**options))
+    except FlowirError as error:
+        raise click.ClickException(str(error)) from None
+
+
+@cli.command()
 @click.argument("target", metavar="FILE|MODULE:WORKFLOW")
 def check(target: str) -> None:
     """Read a workflow and explain what is wrong with it, with a caret at the place.
