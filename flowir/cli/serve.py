@@ -45,7 +45,7 @@ def serve(given: Options) -> None:
         FlowirError: nothing was served.
     """
     try:
-        import httpx  # noqa: F401
+        import aiohttp  # noqa: F401
         import prometheus_client  # noqa: F401
         import starlette  # noqa: F401
         import uvicorn  # noqa: F401

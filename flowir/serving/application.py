@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager, ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -130,8 +131,8 @@ class _Api:
 
     async def metrics(self, request: Request) -> Response:
         """In the Prometheus text format."""
-        kind = "text/plain; version=1.0.0; charset=utf-8"
-        return Response(self.service.metrics.text(), headers={"content-type": kind})
+        text = self.service.metrics.text()
+        return Response(text, headers={"content-type": CONTENT_TYPE_LATEST})
 
     async def models(self, request: Request) -> Response:
         """The one model there is: the workflow."""

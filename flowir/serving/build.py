@@ -53,10 +53,7 @@ def service_of(
     check_coverage(endpoints, compiled.configurations)
     check_tools(compiled)
     if clients is None:
-        clients = {
-            one.name: client_of(one, compiled.configurations, limits.call_timeout_s)
-            for one in endpoints
-        }
+        clients = {one.name: client_of(one, compiled.configurations) for one in endpoints}
     expectations = Expectations(compiled)
     replicas = replicas_of(compiled, endpoints, engines or {})
     dispatcher = Dispatcher(SCHEDULERS[scheduler](expectations), replicas)

@@ -9,14 +9,16 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from flowir.configuration import Configuration
 from flowir.errors import ServingError
-from flowir.runtime.capabilities import CAPABILITIES, HOSTS, reasoning
-from flowir.runtime.llm import CallError, WritingLLM
+from flowir.runtime.capabilities import CAPABILITIES, HOSTS, Capability, reasoning
+from flowir.runtime.llm import CallError
 from flowir.runtime.wire import budget_field
+from flowir.serving.client import EndpointModels
+
+KEY = "OPENAI_API_KEY"
 
 SLOTS = 64
 """Requests that an endpoint is given at the same time, where nothing is said."""
@@ -190,37 +192,15 @@ def _check_budget(endpoint: Endpoint, one: Configuration) -> None:
         ) from None
 
 
-def client_of(
-    endpoint: Endpoint, configurations: Sequence[Configuration], timeout_s: float
-) -> WritingLLM:
-    """A client of an endpoint; close it with `aclose`.
-
-    Raises:
-        ServingError: the SDK is not installed.
-    """
-    from flowir.runtime.openai import OpenAIModels
-
+def client_of(endpoint: Endpoint, configurations: Sequence[Configuration]) -> EndpointModels:
+    """A client of an endpoint; close it with `aclose`."""
     provider = endpoint.provider or HOSTS.get(urlsplit(endpoint.url).hostname or "", "")
-    own: list[Any] = []
+    own: list[Capability] = []
     if endpoint.budget_field:
         budgets = [one.budget for one in configurations]
         own = [budget_field(provider, endpoint.budget_field, budgets)]
-    try:
-        return OpenAIModels(
-            base_url=endpoint.url,
-            api_key=os.environ[endpoint.key_env] if endpoint.key_env else None,
-            provider=provider,
-            capabilities=(*own, *CAPABILITIES),
-            timeout_s=timeout_s,
-        )
-    except CallError as error:
-        raise ServingError(str(error)) from None
-
-
-def secrets_of(endpoints: Iterable[Endpoint]) -> tuple[str, ...]:
-    """Texts that no message and no log may hold."""
-    names = {"OPENAI_API_KEY", *(one.key_env for one in endpoints)} - {""}
-    return tuple(os.environ[name] for name in sorted(names) if os.environ.get(name))
+    key = os.environ.get(endpoint.key_env or KEY, "")
+    return EndpointModels(endpoint.url, key, provider, (*own, *CAPABILITIES))
 
 
 def _name(url: str) -> str:

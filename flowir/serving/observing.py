@@ -7,7 +7,7 @@ import logging
 import math
 from collections.abc import Sequence
 
-import httpx
+import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from flowir.serving.dispatch import Dispatcher
@@ -63,14 +63,14 @@ async def observe(dispatcher: Dispatcher, endpoints: Sequence[Endpoint]) -> None
     watched = [one for one in endpoints if one.metrics]
     if not watched:
         return
-    async with httpx.AsyncClient(timeout=EVERY_S, follow_redirects=False) as client:
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as client:
         while True:
             await asyncio.gather(*(_ask(client, dispatcher, one) for one in watched))
             dispatcher.wake()
             await asyncio.sleep(EVERY_S)
 
 
-async def _ask(client: httpx.AsyncClient, dispatcher: Dispatcher, endpoint: Endpoint) -> None:
+async def _ask(client: aiohttp.ClientSession, dispatcher: Dispatcher, endpoint: Endpoint) -> None:
     replicas: list[Replica] = [
         one for one in dispatcher.replicas.values() if one.endpoint is endpoint
     ]
@@ -82,16 +82,16 @@ async def _ask(client: httpx.AsyncClient, dispatcher: Dispatcher, endpoint: Endp
             said = reported(text, name, dispatcher.now())
             if said is not None:
                 replica.says(said)
-    except (httpx.HTTPError, ValueError, KeyError, TimeoutError) as error:
+    except (aiohttp.ClientError, OSError, ValueError, KeyError, TimeoutError) as error:
         # What it said before is forgotten when it is stale; calls say whether it is alive.
         log.debug("%s: no metrics (%s)", endpoint.name, type(error).__name__)
 
 
-async def _page(client: httpx.AsyncClient, url: str) -> str:
-    async with client.stream("GET", url) as response:
+async def _page(client: aiohttp.ClientSession, url: str) -> str:
+    async with client.get(url, allow_redirects=False) as response:
         response.raise_for_status()
         parts, size = [], 0
-        async for part in response.aiter_bytes():
+        async for part in response.content.iter_any():
             size += len(part)
             if size > LARGEST:
                 raise ValueError("too long")
