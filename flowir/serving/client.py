@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from typing import Any
 
@@ -208,7 +208,7 @@ class _Reading:
         return Completion("".join(self._written), _usage(self._usage), self._first, self._model)
 
 
-async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[Mapping[str, Any]]:
+async def _events(response: aiohttp.ClientResponse) -> AsyncGenerator[Mapping[str, Any], None]:
     """The data of server-sent events, one JSON object each; other fields say nothing here."""
     rest = b""
     async for part in response.content.iter_any():

@@ -83,6 +83,8 @@ class Policy:
         # One of the two is meant for whoever stands before this server (RFC 9112, 6.3).
         if "transfer-encoding" in headers and "content-length" in headers:
             raise RefusedError(400, "invalid_request", "both a length and a transfer coding")
+        if method == "POST" and not {"transfer-encoding", "content-length"} & set(headers):
+            raise RefusedError(411, "length_required", "a body needs a length")
         if self.hosts is not None and not self._called_right(headers.get("host", "")):
             raise RefusedError(421, "wrong_host", "this server is not called so; see --allow-host")
         if self.digests and path not in OPEN_PATHS:
