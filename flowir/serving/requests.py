@@ -70,6 +70,11 @@ class ServedWorkflow:
             seen.add(stage.name)
 
     @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Of the stages."""
+        return tuple(stage.name for stage in self.stages)
+
+    @cached_property
     def level(self) -> Mapping[str, int]:
         """Where each stage stands in topological order."""
         return {stage.name: number for number, stage in enumerate(self.stages)}
@@ -125,6 +130,10 @@ class ServedRequest:
             self.chosen[stage] = choice
 
 
+CallKey = tuple[str, str, int]
+"""The request, the stage, and which of its calls."""
+
+
 @dataclass(frozen=True)
 class ReadyCall:
     """A call whose inputs are there.
@@ -141,6 +150,17 @@ class ReadyCall:
     input_tokens: float
     since: float
     call: int = 0
+
+    @cached_property
+    def key(self) -> CallKey:
+        """Names the call."""
+        return self.request.id, self.stage, self.call
+
+    @cached_property
+    def order(self) -> tuple[int, int, int, int]:
+        """First come, first served; of one request, what has most after it."""
+        level = self.request.workflow.level[self.stage]
+        return self.request.number, -self.request.workflow.to_leaf[level], level, self.call
 
 
 @dataclass(frozen=True)

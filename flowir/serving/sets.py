@@ -93,7 +93,7 @@ class ConfigurationSet:
             ServingError: a stage without a choice.
         """
         node = END
-        for stage in reversed(choices):
+        for stage in reversed(tuple(choices)):
             if not choices[stage]:
                 raise ServingError(f"stage {stage} has no choice")
             node = _node(tuple((c, node) for c in sorted(set(choices[stage]))))

@@ -29,7 +29,7 @@ class StaticPoint:
             if load.alive:
                 serving.setdefault(load.model, []).append(load.endpoint)
         placed = []
-        for call in sorted(ready, key=lambda call: (call.request.number, call.since, call.call)):
+        for call in sorted(ready, key=lambda call: call.order):
             request = call.request
             level = request.workflow.level[call.stage]
             choice = self.choices[request.workflow.name][call.stage]

@@ -1,0 +1,92 @@
+"""What arrivals take at least, and how long each would take alone: what results are held to."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from flowir.engines.engine import LanguageModelEngine
+from flowir.serving.fluid import Demand, utilisation
+from flowir.serving.forecast import work_s
+from flowir.serving.requests import ServedWorkflow
+from flowir.serving.sets import ConfigurationSet
+from flowir.sim.serving.clusters import ENGINES
+from flowir.sim.serving.workload import Arrival
+
+Floats = npt.NDArray[np.float64]
+
+
+def demands(arrivals: Sequence[Arrival]) -> list[Demand]:
+    """What the arrivals take of full engines, of the tokens they really read and write."""
+    by_workflow: dict[str, list[Arrival]] = defaultdict(list)
+    for arrival in arrivals:
+        by_workflow[arrival.workflow.name].append(arrival)
+    found = []
+    for group in by_workflow.values():
+        workflow = group[0].workflow
+        rows = _rows(workflow)
+        stage_work = np.array([_stage_seconds(arrival, work_s) for arrival in group])  # [N, L, K]
+        work = np.zeros((len(group), len(rows), len(ENGINES)))
+        for level in range(len(workflow.stages)):
+            for model in range(len(ENGINES)):
+                work[:, rows[:, level] == model, model] += stage_work[:, level, model][:, None]
+        found.append(Demand(work, np.array([_open(workflow, a.keeps) for a in group])))
+    return found
+
+
+def bound_rate(arrivals: Sequence[Arrival], rate: float, replicas: Sequence[int]) -> float:
+    """Requests per second that no scheduler can pass, of requests like these.
+
+    Args:
+        rate: any; the bound does not depend on it.
+    """
+    seconds = len(arrivals) / rate
+    return rate / utilisation(demands(arrivals), seconds * np.array(replicas, dtype=float))
+
+
+def alone_s(arrivals: Sequence[Arrival]) -> Floats:
+    """[N] seconds each takes alone, with the fastest configuration that keeps accuracy."""
+    return np.array([_fastest(arrival) for arrival in arrivals])
+
+
+def _fastest(arrival: Arrival) -> float:
+    """Calls of a stage run side by side: the longest counts."""
+    workflow = arrival.workflow
+    rows = _rows(workflow)[_open(workflow, arrival.keeps)]
+    longest = _stage_seconds(arrival, _alone, together=max)
+    ends: dict[str, Floats] = {}
+    for level, stage in enumerate(workflow.stages):
+        begin = np.max([ends[name] for name in stage.after], axis=0) if stage.after else 0.0
+        ends[stage.name] = begin + longest[level][rows[:, level]]
+    return float(np.max(list(ends.values()), axis=0).min())
+
+
+def _alone(engine: LanguageModelEngine, read: float, written: float) -> float:
+    return engine.prefill_s(read) + engine.decode_s(written, read)
+
+
+def _stage_seconds(arrival: Arrival, seconds: object, together: object = sum) -> Floats:
+    """[L, K] of all calls of each stage on each engine."""
+    return np.array(
+        [
+            [together(seconds(e, read, written) for read, written in calls) for e in ENGINES]  # type: ignore[operator]
+            for calls in arrival.tokens
+        ]
+    )
+
+
+@cache
+def _rows(workflow: ServedWorkflow) -> npt.NDArray[np.int64]:
+    """[C, L] every configuration."""
+    return np.array(list(workflow.every()), dtype=np.int64)
+
+
+@cache
+def _open(workflow: ServedWorkflow, kept: ConfigurationSet) -> npt.NDArray[np.bool_]:
+    """[C] which are kept."""
+    rows = set(kept)
+    return np.array([tuple(row) in rows for row in _rows(workflow).tolist()])
