@@ -207,6 +207,18 @@ def latency(endpoint: str | None, models: str, out: str, **options: Any) -> None
         raise click.ClickException(str(error)) from None
 
 
+SCHEDULERS = (
+    "delay-cost",
+    "finish-time",
+    "dollars",
+    "throughput",
+    "per-input",
+    "cheapest-per-input",
+    "static",
+)
+"""Those of `flowir.serving.build`, which takes long to import."""
+
+
 def _whole_numbers(option: str, text: str) -> tuple[int, ...]:
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not parts or not all(part.isdecimal() and int(part) for part in parts):
@@ -232,7 +244,7 @@ def _whole_numbers(option: str, text: str) -> tuple[int, ...]:
     type=click.FloatRange(0, 1),
     help="Accuracy that may be given up under load.",
 )
-@click.option("--scheduler", default="static", show_default=True, type=click.Choice(["static"]))
+@click.option("--scheduler", default="delay-cost", show_default=True, type=click.Choice(SCHEDULERS))
 @click.option("--engines", type=click.Path(), metavar="FILE", help="What flowir latency wrote.")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535))

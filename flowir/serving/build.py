@@ -8,14 +8,18 @@ from dataclasses import replace
 from flowir.engines.engine import LanguageModelEngine
 from flowir.errors import ServingError
 from flowir.runtime.llm import LLM
+from flowir.serving.beam import BeamThroughput
 from flowir.serving.compiled import Compiled
 from flowir.serving.dispatch import Dispatcher
 from flowir.serving.endpoints import Endpoint, check_coverage, client_of
 from flowir.serving.expectations import Expectations
+from flowir.serving.forecast import delay_cost, dollars
 from flowir.serving.loads import UNKNOWN, Replica
 from flowir.serving.metrics import Metrics
+from flowir.serving.per_input import PerInput
 from flowir.serving.scheduler import StageScheduler
 from flowir.serving.service import Limits, Service
+from flowir.serving.stagewise import OBJECTIVES, StageWise
 from flowir.serving.static import StaticPoint
 
 SchedulerOf = Callable[[Expectations], StageScheduler]
@@ -27,8 +31,14 @@ def static_point(expectations: Expectations) -> StageScheduler:
     return StaticPoint({expectations.compiled.name: chosen})
 
 
-SCHEDULERS: Mapping[str, SchedulerOf] = {"static": static_point}
-"""By the name that the command line has for them."""
+SCHEDULERS: Mapping[str, SchedulerOf] = {
+    **{name: lambda _, by=by: StageWise(by) for name, by in OBJECTIVES.items()},  # type: ignore[misc]
+    "throughput": lambda _: BeamThroughput(),
+    "per-input": lambda _: PerInput(delay_cost),
+    "cheapest-per-input": lambda _: PerInput(dollars),
+    "static": static_point,
+}
+"""By the names that the command line has for them; the first is the default."""
 
 
 def service_of(
@@ -36,7 +46,7 @@ def service_of(
     endpoints: Sequence[Endpoint],
     limits: Limits,
     *,
-    scheduler: str = "static",
+    scheduler: str = "delay-cost",
     engines: Mapping[str, LanguageModelEngine] | None = None,
     clients: Mapping[str, LLM] | None = None,
 ) -> Service:

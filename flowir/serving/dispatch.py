@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -18,6 +19,8 @@ from flowir.serving.loads import Flight, Replica
 from flowir.serving.requests import EngineLoad, Placement, ReadyCall, ServedRequest
 from flowir.serving.scheduler import StageScheduler
 from flowir.serving.sets import ConfigurationSet
+
+log = logging.getLogger(__name__)
 
 PATIENCE_S = 10.0
 """How long a call waits while every endpoint that could take it rests."""
@@ -178,11 +181,33 @@ class Dispatcher:
         ready = [call for call in ready if not self._waiting[call].granted.done()]
         if ready:
             began = time.perf_counter()
-            for placement in self.scheduler.place(ready, self._loads(now), now):
+            for placement in self._placements(ready, now):
                 self._place(placement, now)
             self.noticed(time.perf_counter() - began)
         self._give_up(now)
         self._at_next_change(now)
+
+    def _placements(self, ready: Sequence[ReadyCall], now: float) -> Sequence[Placement]:
+        """What the scheduler says; where it fails, first come, first served, on what is free."""
+        loads = self._loads(now)
+        try:
+            return self.scheduler.place(ready, loads, now)
+        except Exception:
+            log.exception("the scheduler failed; calls go to whatever is free")
+        free = {load.endpoint: load.free for load in loads}
+        placed = []
+        for call in sorted(ready, key=lambda call: call.order):
+            for choice in self._choices(call):
+                model = self._model(call, choice)
+                there = [load.endpoint for load in loads if load.model == model]
+                best = max(there, key=free.__getitem__, default=None)
+                if best is not None and free[best]:
+                    free[best] -= 1
+                    if choice in call.request.open.open(call.stage):
+                        call.request.choose(call.stage, choice)
+                    placed.append(Placement(call, choice, best))
+                    break
+        return placed
 
     def _loads(self, now: float) -> list[EngineLoad]:
         beside: dict[str, int] = {}
@@ -236,10 +261,13 @@ class Dispatcher:
 
     def _able(self, call: ReadyCall) -> Sequence[Replica]:
         """Replicas that could take a call, by what is still open to it."""
-        chosen = call.request.chosen.get(call.stage)
-        choices = call.request.open.open(call.stage) if chosen is None else (chosen,)
-        models = {self._model(call, choice) for choice in choices}
+        models = {self._model(call, choice) for choice in self._choices(call)}
         return [replica for replica in self.replicas.values() if replica.model in models]
+
+    def _choices(self, call: ReadyCall) -> Sequence[int]:
+        """What a call may still be made with."""
+        chosen = call.request.chosen.get(call.stage)
+        return call.request.open.open(call.stage) if chosen is None else (chosen,)
 
     def _give_up(self, now: float) -> None:
         for waiting in list(self._waiting.values()):

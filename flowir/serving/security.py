@@ -119,6 +119,8 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             try:
+                if scope["http_version"] not in ("1.0", "1.1"):
+                    raise RefusedError(505, "http_version", "HTTP/1.1 is spoken here")
                 headers = Headers(scope=scope)
                 for name in ("authorization", "host", "content-type", "content-length"):
                     if len(headers.getlist(name)) > 1:
