@@ -210,14 +210,7 @@ class Dispatcher:
         return placed
 
     def _loads(self, now: float) -> list[EngineLoad]:
-        beside: dict[str, int] = {}
-        for replica in self.replicas.values():
-            name = replica.endpoint.name
-            beside[name] = beside.get(name, 0) + len(replica.flights)
-        return [
-            replica.load(now, beside[replica.endpoint.name] - len(replica.flights))
-            for replica in self.replicas.values()
-        ]
+        return [replica.load(now) for replica in self.replicas.values()]
 
     def _place(self, placement: Placement, now: float) -> None:
         self._grant(placement.call, placement.choice, self.replicas[placement.endpoint], now)

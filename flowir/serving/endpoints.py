@@ -21,7 +21,7 @@ from flowir.serving.client import EndpointModels
 KEY = "OPENAI_API_KEY"
 
 SLOTS = 64
-"""Requests that an endpoint is given at the same time, where nothing is said."""
+"""Requests of one model that an endpoint is given at the same time, where nothing is said."""
 
 ALIKE = re.compile(r"(?:(?P<model>.+?)=)?(?P<url>https?://.+)")
 
@@ -34,7 +34,7 @@ class Endpoint:
         name: in metrics and messages; no two have the same.
         url: OpenAI-compatible, with its version path.
         models: that it serves; empty for all that the workflow asks.
-        slots: requests that are open there at the same time, at most.
+        slots: requests of one model that are open there at the same time, at most.
         metrics: address of its own metrics in the Prometheus text format, where it has them.
         key_env: the environment variable with its key; OPENAI_API_KEY if empty, which may be unset.
         provider: whose it is, for reasoning budgets; told by well-known addresses.

@@ -89,12 +89,8 @@ class Replica:
             return False
         return self.failures < FAILURES_IN_A_ROW or not self.flights
 
-    def load(self, now: float, beside: int) -> EngineLoad:
-        """As schedulers see it.
-
-        Args:
-            beside: calls to other models of the endpoint, which has its slots for all of them.
-        """
+    def load(self, now: float) -> EngineLoad:
+        """As schedulers see it."""
         prefilling = [f for f in self.flights.values() if now - f.began < self._first_s(f)]
         decoding = [f for f in self.flights.values() if now - f.began >= self._first_s(f)]
         running, waiting = self._others(now)
@@ -108,7 +104,7 @@ class Replica:
             len(prefilling),
             sum(f.input_tokens + self._written(f, now) for f in decoding),
             sum(f.input_tokens for f in prefilling),
-            beside + waiting,
+            waiting,
             self.slowdown,
             self.alive(now),
         )
