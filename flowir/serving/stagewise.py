@@ -41,6 +41,7 @@ class _Waiting:
 
     Attributes:
         root: of the set its candidates are of.
+        alive: endpoints of the round in which they were worked out.
         endpoints: of the candidates.
         sets: per choice, the set after it; empty where later stages do not depend on the choice.
         wants: the candidate it waits for.
@@ -48,7 +49,7 @@ class _Waiting:
     """
 
     root: Node
-    alive: int
+    alive: frozenset[str]
     candidates: tuple[Candidate, ...]
     endpoints: frozenset[str]
     sets: dict[int, ConfigurationSet]
@@ -146,11 +147,11 @@ class StageWise:
     def _remembered(self, call: ReadyCall, seen: Round) -> _Waiting:
         """Candidates of a call; worked out anew once its set or the endpoints have changed."""
         found, root = self._waiting.get(call.key), call.request.open.root
-        if found is None or found.root is not root or found.alive != len(seen.views):
+        if found is None or found.root is not root or found.alive != seen.views.keys():
             self._drop(call.key, seen)
             candidates = seen.candidates(call)
             endpoints = frozenset(candidate.endpoint for candidate in candidates)
-            found = _Waiting(root, len(seen.views), candidates, endpoints, self._after(call))
+            found = _Waiting(root, frozenset(seen.views), candidates, endpoints, self._after(call))
             self._waiting[call.key] = found
         return found
 

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -18,7 +19,7 @@ from flowir.serving.dispatch import Dispatcher, UnavailableError
 from flowir.serving.endpoints import Endpoint, endpoints_of
 from flowir.serving.loads import FAILURES_IN_A_ROW, UNKNOWN, Flight, Replica, Reported
 from flowir.serving.observing import observe, reported
-from flowir.serving.requests import Choice, ServedRequest, ServedWorkflow, Stage
+from flowir.serving.requests import Choice, ReadyCall, ServedRequest, ServedWorkflow, Stage
 from flowir.serving.stagewise import StageWise
 from flowir.serving.static import StaticPoint
 from flowir.sim.clock import run
@@ -34,8 +35,6 @@ WORKFLOW = ServedWorkflow(
 
 
 def replica(name: str, model: str, slots: int) -> Replica:
-    from dataclasses import replace
-
     endpoint = Endpoint(name, f"http://{name}", slots=slots)
     return Replica(endpoint, model, replace(UNKNOWN, slots=slots))
 
@@ -99,6 +98,17 @@ def test_slots_are_kept_to_and_every_call_gets_one(slots: int, seed: int) -> Non
     assert run(main()) == len(ended)
     assert not found.waiting
     assert not any(one.flights for one in found.replicas.values())
+
+
+def test_one_endpoint_dies_in_the_moment_in_which_another_is_back() -> None:
+    one, other = replica("a", "small", 1), replica("b", "small", 1)
+    one.flights[0] = Flight(1.0, 1.0, 0.0)
+    other.rests_until = 100.0
+    scheduler, call = StageWise(), ReadyCall(request(0), "first", 10.0, 0.0)
+    assert scheduler.place([call], [one.load(1.0), other.load(1.0)], 1.0) == []
+    one.rests_until, other.rests_until = 100.0, 0.0
+    (placed,) = scheduler.place([call], [one.load(2.0), other.load(2.0)], 2.0)
+    assert placed.endpoint == other.name
 
 
 def test_calls_that_nobody_can_take_are_given_up() -> None:
