@@ -45,7 +45,7 @@ class _Waiting:
         endpoints: of the candidates.
         sets: per choice, the set after it; empty where later stages do not depend on the choice.
         wants: the candidate it waits for.
-        round, queue: when that was decided, and how long the queue for it was.
+        queue: how long the queue for it was when that was decided.
     """
 
     root: Node
@@ -54,7 +54,6 @@ class _Waiting:
     endpoints: frozenset[str]
     sets: dict[int, ConfigurationSet]
     wants: Candidate | None = None
-    round: int = 0
     queue: int = 0
 
 
@@ -71,9 +70,7 @@ class StageWise:
         self._queues: dict[str, Queue] = {}
         self._later: Round | None = None
         self._later_from = 0.0
-        self._rounds = 0
         self._batches: dict[str, int] = {}
-        self._emptier: dict[str, int] = {}
         self._narrowed: dict[tuple[ConfigurationSet, str, int], ConfigurationSet] = {}
 
     def round(self, loads: Sequence[EngineLoad]) -> Round:
@@ -85,17 +82,17 @@ class StageWise:
     ) -> list[Placement]:
         """See :meth:`flowir.serving.scheduler.StageScheduler.place`."""
         seen = self.round(loads)
-        self._notice(seen, now)
+        fresh = self._notice(seen, now)
         free = {view.endpoint for view in seen.views.values() if view.free}
-        if not free:
-            # Only where newcomers will wait is to be found out.
+        if not fresh:
+            # Those that wait have seen all there is: only newcomers are to be placed.
             ready = [call for call in ready if call.key not in self._waiting]
             for view in seen.views.values():
                 view.ahead_s = view.queue_s
         placed = []
         for call in sorted(ready, key=_order):
             found = self._remembered(call, seen)
-            if found.wants is not None and not self._reconsider(found, free):
+            if found.wants is not None and not self._reconsider(found, fresh, free):
                 seen.views[found.wants.endpoint].ahead_s += found.wants.work_s
                 continue
             best = self._best(call, found, seen, now)
@@ -109,6 +106,7 @@ class StageWise:
             view.take(best)
             if not view.free:
                 free.discard(view.endpoint)
+                fresh.discard(view.endpoint)
             call.request.choose(call.stage, best.choice)
             self._drop(call.key, seen)
             placed.append(Placement(call, best.choice, best.endpoint))
@@ -120,29 +118,28 @@ class StageWise:
         for key in [key for key in self._waiting if key[0] == request.id]:
             self._drop(key)
 
-    def _notice(self, seen: Round, now: float) -> None:
-        """Which endpoints have become emptier since the last round; what later stages cost."""
-        self._rounds += 1
-        later = self._later
-        if (
-            later is None
-            or now >= self._later_from + LATER_S
-            or later.views.keys() != seen.views.keys()
-        ):
-            self._later, self._later_from = self.round(seen.loads), now
-        for view in seen.views.values():
-            if view.batch < self._batches.get(view.endpoint, view.batch + 1):
-                self._emptier[view.endpoint] = self._rounds
+    def _notice(self, seen: Round, now: float) -> set[str]:
+        """Endpoints with slots that have become free since the last round.
 
-    def _reconsider(self, waiting: _Waiting, free: set[str]) -> bool:
+        Also works out what later stages cost, where that is due.
+        """
+        later = self._later
+        due = later is None or now >= self._later_from + LATER_S
+        if due or (later is not None and later.views.keys() != seen.views.keys()):
+            self._later, self._later_from = self.round(seen.loads), now
+        return {
+            view.endpoint
+            for view in seen.views.values()
+            if view.free and view.batch < self._batches.get(view.endpoint, view.batch + 1)
+        }
+
+    def _reconsider(self, waiting: _Waiting, fresh: set[str], free: set[str]) -> bool:
         """Whether a call that waits might do better: a slot became free, or its queue grew."""
-        if free.isdisjoint(waiting.endpoints):
-            return False
-        assert waiting.wants is not None
-        if self._queues[waiting.wants.endpoint][0] > LONGER * waiting.queue:
+        if not fresh.isdisjoint(waiting.endpoints):
             return True
-        emptier, decided = self._emptier, waiting.round
-        return any(emptier[name] > decided for name in waiting.endpoints if name in free)
+        assert waiting.wants is not None
+        longer = self._queues[waiting.wants.endpoint][0] > LONGER * waiting.queue
+        return longer and not free.isdisjoint(waiting.endpoints)
 
     def _remembered(self, call: ReadyCall, seen: Round) -> _Waiting:
         """Candidates of a call; worked out anew once its set or the endpoints have changed."""
@@ -161,7 +158,7 @@ class StageWise:
         waiting.wants = candidate
         calls, seconds = self._queues.get(candidate.endpoint, (0, 0.0))
         self._queues[candidate.endpoint] = calls + 1, seconds + candidate.work_s
-        waiting.round, waiting.queue = self._rounds, calls + 1
+        waiting.queue = calls + 1
         seen.views[candidate.endpoint].queue += 1
 
     def _unwant(self, waiting: _Waiting, seen: Round | None) -> None:

@@ -53,10 +53,19 @@ def alone_s(arrivals: Sequence[Arrival]) -> Floats:
     return np.array([_fastest(arrival) for arrival in arrivals])
 
 
+def reference_s(arrivals: Sequence[Arrival]) -> Floats:
+    """[N] seconds each takes alone with the reference at every stage, as before it was compiled."""
+    return np.array([_latency(arrival, _rows(arrival.workflow)[-1:]) for arrival in arrivals])
+
+
 def _fastest(arrival: Arrival) -> float:
-    """Calls of a stage run side by side: the longest counts."""
     workflow = arrival.workflow
-    rows = _rows(workflow)[_open(workflow, arrival.keeps)]
+    return _latency(arrival, _rows(workflow)[_open(workflow, arrival.keeps)])
+
+
+def _latency(arrival: Arrival, rows: npt.NDArray[np.int64]) -> float:
+    """Of the fastest of some configurations. Of calls side by side the longest counts."""
+    workflow = arrival.workflow
     longest = _stage_seconds(arrival, _alone, together=max)
     ends: dict[str, Floats] = {}
     for level, stage in enumerate(workflow.stages):

@@ -129,8 +129,8 @@ class _Run:
             elif now == arrives:
                 self._arrive(coming)
                 coming += 1
-            elif now == ends:
-                self._end(now)
+            elif now == ends and not self._end(now):
+                continue  # no slot has become free, and no call ready
             if self.ready:
                 self._place(now)
         if self.ready:
@@ -183,20 +183,21 @@ class _Run:
             ReadyCall(live.request, stage, read, now, call) for call, (read, _) in enumerate(tokens)
         ]
 
-    def _end(self, now: float) -> None:
+    def _end(self, now: float) -> bool:
+        """What an engine was to end next; whether that was a call."""
         _, number, _ = heapq.heappop(self.events)
         replica = self.replicas[self.order[number]]
         replica.advance(now)
         job = replica.finish_next()
         self._predict(replica)
         if job is None:
-            return
+            return False
         call = job.owner
         assert isinstance(call, ReadyCall)
         live = self.live[call.request.id]
         live.left[call.stage] -= 1
         if live.left[call.stage]:
-            return
+            return True
         _revise(live)
         stages = live.arrival.workflow.stages
         for stage in stages:
@@ -204,6 +205,7 @@ class _Run:
                 self._ready(call.request.id, stage.name, now)
         if len(live.left) == len(stages) and not any(live.left.values()):
             self._finished(live, now)
+        return True
 
     def _finished(self, live: _Live, now: float) -> None:
         request = live.request

@@ -3,7 +3,8 @@
 Which configurations keep accuracy on a request comes from a difficulty model: a request has a
 difficulty, its stages share part of it, and each needs a model that is strong enough. The answer is
 kept iff every stage has what it needs, with two exceptions that tie stages to each other: of four
-voters one may be too weak, and a last stage done by the reference repairs one earlier stage.
+voters one may be too weak, and a last stage done by the reference repairs one earlier stage whose
+model was the next weaker one.
 Requests that even the reference fails are kept by everything; their share is a setting.
 """
 
@@ -192,7 +193,7 @@ def _arrival(settings: Settings, at: float, trace: Trace, rng: np.random.Generat
                 for row in rows
             )
         )
-    needs = _needs(settings, len(workflow.stages), rng)
+    _, needs = difficulties(settings, len(workflow.stages), rng)
     keeps = _kept(workflow, needs)
     routed, revised = keeps, None
     kind = rng.random()
@@ -204,13 +205,20 @@ def _arrival(settings: Settings, at: float, trace: Trace, rng: np.random.Generat
     return Arrival(at, workflow, tuple(tokens), keeps, routed, revised)
 
 
-def _needs(settings: Settings, stages: int, rng: np.random.Generator) -> tuple[int, ...] | None:
-    """The weakest model that is enough, per stage; None where the reference fails."""
+def difficulties(
+    settings: Settings, stages: int, rng: np.random.Generator
+) -> tuple[float, tuple[int, ...] | None]:
+    """What the stages of a request share of its difficulty, and the weakest model enough for each.
+
+    None where the reference fails.
+    """
     own = rng.standard_normal(stages)
-    score = SIBLINGS_SHARE**0.5 * rng.standard_normal() + (1 - SIBLINGS_SHARE) ** 0.5 * own
+    shared = float(rng.standard_normal())
+    score = SIBLINGS_SHARE**0.5 * shared + (1 - SIBLINGS_SHARE) ** 0.5 * own
     failed = rng.random() < settings.failed
     bars = [NormalDist().inv_cdf(share) for share in settings.enough[:-1]]
-    return None if failed else tuple(int(sum(z > bar for bar in bars)) for z in score)
+    needs = tuple(int(sum(z > bar for bar in bars)) for z in score)
+    return shared, None if failed else needs
 
 
 @cache
@@ -225,8 +233,9 @@ def _kept(workflow: ServedWorkflow, needs: tuple[int, ...] | None) -> Configurat
 def keeps(workflow: ServedWorkflow, needs: Sequence[int], row: Iterable[int]) -> bool:
     """Whether a configuration does all that a request needs; see the module."""
     chosen = tuple(row)
-    weak = [choice < need for choice, need in zip(chosen, needs, strict=True)]
+    lacks = [max(0, need - choice) for choice, need in zip(chosen, needs, strict=True)]
+    weak = sum(lack > 0 for lack in lacks)
     if workflow.name == VOTING.name:
-        return not weak[-1] and sum(weak) <= 1
-    reference = len(ENGINES) - 1
-    return not any(weak) or (not weak[-1] and sum(weak) == 1 and chosen[-1] == reference)
+        return lacks[-1] == 0 and weak <= 1
+    repairs = chosen[-1] == len(ENGINES) - 1
+    return weak == 0 or (repairs and sum(lacks) == 1)
