@@ -159,10 +159,13 @@ def raw(url: str, request: bytes) -> bytes:
     host, _, port = url.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port)), timeout=20) as connection:
         parts = []
-        # It may hang up before all is sent.
-        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+        try:
             connection.sendall(request)
             connection.shutdown(socket.SHUT_WR)
             while part := connection.recv(65536):
                 parts.append(part)
+        except TimeoutError:
+            raise
+        except OSError:
+            pass  # It hung up before all was sent.
         return b"".join(parts)

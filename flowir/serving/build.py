@@ -18,7 +18,7 @@ from flowir.serving.loads import UNKNOWN, Replica
 from flowir.serving.metrics import Metrics
 from flowir.serving.per_input import PerInput
 from flowir.serving.scheduler import StageScheduler
-from flowir.serving.service import Limits, Service
+from flowir.serving.service import Limits, Route, Service
 from flowir.serving.stagewise import OBJECTIVES, StageWise
 from flowir.serving.static import StaticPoint
 
@@ -49,6 +49,7 @@ def service_of(
     scheduler: str = "delay-cost",
     engines: Mapping[str, LanguageModelEngine] | None = None,
     clients: Mapping[str, LLM] | None = None,
+    route: Callable[[Expectations], Route] | None = None,
 ) -> Service:
     """A service that is ready to be run.
 
@@ -56,6 +57,7 @@ def service_of(
         engines: profiles of models, by name; where there is none, how fast an endpoint is is
             learned from the calls it answers.
         clients: by name of the endpoint; made for their addresses if None.
+        route: makes what says which configurations keep accuracy for a request.
 
     Raises:
         ServingError: a model without an endpoint, or a tool that cannot be imported.
@@ -67,7 +69,8 @@ def service_of(
     expectations = Expectations(compiled)
     replicas = replicas_of(compiled, endpoints, engines or {})
     dispatcher = Dispatcher(SCHEDULERS[scheduler](expectations), replicas)
-    return Service(compiled, dispatcher, clients, {}, expectations, Metrics(), limits)
+    routed = None if route is None else route(expectations)
+    return Service(compiled, dispatcher, clients, {}, expectations, Metrics(), limits, routed)
 
 
 def replicas_of(

@@ -28,6 +28,12 @@ log = logging.getLogger(__name__)
 
 LONGEST_RETRY_AFTER_S = 60
 
+ROUTING_S = 1.0
+"""A route that takes longer is done without."""
+
+Route = Callable[[Mapping[str, Any]], ConfigurationSet]
+"""Which configurations keep accuracy for some inputs; see :mod:`flowir.serving.routing`."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -78,7 +84,8 @@ class Service:
 
     Attributes:
         configurations: per stage, by number of choice.
-        sets: what is open to a request; with what a run of each row is predicted to cost.
+        route: which configurations keep accuracy for a request; all that are served if None. It is
+            asked once for each, in a thread.
         leaving: the server is to stop soon: it is not ready, and still takes runs.
         draining: no more runs are taken.
     """
@@ -90,6 +97,7 @@ class Service:
     expectations: Expectations
     metrics: Metrics
     limits: Limits
+    route: Route | None = None
     leaving: bool = False
     draining: bool = False
     active: int = 0
@@ -173,6 +181,7 @@ class Service:
         account = Account()
         outcome = "cancelled"
         try:
+            await self._narrow(request, inputs)
             text = await self._text(request, inputs, account, told)
             outcome = "answered"
             return Answer(text, account, time.perf_counter() - began)
@@ -183,6 +192,17 @@ class Service:
             self.dispatcher.forget(request)
             self.metrics.ended(outcome, time.perf_counter() - began)
             self._ended()
+
+    async def _narrow(self, request: ServedRequest, inputs: Mapping[str, Any]) -> None:
+        """Close what does not keep accuracy for these inputs; a route that fails closes nothing."""
+        if self.route is None:
+            return
+        try:
+            async with asyncio.timeout(ROUTING_S):
+                routed = await asyncio.to_thread(self.route, inputs)
+            request.open = request.open.intersection(routed)
+        except Exception as error:
+            log.warning("a request could not be routed: %s", type(error).__name__)
 
     async def _text(
         self,

@@ -20,7 +20,7 @@ from flowir.serving.endpoints import Endpoint, endpoints_of
 from flowir.serving.loads import FAILURES_IN_A_ROW, UNKNOWN, Flight, Replica, Reported
 from flowir.serving.observing import observe, reported
 from flowir.serving.requests import Choice, ReadyCall, ServedRequest, ServedWorkflow, Stage
-from flowir.serving.stagewise import StageWise
+from flowir.serving.stagewise import OBJECTIVES, StageWise
 from flowir.serving.static import StaticPoint
 from flowir.sim.clock import run
 
@@ -98,6 +98,38 @@ def test_slots_are_kept_to_and_every_call_gets_one(slots: int, seed: int) -> Non
     assert run(main()) == len(ended)
     assert not found.waiting
     assert not any(one.flights for one in found.replicas.values())
+
+
+@pytest.mark.parametrize("objective", [None, *OBJECTIVES.values()])
+def test_first_come_first_served_so_that_nobody_starves(objective: Any) -> None:
+    """Of calls that all want the only slot; those of later stages are of older requests."""
+    one = replica("a", "small", 1)
+    choices = (Choice("small", 50.0),)
+    workflow = ServedWorkflow("w", (Stage("first", choices), Stage("second", choices, ("first",))))
+    point = StaticPoint({"w": {"first": 0, "second": 0}})
+    found = Dispatcher(point if objective is None else StageWise(objective), {one.name: one})
+    granted: list[tuple[int, str]] = []
+
+    async def run_one(number: int) -> None:
+        await asyncio.sleep(0.01 * number)
+        asked = ServedRequest(f"r{number}", number, workflow, workflow.every(), found.now())
+        for stage in ("first", "second"):
+            grant = await found.acquire(asked, stage, 100.0)
+            granted.append((number, stage))
+            await asyncio.sleep(1.0)
+            found.ended(grant, 100, 50)
+        found.forget(asked)
+
+    async def main() -> None:
+        await asyncio.gather(*(run_one(number) for number in range(12)))
+
+    run(main())
+    assert len(granted) == 24
+    firsts = [number for number, stage in granted if stage == "first"]
+    assert firsts == sorted(firsts)
+    # Nobody who came later is ahead by more than the call that was under way.
+    for place, (number, _) in enumerate(granted):
+        assert place <= 2 * number + 2
 
 
 def test_one_endpoint_dies_in_the_moment_in_which_another_is_back() -> None:

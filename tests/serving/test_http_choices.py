@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from flowir.errors import ServingError
 from flowir.serving.build import SCHEDULERS
 from flowir.serving.compiled import Wanted, read_compiled
 from flowir.serving.endpoints import Endpoint
-from flowir.serving.service import Limits
+from flowir.serving.expectations import Expectations
+from flowir.serving.service import Limits, Route
+from flowir.serving.sets import ConfigurationSet
 from tests.profiler.endpoint import Reply, endpoint, error
 from tests.serving_fronts import TWO_STAGES, Known, write_front
 from tests.serving_http import free_port, running
@@ -90,6 +93,30 @@ def test_when_a_model_is_down_the_others_that_keep_accuracy_are_used(tmp_path: P
                 assert answer.status_code == 200
                 made = answer.json()["flowir"]["configurations"]
                 assert made == {"first": "small", "second": "small"}
+
+
+def test_a_route_narrows_what_is_open_and_one_that_fails_does_not(tmp_path: Path) -> None:
+    def route(expectations: Expectations) -> Route:
+        large = expectations.set_of([expectations.compiled.rows[0]])
+        small = expectations.set_of([expectations.compiled.rows[1]])
+
+        def of(inputs: Mapping[str, Any]) -> ConfigurationSet:
+            if inputs["task"] == "fails":
+                raise ValueError
+            return large if "hard" in inputs["task"] else small
+
+        return of
+
+    path = write_front(tmp_path / "w.mlir", ALIKE)
+    backend = endpoint(lambda body: Reply(body["model"]))
+    with (
+        backend as asked,
+        running(read_compiled(path), [Endpoint("e", asked.url)], route=route) as served,
+    ):
+        for text, models in (("hard", {"large"}), ("easy", {"small"}), ("fails", set())):
+            made = served.ask(text).json()["flowir"]["configurations"]
+            assert len(made) == 2
+            assert set(made.values()) == models or not models
 
 
 def test_a_budget_narrows_what_is_open(tmp_path: Path) -> None:

@@ -50,31 +50,6 @@ def test_ten_times_what_fits_is_shed_and_the_server_recovers(tmp_path: Path) -> 
             assert f'outcome="refused"}} {len(shed)}.0' in served.metrics()
 
 
-def test_first_come_first_served_and_nobody_starves(tmp_path: Path) -> None:
-    with endpoint(lambda body: Reply(delay_s=0.03)) as backend:
-        with running(compiled(tmp_path), [Endpoint("e", backend.url, slots=1)]) as served:
-            url = f"{served.url}/v1/chat/completions"
-
-            async def main() -> None:
-                async with httpx.AsyncClient(timeout=60, verify=False) as client:
-                    asked = []
-                    for n in range(12):
-                        messages = [{"role": "user", "content": f"{n}"}]
-                        body = {"model": "w", "messages": messages}
-                        asked.append(asyncio.create_task(client.post(url, json=body)))
-                        while served.service.active + len(backend.bodies) < n + 1 and not (
-                            asked[-1].done()
-                        ):
-                            await asyncio.sleep(0.001)
-                        await asyncio.sleep(0.01)
-                    answers = await asyncio.gather(*asked)
-                assert {answer.status_code for answer in answers} == {200}
-
-            asyncio.run(main())
-        order = [int(body["messages"][-1]["content"].split()[-1]) for body in backend.bodies]
-        assert order == sorted(order)
-
-
 def test_a_dead_endpoint_costs_nobody_an_answer(tmp_path: Path) -> None:
     with endpoint() as backend:
         dead = Endpoint("dead", f"http://127.0.0.1:{free_port()}/v1")
