@@ -26,7 +26,9 @@ CHARACTERS_PER_TOKEN = 4.0
 """Of English text, by OpenAI's help pages; only to plan with, never to bill."""
 
 BACKOFF_S = 0.25
-LONGEST_WAIT_S = 30.0
+LONGEST_WAIT_S = 60.0
+"""An endpoint that asks for more is not asked again."""
+
 NOT_ELSEWHERE = (400, 413, 422)
 """What no other endpoint would answer differently."""
 
@@ -220,7 +222,7 @@ class _Attempts:
         if lasting and self.models.request.chosen.get(self.stage) is not None:
             raise error
         if not self._other_choice():
-            if lasting:
+            if lasting or (asked_s or 0.0) > LONGEST_WAIT_S:
                 raise error
             wait = min(LONGEST_WAIT_S, BACKOFF_S * 2.0 ** (self.failures - 1))
             await asyncio.sleep((asked_s or 0.0) + random.uniform(0.0, wait))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -65,7 +65,6 @@ class Compiled:
     written_at: str | None
     inputs: Mapping[str, Attribute]
     kind: Attribute
-    _priced: dict[str, tuple[float, float]] = field(default_factory=dict, repr=False)
 
     @property
     def configurations(self) -> tuple[Configuration, ...]:
@@ -216,8 +215,3 @@ def _written_at(program: Program, labels: Mapping[str, str]) -> str | None:
     if not text or parser_of(agent) != "text":  # type: ignore[arg-type]
         return None
     return program.sites.get(op)
-
-
-def tool_names(compiled: Compiled) -> Sequence[str]:
-    """Tools that a run may call, by name."""
-    return tuple(getattr(compiled.program, "TOOLS", {}))

@@ -100,8 +100,9 @@ class Dispatcher:
         try:
             return await waiting.granted
         except asyncio.CancelledError:
-            if waiting.granted.done() and not waiting.granted.cancelled():
-                self.dropped(waiting.granted.result())
+            granted = waiting.granted
+            if granted.done() and not granted.cancelled() and granted.exception() is None:
+                self.dropped(granted.result())
             raise
         finally:
             self._waiting.pop(call, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection
 
 from xdsl.ir import Block, Operation, SSAValue
 
@@ -47,13 +47,13 @@ def _stage(program: Program, op: Operation) -> str:
 
 def _before(program: Program, op: Operation) -> set[str]:
     """Stages that have to end before an op makes its first call."""
-    values = set(_read(op))
+    values = set(op.operands)
     inner: set[str] = set()
     if isinstance(op, flow.FallbackOp):  # The checker is asked about what a tier gave.
         inner |= {_stage(program, one) for one in op.walk() if one is not op}
     above = op.parent_op()
     while above is not None and not isinstance(above, flow.WorkflowOp):
-        values |= set(_read(above))
+        values |= set(above.operands)
         if isinstance(above, flow.RefineOp):
             inner.add(_stage(program, above))
         if isinstance(above, flow.FallbackOp):
@@ -74,10 +74,6 @@ def _earlier_tiers(program: Program, fallback: flow.FallbackOp, op: Operation) -
     return found
 
 
-def _read(op: Operation) -> Iterator[SSAValue]:
-    yield from op.operands
-
-
 def _walk_back(value: SSAValue, seen: set[Operation]) -> None:
     """All operations that a value comes from, those inside of them too."""
     owner = value.owner
@@ -93,9 +89,3 @@ def _walk_back(value: SSAValue, seen: set[Operation]) -> None:
             seen.add(one)
             for operand in one.operands:
                 _walk_back(operand, seen)
-
-
-def exits(after: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """Stages that no other reads."""
-    read = {other for before in after.values() for other in before}
-    return tuple(name for name in after if name not in read)
