@@ -115,7 +115,7 @@ def synthetic(name: str, queries: int, seed: int) -> Answered:
 def reasoning_gym(folder: Path) -> Answered:
     """One answer of each model to the hard questions that all models answered.
 
-    A model is as strong as it is often right on a third of the questions. The features of a question
+    A model is as strong as it is often right on a third of the questions. A question's features
     are its length and the family of its task, as an embedding would tell families apart.
     """
     import pyarrow.parquet as parquet
