@@ -6,7 +6,8 @@ Models are instant: either a client inside the server's process, or an endpoint 
 process of its own that sends one canned completion and does nothing else. What is timed is the real
 server, a process too, asked over keep-alive connections by this one. The added time of the loopback
 way is what a request takes less what the endpoint takes when it is asked directly as often as the
-workflow has calls.
+workflow has calls. Times are of the wall clock, so what else runs on the machine is in them: its
+load is told first. The CPU time of the server is its own.
 """
 
 from __future__ import annotations
@@ -64,6 +65,8 @@ def workflow(calls: int) -> str:
 def figures(found: Figures, *, quick: bool = False) -> None:
     """Measure everything."""
     requests, seconds = (200, 2.0) if quick else (1000, 8.0)
+    found.heading(f"Before anything is measured, on {os.cpu_count()} cores:")
+    found.add("load average of the machine, of the last minute", os.getloadavg()[0])
     with tempfile.TemporaryDirectory() as folder:
         for calls in (1, 3):
             path = Path(folder) / f"{calls}.mlir"

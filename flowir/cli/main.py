@@ -235,7 +235,7 @@ def _whole_numbers(option: str, text: str) -> tuple[int, ...]:
     "--point", type=click.IntRange(0), help="Of the front; the most accurate if left out."
 )
 @click.option("--max-latency", type=click.FloatRange(0, min_open=True), help="Seconds.")
-@click.option("--min-accuracy", type=click.FloatRange(0, 1))
+@click.option("--min-accuracy", type=click.FloatRange(0, 1), help="Share of right answers.")
 @click.option("--max-cost", type=click.FloatRange(0, min_open=True), help="US dollars a run.")
 @click.option(
     "--tolerance",
@@ -246,21 +246,47 @@ def _whole_numbers(option: str, text: str) -> tuple[int, ...]:
 )
 @click.option("--scheduler", default="delay-cost", show_default=True, type=click.Choice(SCHEDULERS))
 @click.option("--engines", type=click.Path(), metavar="FILE", help="What flowir latency wrote.")
-@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where it listens.")
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--allow-host", multiple=True, metavar="NAME", help="By which clients may call it.")
 @click.option("--token-file", type=click.Path(), help="Bearer tokens, one a line.")
-@click.option("--max-requests", default=256, show_default=True, type=click.IntRange(1))
 @click.option(
-    "--timeout", default=600.0, show_default=True, type=click.FloatRange(0, min_open=True)
+    "--max-requests",
+    default=256,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Under way or waiting; others get 429.",
 )
 @click.option(
-    "--call-timeout", default=120.0, show_default=True, type=click.FloatRange(0, min_open=True)
+    "--timeout",
+    default=600.0,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="Seconds of a request.",
 )
-@click.option("--retries", default=3, show_default=True, type=click.IntRange(0))
+@click.option(
+    "--call-timeout",
+    default=120.0,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="Seconds of a model call.",
+)
+@click.option("--retries", default=3, show_default=True, type=click.IntRange(0), help="Of a call.")
 @click.option("--max-body", default=2**20, show_default=True, type=click.IntRange(1), help="Bytes.")
-@click.option("--leave", default=0.0, show_default=True, type=click.FloatRange(0), help="Seconds.")
-@click.option("--drain", default=30.0, show_default=True, type=click.FloatRange(1), help="Seconds.")
+@click.option(
+    "--leave",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="Seconds to be unready and still serve.",
+)
+@click.option(
+    "--drain",
+    default=30.0,
+    show_default=True,
+    type=click.FloatRange(1),
+    help="Seconds for runs under way at the end.",
+)
 def serve(**options: Any) -> None:
     """Serve a compiled workflow as one model of an OpenAI-compatible HTTP server.
 
