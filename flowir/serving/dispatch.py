@@ -96,7 +96,10 @@ class Dispatcher:
         call = ReadyCall(request, stage, input_tokens, self.now(), next(self._numbers))
         waiting = _Waiting(call, asyncio.get_running_loop().create_future(), frozenset(avoid))
         self._waiting[call] = waiting
-        self._soon()
+        if len(self._waiting) == 1 and not self._due:
+            self._round()  # Nobody waits whom it would have to be weighed against.
+        else:
+            self._soon()
         try:
             return await waiting.granted
         except asyncio.CancelledError:

@@ -78,10 +78,10 @@ class Replica:
     rests_until: float = -math.inf
     reported: Reported | None = None
     own_at_report: int = 0
+    name: str = field(init=False)
 
-    @property
-    def name(self) -> str:
-        return f"{self.model} at {self.endpoint.name}"
+    def __post_init__(self) -> None:
+        self.name = f"{self.model} at {self.endpoint.name}"
 
     def alive(self, now: float) -> bool:
         """Whether calls may be sent; one at a time until one has ended well after failures."""

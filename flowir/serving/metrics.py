@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
@@ -14,12 +15,20 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120,
 FAST = (1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 0.1)
 
 
+@dataclass(frozen=True)
+class _Place:
+    calls: Counter
+    seconds: Histogram
+    chosen: Counter
+
+
 class Metrics:
     """The metrics of one server; docs/serving-http.md lists them."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._gauges: dict[str, Gauge] = {}
+        self._places: dict[tuple[str, ...], _Place] = {}
         place = ("model", "endpoint")
         self._requests = self._counter("requests", "Runs that ended, by how", "outcome")
         self._seconds = self._histogram("request_seconds", "Whole runs that were answered", SECONDS)
@@ -27,6 +36,7 @@ class Metrics:
         self._calls = self._counter("calls", "Model calls, by how they ended", *place, "outcome")
         self._call_seconds = self._histogram("call_seconds", "Calls answered", SECONDS, *place)
         self._chosen = self._counter("choices", "Calls by configuration", "stage", "configuration")
+        self._nothing = Counter("nothing", "Where there is nothing to count", registry=None)
         self._tokens = self._counter("tokens", "Read and written", "model", "kind")
         self._dollars = self._counter("cost_usd", "By the prices of the front", "model")
         self._rounds = self._histogram("scheduling_seconds", "Rounds of the scheduler", FAST)
@@ -69,11 +79,26 @@ class Metrics:
         configuration: str = "",
     ) -> None:
         """A call has ended; stage and configuration where it was answered."""
-        place = (replica.model, replica.endpoint.name)
-        self._calls.labels(*place, outcome).inc()
+        place = self._place(replica, outcome, stage, configuration)
+        place.calls.inc()
         if outcome == "answered":
-            self._call_seconds.labels(*place).observe(seconds)
-            self._chosen.labels(stage, configuration).inc()
+            place.seconds.observe(seconds)
+            place.chosen.inc()
+
+    def _place(self, replica: Replica, *more: str) -> _Place:
+        """The counters of a call; looking them up takes longer than counting."""
+        key = (replica.name, *more)
+        found = self._places.get(key)
+        if found is None:
+            names = (replica.model, replica.endpoint.name)
+            outcome, stage, configuration = more
+            found = _Place(
+                self._calls.labels(*names, outcome),
+                self._call_seconds.labels(*names),
+                self._chosen.labels(stage, configuration) if stage else self._nothing,
+            )
+            self._places[key] = found
+        return found
 
     def used(self, model: str, usage: Usage, dollars: float | None) -> None:
         """What a call took."""
