@@ -26,15 +26,14 @@ SCHEDULERS: dict[str, Callable[[], StageScheduler]] = {
 }
 
 
-def round_milliseconds() -> dict[str, float]:
-    """Median per scheduler of rounds in which one slot is free, first at one engine, then another.
-
-    The first round, in which every call is new, is one of them.
+def round_milliseconds() -> dict[str, tuple[float, float]]:
+    """Per scheduler, median and longest of rounds in which one slot is free, at one engine after
+    another. The first round, in which every call is new, is one of them.
     """
-    return {name: _median_ms(make()) for name, make in SCHEDULERS.items()}
+    return {name: _milliseconds(make()) for name, make in SCHEDULERS.items()}
 
 
-def _median_ms(scheduler: StageScheduler) -> float:
+def _milliseconds(scheduler: StageScheduler) -> tuple[float, float]:
     ready = waiting_calls(QUEUE + ROUNDS)
     taken = []
     for number in range(ROUNDS):
@@ -44,7 +43,7 @@ def _median_ms(scheduler: StageScheduler) -> float:
         taken.append(1e3 * (time.perf_counter() - begin))
         for placement in placed:
             ready.remove(placement.call)
-    return median(taken)
+    return median(taken), max(taken)
 
 
 def waiting_calls(count: int) -> list[ReadyCall]:

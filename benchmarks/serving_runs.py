@@ -16,7 +16,7 @@ from flowir.serving.requests import ServedWorkflow
 from flowir.serving.scheduler import StageScheduler
 from flowir.serving.stagewise import StageWise
 from flowir.serving.static import StaticPoint
-from flowir.sim.serving.bounds import alone_s, bound_rate, reference_s
+from flowir.sim.serving.bounds import Fixed, alone_s, bound_rate, cheapest, reference_s
 from flowir.sim.serving.clusters import cluster
 from flowir.sim.serving.simulate import Conditions, simulate
 from flowir.sim.serving.workload import (
@@ -68,7 +68,7 @@ def _dollars(workflow: ServedWorkflow, row: Sequence[int]) -> float:
 STATIC = "static per-workflow"
 
 SCHEDULERS: dict[str, Callable[[], StageScheduler]] = {
-    STATIC: lambda: StaticPoint(static_points(MIX)),
+    STATIC: lambda: StaticPoint(_points()),
     "cheapest per-input": lambda: PerInput(dollars),
     "load-aware per-input": lambda: PerInput(delay_cost),
     "load-aware per-input, late": lambda: PerInput(delay_cost, late=True),
@@ -140,6 +140,7 @@ class Bench:
         self.seeds = seeds
         self.requests = requests
         self.population = cache(self._population)
+        self.bound = cache(self._bound)
         self.run = cache(self._run)
 
     def _population(
@@ -154,10 +155,12 @@ class Bench:
         came = arrivals(settings, times, self.trace, rng)
         return came, reference_s(came), alone_s(came)
 
-    def bound(self, load: Load, seed: int, requests: int | None = None) -> float:
+    def _bound(
+        self, settings: Settings, kind: str, split: tuple[int, ...], seed: int, requests: int
+    ) -> float:
         """Fluid bound of these very requests, per second."""
-        came, _, _ = self.population(load.settings, load.kind, seed, requests or self.requests)
-        return bound_rate(came, 1.0, load.split)
+        came, _, _ = self.population(settings, kind, seed, requests)
+        return bound_rate(came, 1.0, split)
 
     def _run(self, name: str, load: Load, share: float, requests: int | None = None) -> Outcome:
         """A scheduler at a share of the bound."""
@@ -167,7 +170,7 @@ class Bench:
         ended = came_in = 0
         for seed in self.seeds:
             came, reference, fastest = self.population(load.settings, load.kind, seed, count)
-            rate = share * self.bound(load, seed, count)
+            rate = share * self.bound(load.settings, load.kind, load.split, seed, count)
             at = [replace(arrival, at=arrival.at / rate) for arrival in came]
             served = simulate(at, cluster(load.split), SCHEDULERS[name](), load.conditions)
             slowdown.append((served.latency / reference)[warm:])
@@ -186,7 +189,11 @@ class Bench:
         )
 
     def carried(self, name: str, load: Load, grid: Sequence[float]) -> float:
-        """The largest share of the bound, of a grid, up to which p95 keeps to `SLOWEST`; or 0."""
+        """The largest share of the bound, of a grid, up to which p95 keeps to `SLOWEST`; or 0.
+
+        What gives each request one configuration whatever the load carries no more than the fluid
+        bound of just these: in minutes of simulation its queues would only begin to grow.
+        """
         low, high = 0, len(grid)  # grid[:low] is carried, grid[high:] is not
         while low < high:
             middle = (low + high) // 2
@@ -194,4 +201,27 @@ class Bench:
                 low = middle + 1
             else:
                 high = middle
-        return grid[low - 1] if low else 0.0
+        found = grid[low - 1] if low else 0.0
+        return min(found, self.limit(load, FIXED[name])) if name in FIXED else found
+
+    def limit(self, load: Load, fixed: Fixed) -> float:
+        """Share of the bound at which fixed configurations keep some engine busy all the time."""
+        shares = []
+        for seed in self.seeds:
+            of = (load.settings, load.kind, load.split, seed, self.requests)
+            came, _, _ = self.population(load.settings, load.kind, seed, self.requests)
+            shares.append(bound_rate(came, 1.0, load.split, fixed) / self.bound(*of))
+        return float(np.mean(shares))
+
+
+def _static(arrival: Arrival) -> tuple[int, ...]:
+    return tuple(_points()[arrival.workflow.name].values())
+
+
+@cache
+def _points() -> dict[str, dict[str, int]]:
+    return static_points(MIX)
+
+
+FIXED: dict[str, Fixed] = {CHEAPEST: cheapest, STATIC: _static}
+"""Schedulers that mind no load when they choose configurations."""

@@ -97,7 +97,8 @@ class Kernel:
         width = self.width or len(self.known) ** -0.2
         distance = _squares(self.known, features)
         found: Floats = np.exp(-(distance - distance.min()) / (2 * width**2))
-        return found / found.sum()
+        found /= found.sum()
+        return found
 
 
 def _squares(known: Floats, features: Floats) -> Floats:
@@ -171,7 +172,7 @@ class Router:
         if len(self.rows) <= EVERY:
             return self.among(self.losses(features))
         until = clock() + seconds
-        found = np.arange(len(self.rows)) == self.reference
+        found: Bools = np.arange(len(self.rows)) == self.reference
         for known in self.settle(features):
             found = known
             if clock() >= until:
@@ -183,7 +184,7 @@ class Router:
 
         A hair is allowed for rounding.
         """
-        found: Bools = losses <= self.margin + HAIR
+        found: Bools = np.less_equal(losses, self.margin + HAIR)
         found[..., self.reference] = True
         return found
 
@@ -191,18 +192,17 @@ class Router:
         """[C] what is known to keep accuracy, after each question; it only grows."""
         weights = self.classifier.weights(features)
         least = float(self.success[self.reference] @ weights) - self.margin
-        kept = np.zeros(len(self.rows), dtype=bool)
-        kept[self.reference] = True
-        open_ = ~kept
+        kept: Bools = np.arange(len(self.rows)) == self.reference
+        open_: Bools = ~kept
         total = self.strength.sum(axis=1)
         while open_.any():
             number = _middle(open_, total)
             own = self.strength[number]
             if float(self.success[number] @ weights) >= least - HAIR:
-                settled = open_ & (self.strength >= own).all(axis=1)
+                settled: Bools = open_ & np.all(self.strength >= own, axis=1)
                 kept = kept | settled
             else:
-                settled = open_ & (self.strength <= own).all(axis=1)
+                settled = open_ & np.all(self.strength <= own, axis=1)
             open_ &= ~settled
             yield kept
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import numpy as np
@@ -20,8 +20,16 @@ from flowir.sim.serving.workload import Arrival
 Floats = npt.NDArray[np.float64]
 
 
-def demands(arrivals: Sequence[Arrival]) -> list[Demand]:
-    """What the arrivals take of full engines, of the tokens they really read and write."""
+Fixed = Callable[[Arrival], Sequence[int]]
+"""The one configuration a request is given, whatever the load."""
+
+
+def demands(arrivals: Sequence[Arrival], fixed: Fixed | None = None) -> list[Demand]:
+    """What the arrivals take of full engines, of the tokens they really read and write.
+
+    Args:
+        fixed: the configuration of each; None for any that keeps accuracy.
+    """
     by_workflow: dict[str, list[Arrival]] = defaultdict(list)
     for arrival in arrivals:
         by_workflow[arrival.workflow.name].append(arrival)
@@ -34,18 +42,39 @@ def demands(arrivals: Sequence[Arrival]) -> list[Demand]:
         for level in range(len(workflow.stages)):
             for model in range(len(ENGINES)):
                 work[:, rows[:, level] == model, model] += stage_work[:, level, model][:, None]
-        found.append(Demand(work, np.array([_open(workflow, a.keeps) for a in group])))
+        if fixed is None:
+            opened = np.array([_open(workflow, arrival.keeps) for arrival in group])
+        else:
+            opened = np.array([(rows == np.array(fixed(a))).all(axis=1) for a in group])
+        found.append(Demand(work, opened))
     return found
 
 
-def bound_rate(arrivals: Sequence[Arrival], rate: float, replicas: Sequence[int]) -> float:
+def bound_rate(
+    arrivals: Sequence[Arrival],
+    rate: float,
+    replicas: Sequence[int],
+    fixed: Fixed | None = None,
+) -> float:
     """Requests per second that no scheduler can pass, of requests like these.
 
     Args:
         rate: any; the bound does not depend on it.
+        fixed: as of `demands`: what cannot be passed by whoever gives these configurations.
     """
     seconds = len(arrivals) / rate
-    return rate / utilisation(demands(arrivals), seconds * np.array(replicas, dtype=float))
+    return rate / utilisation(demands(arrivals, fixed), seconds * np.array(replicas, dtype=float))
+
+
+def cheapest(arrival: Arrival) -> tuple[int, ...]:
+    """The configuration of fewest dollars of those that a request is served with."""
+    stages = arrival.workflow.stages
+
+    def usd(row: Sequence[int]) -> float:
+        pairs = zip(stages, row, strict=True)
+        return sum(stage.calls * stage.choices[choice].usd for stage, choice in pairs)
+
+    return min(arrival.routed, key=usd)
 
 
 def alone_s(arrivals: Sequence[Arrival]) -> Floats:
