@@ -202,6 +202,31 @@ def test_stages_come_after_what_they_read(tmp_path: Path) -> None:
     assert found.written_at is None  # What is returned may be any of several answers.
 
 
+ARAGOG = {
+    "self_refine": {"gen": (), "critic": ("gen",), "refiner": ("gen", "critic")},
+    "text_to_sql": {
+        "keyword": (),
+        "column_sel": ("keyword",),
+        "sql_gen": ("keyword", "column_sel"),
+        "refiner": ("keyword", "column_sel", "sql_gen"),
+    },
+    "voting": {
+        "voter/1": (), "voter/2": (), "voter/3": (), "voter/4": (),
+        "aggregator": ("voter/1", "voter/2", "voter/3", "voter/4"),
+    },
+    "decomposition": {
+        "decomposer": (), "solver": ("decomposer",), "aggregator": ("decomposer", "solver"),
+    },
+}  # fmt: skip
+"""The workflows of the paper (arXiv 2511.20975): each stage with all that feeds it."""
+
+
+@pytest.mark.parametrize("name", ARAGOG)
+def test_stages_of_the_published_workflows(name: str) -> None:
+    path = Path(__file__).parents[2] / "examples" / "aragog" / f"{name}.mlir"
+    assert dict(read_compiled(path).stages) == ARAGOG[name]
+
+
 def test_what_is_streamed_is_the_last_call_of_a_chain_only(tmp_path: Path) -> None:
     path = tmp_path / "w.mlir"
     path.write_text(TWO_STAGES)
