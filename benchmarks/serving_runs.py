@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -40,6 +41,9 @@ SLOWEST = 3.0
 WARM_UP = 5
 """One in so many requests of a run comes before what is measured."""
 
+SAMPLED = 2000
+"""Requests that decide which points keep accuracy."""
+
 STATIC_KEEPS = 0.98
 """Share of requests whose accuracy a point keeps that is chosen for all requests of a workflow."""
 
@@ -49,12 +53,14 @@ def static_points(settings: Settings) -> dict[str, dict[str, int]]:
     rng = np.random.default_rng(17)
     points = {}
     for workflow in WORKFLOWS:
-        needs = [difficulties(settings, len(workflow.stages), rng)[1] for _ in range(2000)]
-        kept = {
-            row: np.mean([need is None or keeps(workflow, need, row) for need in needs])
+        drawn = (difficulties(settings, len(workflow.stages), rng)[1] for _ in range(SAMPLED))
+        needs = Counter(drawn)
+        good = [
+            row
             for row in workflow.every()
-        }
-        good = [row for row, share in kept.items() if share >= STATIC_KEEPS]
+            if sum(n for need, n in needs.items() if need is None or keeps(workflow, need, row))
+            >= STATIC_KEEPS * SAMPLED
+        ]
         best = min(good, key=partial(_dollars, workflow))
         points[workflow.name] = dict(zip(workflow.names, best, strict=True))
     return points

@@ -51,11 +51,11 @@ def test_one_of_four_voters_may_be_weak() -> None:
 
 def test_models_are_enough_as_often_as_stated() -> None:
     rng = np.random.default_rng(0)
-    drawn = [difficulties(MIX, 3, rng)[1] for _ in range(20_000)]
+    drawn = [difficulties(MIX, 3, rng)[1] for _ in range(6000)]
     needs = np.array([need for need in drawn if need is not None])
-    assert 1 - len(needs) / len(drawn) == pytest.approx(MIX.failed, abs=0.01)
-    assert (needs == 0).mean() == pytest.approx(MIX.enough[0], abs=0.01)
-    assert (needs <= 1).mean() == pytest.approx(MIX.enough[1], abs=0.01)
+    assert 1 - len(needs) / len(drawn) == pytest.approx(MIX.failed, abs=0.02)
+    assert (needs == 0).mean() == pytest.approx(MIX.enough[0], abs=0.02)
+    assert (needs <= 1).mean() == pytest.approx(MIX.enough[1], abs=0.02)
     # Stages of one request are hard together.
     assert np.corrcoef(needs.T)[0, 1] > 0.4
 

@@ -216,9 +216,15 @@ def difficulties(
     shared = float(rng.standard_normal())
     score = SIBLINGS_SHARE**0.5 * shared + (1 - SIBLINGS_SHARE) ** 0.5 * own
     failed = rng.random() < settings.failed
-    bars = [NormalDist().inv_cdf(share) for share in settings.enough[:-1]]
-    needs = tuple(int(sum(z > bar for bar in bars)) for z in score)
+    bars = _bars(settings.enough)
+    needs = tuple(sum(z > bar for bar in bars) for z in score.tolist())
     return shared, None if failed else needs
+
+
+@cache
+def _bars(enough: tuple[float, ...]) -> tuple[float, ...]:
+    """Difficulties up to which each model but the last is enough."""
+    return tuple(NormalDist().inv_cdf(share) for share in enough[:-1])
 
 
 @cache
