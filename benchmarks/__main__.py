@@ -32,6 +32,7 @@ NAMES = (
     "importer",
     "profiling",
     "profiling_adaptive",
+    "evaluation",
     "plan",
     "prim",
     "serving",

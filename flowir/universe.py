@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
+from xdsl.context import Context
 from xdsl.universe import Universe
 
 DIALECTS = {
@@ -57,3 +58,14 @@ FLOWIR_UNIVERSE = Universe(
     all_targets=_factories(TARGETS),
 )
 """Found by every xDSL tool through the entry point group `xdsl.universe`."""
+
+
+def context() -> Context:
+    """A context that knows all of flowir's dialects, each loaded when it is met."""
+    from xdsl.dialects.builtin import Builtin
+
+    found = Context()
+    found.load_dialect(Builtin)
+    for name, factory in FLOWIR_UNIVERSE.all_dialects.items():
+        found.register_dialect(name, factory)
+    return found

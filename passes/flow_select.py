@@ -12,6 +12,7 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from flowir.calculus.from_ir import config_attribute, workflow_terms
+from flowir.calculus.scenarios import Scenarios
 from flowir.calculus.sites import site_names
 from flowir.dialects import flow
 from flowir.dialects.dse import ESTIMATE, PRICES, EstimateAttr
@@ -80,19 +81,23 @@ class FlowSelect(ModulePass):
         )
         compile_to(workflow, front, front.every[number])
         if self.profile is not None:
-            self._estimate_places(op, workflow, front)
+            observed = read_observed(self.profile, self.prices, front.facts.seed)
+            facts, rates = front.facts, given_rates(op)
+            source = observed.source(workflow_terms(workflow), rates, facts.queries)
+            estimate_places(workflow, front, source(facts.draws, facts.scenarios, facts.seed))
 
-    def _estimate_places(self, module: ModuleOp, workflow: flow.WorkflowOp, front: Front) -> None:
-        """Local estimates, from the same scenarios as the front's."""
-        facts = front.facts
-        observed = read_observed(self.profile, self.prices, facts.seed)
-        terms = workflow_terms(workflow)
-        source = observed.source(terms, given_rates(module), facts.queries)
-        scenarios = source(facts.draws, facts.scenarios, facts.seed)
-        known, _ = known_objectives(terms, scenarios)
-        found = local_estimates(terms, scenarios, facts, known)
-        for op, site in site_names(workflow).items():
-            op.attributes[ESTIMATE] = _attribute(found[site])
+
+def estimate_places(workflow: flow.WorkflowOp, front: Front, scenarios: Scenarios) -> None:
+    """Write local estimates into a compiled workflow.
+
+    Args:
+        scenarios: of its decisions, the draws and queries of the front's estimates.
+    """
+    terms = workflow_terms(workflow)
+    known, _ = known_objectives(terms, scenarios)
+    found = local_estimates(terms, scenarios, front.facts, known)
+    for op, site in site_names(workflow).items():
+        op.attributes[ESTIMATE] = _attribute(found[site])
 
 
 def compile_to(workflow: flow.WorkflowOp, front: Front, point: FrontPoint) -> None:

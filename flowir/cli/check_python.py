@@ -10,11 +10,15 @@ import sys
 import traceback
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from xdsl.utils.lexer import Location
 
 from flowir.cli.diagnostics import UsageError, located
 from flowir.errors import FlowirError, nearest
+
+if TYPE_CHECKING:
+    from flowir.workflow import Workflow
 
 _TARGET = re.compile(
     r"(?P<file>.+\.py)(?::(?P<of_file>\w+))?|(?P<module>[\w.]+):(?P<of_module>\w+)"
@@ -34,27 +38,55 @@ def check_python(target: str) -> str:
     Raises:
         FlowirError: it cannot be imported, has no such workflow, or a workflow means nothing.
     """
+    there, wanted = _workflows(target)
+    for name in there if wanted is None else [wanted]:
+        _ir_of(there[name])
+    return f"{target}: {', '.join(there) if wanted is None else wanted}: well-formed"
+
+
+def traced(target: str, name: str | None = None) -> Workflow:
+    """The workflow that a target means, which can be traced.
+
+    Args:
+        name: which of several, where the target does not say.
+
+    Raises:
+        FlowirError: it cannot be imported or traced, or it is open which workflow is meant.
+    """
+    there, wanted = _workflows(target, name)
+    if wanted is None and len(there) > 1:
+        raise UsageError(f"{target}: it has {', '.join(there)}; write {target}:NAME for one")
+    found = there[wanted or next(iter(there))]
+    _ir_of(found)
+    return found
+
+
+def _workflows(target: str, name: str | None = None) -> tuple[dict[str, Workflow], str | None]:
+    """The workflows of a module, and which is meant if one is named."""
     from flowir.workflow import Workflow
 
     found = _TARGET.fullmatch(target)
     assert found is not None
     module = _imported(found["file"], found["module"])
     there = {name: it for name, it in vars(module).items() if isinstance(it, Workflow)}
-    wanted = found["of_file"] or found["of_module"]
+    wanted = found["of_file"] or found["of_module"] or name
     if wanted is not None and wanted not in there:
         known = f"; its workflows: {', '.join(there) or 'none'}"
         what = f"{wanted} is no @workflow" if hasattr(module, wanted) else f"there is no {wanted}"
         raise UsageError(f"{target}: {what}{nearest(wanted, there)}{known}")
     if not there:
         raise UsageError(f"{target}: it has no workflow; decorate a function with @workflow")
-    for name in there if wanted is None else [wanted]:
-        try:
-            there[name].to_ir()
-        except FlowirError as error:
-            raise UsageError(_shown(str(error))) from None
-        except Exception as error:
-            raise UsageError(_raised(error, f"tracing {name} failed")) from None
-    return f"{target}: {', '.join(there) if wanted is None else wanted}: well-formed"
+    return there, wanted
+
+
+def _ir_of(workflow: Workflow) -> None:
+    """Trace it, to see whether it can be."""
+    try:
+        workflow.to_ir()
+    except FlowirError as error:
+        raise UsageError(_shown(str(error))) from None
+    except Exception as error:
+        raise UsageError(_raised(error, f"tracing {workflow.name} failed")) from None
 
 
 def _imported(file: str | None, name: str | None) -> ModuleType:

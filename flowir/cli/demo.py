@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 import time
 from collections.abc import Mapping
 from importlib.resources import as_file, files
@@ -11,36 +9,31 @@ from io import StringIO
 from pathlib import Path
 from types import ModuleType
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
-from xdsl.context import Context
-from xdsl.dialects.builtin import Builtin, ModuleOp
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.parser import Parser
 
+from flowir.backends.asyncio.loading import load
 from flowir.backends.asyncio.target import AsyncioTarget
 from flowir.calculus.from_ir import find_workflow, workflow_terms
 from flowir.calculus.terms import Workflow
+from flowir.cli import tables
 from flowir.files import write_atomically
 from flowir.passes.flow_dse import FlowDse
 from flowir.runtime.llm import LLM, Tools
 from flowir.search.annotate import front_from_ir
 from flowir.search.front import Front, FrontPoint
 from flowir.search.observed import given_rates, read_observed
-from flowir.search.table import header, rows
 from flowir.sim.simulate import RunOne, Simulated, simulate, standard_error
-from flowir.universe import FLOWIR_UNIVERSE
+from flowir.universe import context
 
 EXAMPLE = "code_repair"
 MAX_POINTS = 12
-WIDTH = 118
-"""Columns of the tables where the terminal has fewer, or there is none."""
 
 
 def run(out: str, runs: int, seed: int) -> None:
     """Compile the example into `out`, print its front, and simulate three of its points."""
-    console = Console()
-    console = Console(width=max(console.width, WIDTH))
+    console = tables.console()
     started = time.perf_counter()
     with as_file(files("flowir.examples") / EXAMPLE) as folder:
         module = _parse(folder / f"{EXAMPLE}.mlir")
@@ -48,28 +41,25 @@ def run(out: str, runs: int, seed: int) -> None:
         with console.status("fitting the cost model and exploring"):
             FlowDse(
                 profile=str(profile), prices=str(prices), seed=seed, max_points=MAX_POINTS
-            ).apply(_context(), module)
+            ).apply(context(), module)
         observed = read_observed(str(profile), str(prices), seed)
     front = front_from_ir(find_workflow(module))
-    console.print(_front_table(front))
-    console.print(_choices_table(front))
-    console.print(
-        f"{front.facts.space} configurations, {front.facts.method}; intervals of "
-        f"{front.facts.credible:.0%} for a population of queries; synthetic observations.\n"
-    )
+    console.print(tables.expectations(front))
+    console.print(tables.choices(front))
+    tables.say(console, *tables.provenance(front), "the observations are synthetic", "")
 
     ir, python = Path(out, f"{EXAMPLE}.mlir"), Path(out, f"{EXAMPLE}.py")
     ir.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(ir, str(module) + "\n")
     text = StringIO()
-    AsyncioTarget().emit(_context(), module, text)
+    AsyncioTarget().emit(context(), module, text)
     write_atomically(python, text.getvalue())
     console.print(f"wrote {ir} (the front in IR) and {python} (standard library only)\n")
 
     workflow = workflow_terms(find_workflow(module))
     rates = given_rates(module)
     scenarios = observed.source(workflow, rates, "population")(200, 256, seed)
-    emitted = _load(python)
+    emitted = load(module, EXAMPLE)
     simulated = [
         simulate(
             _runner(emitted, number),
@@ -87,54 +77,9 @@ def run(out: str, runs: int, seed: int) -> None:
     console.print(f"{time.perf_counter() - started:.1f} s")
 
 
-def _context() -> Context:
-    context = Context()
-    context.load_dialect(Builtin)
-    for name, factory in FLOWIR_UNIVERSE.all_dialects.items():
-        context.register_dialect(name, factory)
-    return context
-
-
 def _parse(path: Path) -> ModuleOp:
-    module = Parser(_context(), path.read_text(), path.name).parse_module()
+    module = Parser(context(), path.read_text(), path.name).parse_module()
     module.verify()
-    return module
-
-
-def _front_table(front: Front) -> Table:
-    """What to expect of each point, today's in bold."""
-    table = Table(title=f"Pareto front of {front.workflow}", title_justify="left", box=SIMPLE_HEAD)
-    head = header(front)
-    columns = ("point", "accuracy", "latency", "cost", "certainty")
-    for column in columns:
-        table.add_column(getattr(head, column), no_wrap=True)
-    for row in rows(front):
-        style = "bold" if row.baseline else None
-        table.add_row(*(getattr(row, column) for column in columns), style=style)
-    return table
-
-
-def _choices_table(front: Front) -> Table:
-    """How each point compares with today's, and what it chooses, in words."""
-    table = Table(box=SIMPLE_HEAD)
-    head = header(front)
-    table.add_column(head.point, no_wrap=True)
-    table.add_column(head.difference, no_wrap=True)
-    table.add_column(head.configuration)
-    for row in rows(front):
-        style = "bold" if row.baseline else None
-        table.add_row(row.point, row.difference, row.configuration, style=style)
-    return table
-
-
-def _load(path: Path) -> ModuleType:
-    """The emitted file as a module, unchanged."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
     return module
 
 
@@ -167,13 +112,10 @@ def _settings(workflow: Workflow, point: FrontPoint) -> list[int]:
 
 
 def _comparison(front: Front, simulated: list[Simulated], runs: int) -> Table:
-    table = Table(
-        title=f"Predicted beside simulated: the emitted file, {runs} runs per point",
-        title_justify="left",
-        box=SIMPLE_HEAD,
-    )
-    for name in ("point", "quantity", "predicted", "simulated (± standard error)"):
-        table.add_column(name)
+    table = tables.table(
+        f"Predicted beside simulated: the emitted file, {runs} runs per point",
+        "point", "quantity", "predicted", "simulated (± standard error)",
+    )  # fmt: skip
     for number, result in zip(_spread(front), simulated, strict=True):
         estimates = front.points[number].estimates
         for name, quantity, values, scale, unit in (

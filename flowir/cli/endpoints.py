@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from flowir.configuration import Configuration
 from flowir.errors import ProfilerError
 from flowir.runtime.capabilities import CAPABILITIES, HOSTS, Capability, reasoning
 from flowir.runtime.llm import LLM, CallError
+from flowir.runtime.secrets import KEY
 from flowir.runtime.wire import budget_field
 
 LITELLM = "litellm"
-KEY = "OPENAI_API_KEY"
-SHORTEST_KEY = 8
-"""What is shorter may be an ordinary word, as where an endpoint needs no key."""
+
+
+@dataclass(frozen=True)
+class Client:
+    """Makes the client of a command line (see :func:`client`) where it is called: this can be
+    pickled, and holds no key."""
+
+    endpoint: str | None
+    configurations: tuple[Configuration, ...]
+    provider: str | None
+    field: str | None
+    timeout_s: float
+    stream: bool = False
+
+    @asynccontextmanager
+    async def __call__(self) -> AsyncIterator[LLM]:
+        """The client, closed at the end."""
+        async with AsyncExitStack() as stack:
+            yield await client(
+                stack,
+                self.endpoint,
+                self.configurations,
+                provider=self.provider,
+                field=self.field,
+                timeout_s=self.timeout_s,
+                stream=self.stream,
+            )
 
 
 async def client(
@@ -64,15 +89,6 @@ async def client(
     except CallError as error:
         hint = "; or --budget-field FIELD" if "Capability" in str(error) else ""
         raise ProfilerError(f"{error}{hint}") from None
-
-
-def secrets() -> tuple[str, ...]:
-    """Texts that no message may hold: the keys of all providers."""
-    return tuple(
-        key
-        for name, key in os.environ.items()
-        if key and (name == KEY or (name.endswith("_API_KEY") and len(key) >= SHORTEST_KEY))
-    )
 
 
 def _litellm(configurations: Iterable[Configuration], timeout_s: float, stream: bool) -> LLM:

@@ -8,25 +8,32 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from flowir.calculus.from_ir import find_workflow
 from flowir.cli import endpoints
+from flowir.cli.evaluate_report import complete, print_comparison, proxy_of
+from flowir.cli.executors import executor
 from flowir.cli.interrupts import stop_on_interrupt
-from flowir.cli.profile_options import assignments
+from flowir.cli.profile_options import assignments, check_prices, model_judge
 from flowir.cli.profile_report import say
 from flowir.errors import ProfilerError
-from flowir.evaluation.comparison import Comparison, Value, compare
-from flowir.evaluation.running import Bounds, Evaluation, Outcome, Subject
+from flowir.evaluation.bounds import Bounds
+from flowir.evaluation.comparison import compare
+from flowir.evaluation.programs import Programs
+from flowir.evaluation.running import Evaluation, Outcome, Subject
 from flowir.evaluation.store import Run, RunStore
+from flowir.evaluation.verdicts import SUFFIX, judged_by_model
 from flowir.files import write_atomically
-from flowir.profiler.data import Record
+from flowir.profile.prices import Prices, read_prices
+from flowir.profiler.judges import Unaided
+from flowir.profiler.limits import Limits, dollars
+from flowir.profiler.model_judge import ModelJudge
 from flowir.profiler.session import Asked, Session, session
-from flowir.profiler.tracing import imported_tools
+from flowir.profiler.tools import tool_paths
 from flowir.profiler.workflow import read_module, read_subject
+from flowir.runtime.secrets import keys, without
 from flowir.search.annotate import front_from_ir
 from flowir.search.front import Front
 
@@ -45,6 +52,9 @@ class Options:
     store: str
     name: str | None
     judges: tuple[str, ...]
+    judge_model: str | None
+    rubric: str | None
+    prices: str | None
     max_runs: int | None
     max_dollars: float | None
     max_minutes: float | None
@@ -55,7 +65,15 @@ class Options:
     budget_field: str | None
     allow_writes: bool
     json_file: str | None
+    engine: str
+    ray_address: str | None
+    ray_workers: int | None
     only_plan: bool
+
+    @property
+    def judge(self) -> ModelJudge | None:
+        """What the name `llm` stands for."""
+        return None if self.judge_model is None else model_judge(self.judge_model, self.rubric)
 
 
 def evaluate(given: Options) -> int:
@@ -68,31 +86,46 @@ def evaluate(given: Options) -> int:
     workflow = find_workflow(module, given.name)
     front = front_from_ir(workflow)
     numbers = _numbers(given.points, front)
+    judges = dict(assignments("--judge", given.judges))
     ready = session(
         read_subject(given.front, given.name),
         given.data,
-        Asked(judges=dict(assignments("--judge", given.judges)), reference=True),
+        Asked(judges=judges, model_judge=given.judge, reference=True),
     )
-    if not ready.labelled:
+    if not ready.labelled and not isinstance(ready.final, Unaided):
         raise ProfilerError(
-            f'{given.data}: no "expected" in any line; an evaluation needs what is right'
+            f'{given.data}: no "expected" in any line; an evaluation needs what is right, or a '
+            "judge that can do without, such as --judge llm"
         )
+    bounds = _bounds(given, front, ready)
+    subject = Subject.of(module, workflow, front)
+    console = Console(width=WIDTH)
+    if given.only_plan:
+        _plan(console, front, numbers, ready)
+        return 0
+    tools = tool_paths(ready.subject, may_write=given.allow_writes)
+    with RunStore(given.store) as store:
+        running = _Running(given, subject, ready, numbers, store, bounds)
+        outcome = asyncio.run(running.all(tools))
+        runs, cancelled = complete(subject, numbers, ready.records, store)
+    return _report(console, given, front, ready, runs, cancelled, outcome, bounds)
+
+
+def _bounds(given: Options, front: Front, ready: Session) -> Bounds:
+    """The limits, with a price for whatever is asked.
+
+    Raises:
+        ProfileError, ProfilerError: a limit in dollars that could not be kept.
+    """
     if given.max_dollars is not None and not front.facts.prices:
         raise ProfilerError(
             "--max-dollars needs prices, and the front has none; explore again with prices"
         )
-    subject = Subject.of(module, workflow, front)
-    console = Console(width=WIDTH)
-    if given.only_plan:
-        _plan(console, front, numbers, ready.records)
-        return 0
-    tools = imported_tools(ready.subject, may_write=given.allow_writes)
-    bounds = Bounds(given.max_runs, given.max_dollars, given.max_minutes)
-    with RunStore(given.store) as store:
-        running = _Running(given, subject, ready, numbers, store, bounds)
-        outcome = asyncio.run(running.all(tools))
-        runs, cancelled = _complete(subject, numbers, ready.records, store)
-    return _report(console, given, front, ready, runs, cancelled, outcome, bounds)
+    more = {} if given.prices is None else read_prices(given.prices).by_model
+    prices = Prices({**dict(front.facts.prices), **more})
+    if isinstance(ready.final, ModelJudge):
+        check_prices([ready.final.configuration.model], prices, given.max_dollars)
+    return Bounds(given.max_runs, given.max_dollars, given.max_minutes, Limits(prices))
 
 
 def _numbers(text: str, front: Front) -> list[int]:
@@ -114,19 +147,21 @@ def _numbers(text: str, front: Front) -> list[int]:
     return list(dict.fromkeys([*map(int, parts), front.baseline]))
 
 
-def _plan(
-    console: Console, front: Front, numbers: Sequence[int], records: Sequence[Record]
-) -> None:
+def _plan(console: Console, front: Front, numbers: Sequence[int], ready: Session) -> None:
     points = [front.every[number] for number in numbers]
     dollars = [
         point.estimates["cost_usd"].mean for point in points if "cost_usd" in point.estimates
     ]
-    cost = f", about ${len(records) * sum(dollars):.4g}" if len(dollars) == len(points) else ""
+    queries = len(ready.records)
+    cost = f", about ${queries * sum(dollars):.4g}" if len(dollars) == len(points) else ""
+    verdicts = ", and a verdict of the judge on each" if isinstance(ready.final, ModelJudge) else ""
     say(
         console,
-        f"{len(points)} points x {len(records)} queries: {len(points) * len(records)} runs{cost}, "
-        "less what the store has",
+        f"{len(points)} points x {queries} queries: {len(points) * queries} runs{cost}, "
+        f"less what the store has{verdicts}",
     )
+    if not ready.labelled:
+        say(console, f"warning: {proxy_of(ready)}")
 
 
 @dataclass
@@ -138,48 +173,63 @@ class _Running:
     store: RunStore
     bounds: Bounds
 
-    async def all(self, tools: Mapping[str, object]) -> Outcome:
-        given, front = self.given, self.subject.front
-        asked = [
-            chosen
-            for number in self.numbers
-            for chosen in front.every[number].configurations
-            if chosen is not None
-        ]
+    async def all(self, tools: Mapping[str, str]) -> Outcome:
+        """Make the runs that are missing, wherever they are to be made."""
+        given = self.given
+        programs = Programs(
+            self.subject.source, self._client(), tools, given.retries, given.timeout
+        )
+        where = executor(given.engine, given.ray_address, given.ray_workers)
         async with AsyncExitStack() as stack:
-            llm = await endpoints.client(
-                stack,
-                given.endpoint,
-                dict.fromkeys(asked),
-                provider=given.provider,
-                field=given.budget_field,
-                timeout_s=given.timeout,
-                stream=False,
+            service = await stack.enter_async_context(where.serving(programs))
+            forget = stack.enter_context(
+                judged_by_model(
+                    self.ready.final,
+                    self.store.path,
+                    service,
+                    self.bounds.judging,
+                    concurrency=given.concurrency,
+                    retries=given.retries,
+                    timeout_s=given.timeout,
+                    secrets=keys(),
+                )
             )
             bar = stack.enter_context(_bar())
-            keys = [
+            wanted = [
                 self.subject.key(n, record) for n in self.numbers for record in self.ready.records
             ]
-            stored = sum(key in self.store.runs for key in keys)
-            task = bar.add_task("evaluating", total=len(keys), completed=stored)
+            stored = sum(key in self.store.runs for key in wanted)
+            task = bar.add_task("evaluating", total=len(wanted), completed=stored)
             evaluation = Evaluation(
                 self.subject,
                 self.store,
                 self.ready.final,
-                llm,
-                tools,  # type: ignore[arg-type]
+                service,
                 list(self.ready.subject.inputs),
                 self.bounds,
-                given.retries,
-                given.timeout,
                 given.concurrency,
                 lambda: bar.advance(task),
             )
             stop_on_interrupt(evaluation.stop, "runs")
             outcome = await evaluation.run(self.numbers, self.ready.records)
-            for secret in endpoints.secrets():
-                outcome.reason = outcome.reason.replace(secret, "***")
+            if all(key in self.store.runs for key in wanted) and not outcome.unjudged:
+                forget()
+            outcome.reason = without(outcome.reason, keys())
             return outcome
+
+    def _client(self) -> endpoints.Client:
+        given, front = self.given, self.subject.front
+        asked = dict.fromkeys(
+            chosen
+            for number in self.numbers
+            for chosen in front.every[number].configurations
+            if chosen is not None
+        )
+        if isinstance(self.ready.final, ModelJudge):
+            asked[self.ready.final.configuration] = None
+        return endpoints.Client(
+            given.endpoint, tuple(asked), given.provider, given.budget_field, given.timeout
+        )
 
 
 def _bar() -> Progress:
@@ -196,20 +246,6 @@ def _bar() -> Progress:
     )
 
 
-def _complete(
-    subject: Subject, numbers: Sequence[int], records: Sequence[Record], store: RunStore
-) -> tuple[dict[int, list[Run]], int]:
-    """The runs of each point on the queries that all of them have."""
-    runs: dict[int, list[Run]] = {number: [] for number in numbers}
-    for record in records:
-        found = [store.runs.get(subject.key(number, record)) for number in numbers]
-        if None not in found:
-            for number, run in zip(numbers, found, strict=True):
-                assert run is not None
-                runs[number].append(run)
-    return runs, sum(run.cancelled for some in runs.values() for run in some)
-
-
 def _report(
     console: Console,
     given: Options,
@@ -223,8 +259,9 @@ def _report(
     queries = len(next(iter(runs.values())))
     missing = len(ready.records) - queries
     if queries:
-        found = compare(front, runs, cancelled=cancelled)
-        _print(console, found)
+        proxy = "" if ready.labelled else proxy_of(ready)
+        found = compare(front, runs, cancelled=cancelled, proxy=proxy)
+        print_comparison(console, found)
         if given.json_file is not None:
             try:
                 text = json.dumps(found.document(), indent=2, ensure_ascii=False)
@@ -235,6 +272,18 @@ def _report(
                 ) from None
     if outcome.failed:
         say(console, f"error: {outcome.failed} runs failed, the first: {outcome.reason}")
+    if outcome.unjudged:
+        say(
+            console,
+            f"error: {outcome.unjudged} runs could not be judged, the first: {outcome.reason}; "
+            "they are stored, and judged when the same command runs again",
+        )
+    if bounds.judging.begun:
+        say(
+            console,
+            f"the judge was asked {bounds.judging.begun} times, {dollars(bounds.judging)}, in "
+            f"{given.store}{SUFFIX}; that is no part of what is measured",
+        )
     if outcome.given_up:
         say(console, "nothing but failures: no more runs were begun")
     if bounds.reached:
@@ -248,64 +297,3 @@ def _report(
     if outcome.stopped:
         return INTERRUPTED
     return 0 if not missing or bounds.reached else 1
-
-
-UNITS = {"accuracy": (100.0, "%"), "latency_s": (1.0, "s"), "cost_usd": (1000.0, "$ / 1000")}
-
-
-def _print(console: Console, found: Comparison) -> None:
-    table = Table(box=SIMPLE_HEAD, title=f"{found.workflow}: {found.queries} queries each")
-    for name in ("point", "quantity", "predicted", "should measure", "measured"):
-        table.add_column(name, no_wrap=True)
-    for row in found.rows:
-        for number, (name, value) in enumerate(row.values.items()):
-            label = f"{row.point} (today)" if row.baseline else str(row.point)
-            title = f"{name.split('_')[0]}"
-            if name == "latency_s" and found.latency != "mean":
-                title += f" {found.latency}"
-            table.add_row(label if number == 0 else "", title, *_cells(name, value))
-        table.add_section()
-    console.print(table)
-    over = Table(box=SIMPLE_HEAD, title="over all points")
-    for name in ("quantity", "Spearman", "pairs in order", "mean absolute error", "within"):
-        over.add_column(name, justify="right", no_wrap=True)
-    for name, one in found.agreement.items():
-        scale, unit = UNITS[name]
-        over.add_row(
-            name.split("_")[0],
-            _share(one.spearman),
-            _share(one.pairwise),
-            f"{scale * one.mean_absolute_error:.3g} {unit}",
-            f"{100 * one.coverage:.0f} %",
-        )
-    console.print(over)
-    say(
-        console,
-        f"hypervolume: claimed {found.claimed:.3f}, attained {found.attained:.3f}, best of these "
-        f"points {found.best:.3f}",
-    )
-    say(
-        console,
-        f"expected utility over preferences: {found.utility:.3f} chosen by prediction, "
-        f"{found.best_utility:.3f} at best",
-    )
-    if found.cancelled:
-        say(console, f"{found.cancelled} requests were cut short; their cost is not in this")
-    for sentence in found.said:
-        say(console, f"of the front: {sentence}")
-
-
-def _cells(name: str, value: Value) -> tuple[str, str, str]:
-    scale, unit = UNITS[name]
-
-    def text(*numbers: float) -> list[str]:
-        return [f"{scale * number:.3g}" for number in numbers]
-
-    mean, low, high = text(value.predicted, value.low, value.high)
-    from_, to = text(value.predictive_low, value.predictive_high)
-    measured, error = text(value.measured, value.error)
-    return f"{mean} {unit} [{low}, {high}]", f"{from_} to {to}", f"{measured} ± {error} {unit}"
-
-
-def _share(value: float | None) -> str:
-    return "too few" if value is None else f"{value:.3f}"

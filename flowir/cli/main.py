@@ -1,367 +1,83 @@
-"""`flowir`: the compiler for people. Each command is a thin layer over the library."""
+"""`flowir`: the compiler for people. Each command is a thin layer over the library.
+
+Exit codes: 0, well; 1, a mistake or a failure, told in one message on standard error; 2, a command
+line that means nothing; 130, interrupted.
+"""
 
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import Any
 
 import click
 
 from flowir._version import __version__
-from flowir.errors import FlowirError
+from flowir.cli.diagnostics import plain_warnings
+from flowir.errors import FlowirError, nearest
+
+COMMANDS = {
+    "demo": "Compile an example, show its front, run it on a simulated provider.",
+    "check": "Read a workflow and explain what is wrong with it.",
+    "import": "Import a workflow that was written for something else.",
+    "plan": "Say what profile, compile or evaluate would take, before it runs.",
+    "profile": "Measure single calls of a workflow's sub-agents on a live endpoint.",
+    "latency": "Measure time to first token and per output token against concurrency.",
+    "fit": "Fit the cost model to observations and print what was learned.",
+    "compile": "Find the Pareto front of a workflow; write it into IR and Python.",
+    "select": "Choose a point of a front, and compile the workflow to it.",
+    "explain": "Where a point's time goes, what each setting buys, what is not known.",
+    "report": "Write a front as one HTML page to look at and choose from.",
+    "emit": "Write a workflow as Python, or as a drawing.",
+    "run": "Run a workflow once, on a live endpoint.",
+    "diff": "What changed between two workflows, and between their fronts.",
+    "serve": "Serve a compiled workflow as one model of an OpenAI-compatible server.",
+    "evaluate": "Run points of a front on held-out data; predicted beside measured.",
+    "doctor": "Look at versions, extras, keys and endpoints, and say the mend.",
+}
+"""Each in `flowir.cli.commands`, in the order in which one needs them, with what `--help` says."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """Commands that are imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        name = "import_" if cmd_name == "import" else cmd_name
+        found = getattr(import_module(f"flowir.cli.commands.{name}"), name)
+        assert isinstance(found, click.Command)
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(f"no command {args[0]}{nearest(args[0], COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            with plain_warnings():
+                return super().invoke(ctx)
+        except FlowirError as error:
+            raise click.ClickException(str(error)) from None
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="flowir")
 def cli() -> None:
     """An optimizing compiler for LLM workflows.
 
-    `flowir-opt` reads, explores and emits workflows; see `flowir-opt --help`.
+    `flowir-opt` runs single passes on the IR; see `flowir-opt --help`.
     """
-
-
-@cli.command()
-@click.option(
-    "-o",
-    "--out",
-    type=click.Path(file_okay=False),
-    default="out",
-    show_default=True,
-    help="Folder for the annotated IR and the emitted Python.",
-)
-@click.option(
-    "--runs",
-    default=2000,
-    show_default=True,
-    help="Simulated runs per point.",
-    type=click.IntRange(2),
-)
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
-def demo(out: str, runs: int, seed: int) -> None:
-    """Compile an example, show its front, run what was emitted on a simulated provider.
-
-    Needs no key and no network; every observation it uses is synthetic.
-
-    Example: flowir demo -o out
-    """
-    from flowir.cli.demo import run
-
-    run(out, runs, seed)
-
-
-@cli.command()
-@click.argument("profile", type=click.Path())
-@click.option("--prices", type=click.Path(), help="CSV of model,input_per_mtok,output_per_mtok.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def fit(profile: str, prices: str | None, seed: int, as_json: bool) -> None:
-    """Fit the cost model to observations of single calls and print what was learned.
-
-    PROFILE is .csv, .jsonl, .parquet, .sqlite, or .json (a trace). Fits are kept by content in
-    $FLOWIR_CACHE_DIR, by default the user's cache folder.
-
-    Example: flowir fit observations.csv --prices prices.csv
-    """
-    from flowir.cli.fit import run
-
-    try:
-        run(profile, prices, seed, as_json)
-    except FlowirError as error:
-        raise click.ClickException(str(error)) from None
-
-
-@cli.command()
-@click.argument("workflow", type=click.Path())
-@click.option("--data", required=True, type=click.Path(), help="JSON lines: inputs, id, expected.")
-@click.option(
-    "--endpoint", metavar="URL", help="OpenAI-compatible, with its version path; litellm."
-)
-@click.option("--store", default="profile.sqlite", show_default=True, type=click.Path())
-@click.option("--workflow", "name", metavar="NAME", help="Of several in the file.")
-@click.option("--agents", multiple=True, help="Sub-agents to profile; all if left out.")
-@click.option("--models", multiple=True, help="Instead of those of the workflow; commas between.")
-@click.option("--budgets", multiple=True, help="Tokens or effort labels; commas between.")
-@click.option("--repeats", default=1, show_default=True, type=click.IntRange(1))
-@click.option("--judge", "judges", multiple=True, metavar="[AGENT=]JUDGE", help="See docs.")
-@click.option("--judge-model", metavar="MODEL[@BUDGET]", help="Who the judge llm is.")
-@click.option("--rubric", type=click.Path(), help="A text file: what the judge llm looks for.")
-@click.option("--reference", metavar="MODEL[@BUDGET]", help="Runs the whole workflow first.")
-@click.option("--reference-runs", type=click.IntRange(1), help="Per query: 1, 3 without labels.")
-@click.option("--mistakes-by", metavar="MODEL[@BUDGET]", help="Gives wrong inputs; or none.")
-@click.option("--datasets", type=click.Path(), help="Folder for the sub-agents' data sets.")
-@click.option("--allow-writes", is_flag=True, help="Runs may use tools that write to the world.")
-@click.option("--prices", type=click.Path(), help="CSV of model,input_per_mtok,output_per_mtok.")
-@click.option("--concurrency", multiple=True, metavar="[MODEL=]N", help="8 if left out.")
-@click.option("--rate", multiple=True, metavar="[MODEL=]N", help="Requests a minute.")
-@click.option("--max-calls", type=click.IntRange(0))
-@click.option("--max-dollars", type=click.FloatRange(0))
-@click.option("--max-minutes", type=click.FloatRange(0, min_open=True))
-@click.option(
-    "--timeout", default=120.0, show_default=True, type=click.FloatRange(0, min_open=True)
-)
-@click.option("--retries", default=3, show_default=True, type=click.IntRange(0))
-@click.option("--texts", type=click.Choice(["keep", "hash"]), default="keep", show_default=True)
-@click.option("--provider", metavar="NAME", help="Whose endpoint it is, for reasoning budgets.")
-@click.option("--budget-field", metavar="FIELD", help="Where in a request budgets go: a.b.")
-@click.option("--stream", is_flag=True, help="Measure the time to the first token too.")
-@click.option("--adaptive", is_flag=True, help="The calls that improve the front most per dollar.")
-@click.option(
-    "--tolerance",
-    default=0.01,
-    show_default=True,
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="With --adaptive: share of hypervolume that the front may lack.",
-)
-@click.option("--plan", "only_plan", is_flag=True, help="Say what it would take; ask nobody.")
-def profile(**options: Any) -> None:
-    """Measure single calls of a workflow's sub-agents on a live endpoint.
-
-    Every call is stored as it ends; the same command goes on where it stopped. The key comes from
-    OPENAI_API_KEY.
-
-    Example: flowir profile w.mlir --data dev.jsonl --endpoint http://localhost:8000/v1 --plan
-    """
-    from flowir.cli.profile import profile
-    from flowir.cli.profile_options import Options
-
-    for several in ("agents", "models", "budgets"):
-        parts = (part.strip() for text in options[several] for part in text.split(","))
-        options[several] = tuple(part for part in parts if part)
-    options["agents"] = tuple(name.removeprefix("@") for name in options["agents"])
-    try:
-        sys.exit(profile(Options(**options)))
-    except FlowirError as error:
-        raise click.ClickException(str(error)) from None
-
-
-@cli.command()
-@click.argument("front", type=click.Path())
-@click.option("--data", required=True, type=click.Path(), help="JSON lines: inputs, id, expected.")
-@click.option("--endpoint", metavar="URL", help="OpenAI-compatible, with its version, or litellm.")
-@click.option("--points", default="all", show_default=True, help="Numbers, commas between.")
-@click.option("--store", default="evaluation.sqlite", show_default=True, type=click.Path())
-@click.option("--workflow", "name", metavar="NAME", help="Of several in the file.")
-@click.option("--judge", "judges", multiple=True, metavar="[AGENT=]JUDGE", help="See docs.")
-@click.option("--max-runs", type=click.IntRange(0))
-@click.option("--max-dollars", type=click.FloatRange(0))
-@click.option("--max-minutes", type=click.FloatRange(0, min_open=True))
-@click.option("--concurrency", default=4, show_default=True, type=click.IntRange(1), help="Runs.")
-@click.option(
-    "--timeout", default=120.0, show_default=True, type=click.FloatRange(0, min_open=True)
-)
-@click.option("--retries", default=3, show_default=True, type=click.IntRange(0))
-@click.option("--provider", metavar="NAME", help="Whose endpoint it is, for reasoning budgets.")
-@click.option("--budget-field", metavar="FIELD", help="Where in a request budgets go: a.b.")
-@click.option("--allow-writes", is_flag=True, help="Runs may use tools that write to the world.")
-@click.option("--json", "json_file", type=click.Path(dir_okay=False), help="Also write JSON there.")
-@click.option("--plan", "only_plan", is_flag=True, help="Say what it would take; run nothing.")
-def evaluate(**options: Any) -> None:
-    """Run points of a front on held-out data; print predicted beside measured.
-
-    FRONT is a workflow with a front, as flowir-opt --dse writes it. Every run is stored as it
-    ends; the same command goes on where it stopped. The key comes from OPENAI_API_KEY.
-
-    Example: flowir evaluate front.mlir --data heldout.jsonl --endpoint http://localhost:8000/v1
-    """
-    from flowir.cli.evaluate import Options, evaluate
-
-    try:
-        sys.exit(evaluate(Options(**options)))
-    except FlowirError as error:
-        raise click.ClickException(str(error)) from None
-
-
-@cli.command()
-@click.option("--endpoint", metavar="URL", help="OpenAI-compatible, with its version, or litellm.")
-@click.option("--models", required=True, help="Commas between.")
-@click.option("-o", "--out", required=True, type=click.Path(dir_okay=False), help="The JSON.")
-@click.option("--concurrency", default="1,2,4,8", show_default=True)
-@click.option("--input-tokens", default="256,2048", show_default=True, help="Two for prefill.")
-@click.option("--output-tokens", default=64, show_default=True, type=click.IntRange(2))
-@click.option("--requests", default=16, show_default=True, type=click.IntRange(1))
-@click.option("--length-field", default="max_tokens", show_default=True)
-@click.option("--timeout", default=120.0, show_default=True, type=click.FloatRange(0.001))
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
-def latency(endpoint: str | None, models: str, out: str, **options: Any) -> None:
-    """Measure time to first token and per output token against concurrency.
-
-    The result is an engine profile for simulations.
-
-    Example: flowir latency --endpoint http://localhost:8000/v1 --models m -o engines.json
-    """
-    from flowir.cli.latency import run
-    from flowir.profiler.latency import Probe
-
-    probe = Probe(
-        _whole_numbers("--concurrency", options["concurrency"]),
-        _whole_numbers("--input-tokens", options["input_tokens"]),
-        options["output_tokens"],
-        options["requests"],
-        options["length_field"],
-        options["timeout"],
-        options["seed"],
-    )
-    try:
-        run(endpoint, [name.strip() for name in models.split(",") if name.strip()], probe, out)
-    except FlowirError as error:
-        raise click.ClickException(str(error)) from None
-
-
-SCHEDULERS = (
-    "delay-cost",
-    "finish-time",
-    "dollars",
-    "throughput",
-    "per-input",
-    "cheapest-per-input",
-    "static",
-)
-"""Those of `flowir.serving.build`, which takes long to import."""
-
-
-def _whole_numbers(option: str, text: str) -> tuple[int, ...]:
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not parts or not all(part.isdecimal() and int(part) for part in parts):
-        raise click.ClickException(f"{option} {text}: give whole numbers above 0, commas between")
-    return tuple(int(part) for part in parts)
-
-
-@cli.command()
-@click.argument("compiled", type=click.Path())
-@click.option("--endpoint", multiple=True, metavar="[MODEL=]URL", help="With its version path.")
-@click.option("--endpoints", type=click.Path(), metavar="FILE", help="TOML or JSON; see docs.")
-@click.option("--workflow", "name", metavar="NAME", help="Of several in the file.")
-@click.option(
-    "--point", type=click.IntRange(0), help="Of the front; the most accurate if left out."
-)
-@click.option("--max-latency", type=click.FloatRange(0, min_open=True), help="Seconds.")
-@click.option("--min-accuracy", type=click.FloatRange(0, 1), help="Share of right answers.")
-@click.option("--max-cost", type=click.FloatRange(0, min_open=True), help="US dollars a run.")
-@click.option(
-    "--tolerance",
-    default=0.02,
-    show_default=True,
-    type=click.FloatRange(0, 1),
-    help="Accuracy that may be given up under load.",
-)
-@click.option("--scheduler", default="delay-cost", show_default=True, type=click.Choice(SCHEDULERS))
-@click.option("--engines", type=click.Path(), metavar="FILE", help="What flowir latency wrote.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where it listens.")
-@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535))
-@click.option("--allow-host", multiple=True, metavar="NAME", help="By which clients may call it.")
-@click.option("--token-file", type=click.Path(), help="Bearer tokens, one a line.")
-@click.option(
-    "--max-requests",
-    default=256,
-    show_default=True,
-    type=click.IntRange(1),
-    help="Under way or waiting; others get 429.",
-)
-@click.option(
-    "--timeout",
-    default=600.0,
-    show_default=True,
-    type=click.FloatRange(0, min_open=True),
-    help="Seconds of a request.",
-)
-@click.option(
-    "--call-timeout",
-    default=120.0,
-    show_default=True,
-    type=click.FloatRange(0, min_open=True),
-    help="Seconds of a model call.",
-)
-@click.option("--retries", default=3, show_default=True, type=click.IntRange(0), help="Of a call.")
-@click.option("--max-body", default=2**20, show_default=True, type=click.IntRange(1), help="Bytes.")
-@click.option(
-    "--leave",
-    default=0.0,
-    show_default=True,
-    type=click.FloatRange(0),
-    help="Seconds to be unready and still serve.",
-)
-@click.option(
-    "--drain",
-    default=30.0,
-    show_default=True,
-    type=click.FloatRange(1),
-    help="Seconds for runs under way at the end.",
-)
-def serve(**options: Any) -> None:
-    """Serve a compiled workflow as one model of an OpenAI-compatible HTTP server.
-
-    COMPILED is a workflow with a front, as flowir-opt --dse writes it, or one without choices. The
-    configuration of each call is chosen when it is made. Keys come from OPENAI_API_KEY, bearer
-    tokens of clients from FLOWIR_SERVE_TOKENS or --token-file.
-
-    Example: flowir serve front.mlir --endpoint small=http://a:8000/v1 --endpoint big=http://b:8000/v1
-    """
-    from flowir.cli.serve import Options, serve
-
-    try:
-        serve(Options(**options))
-    except FlowirError as error:
-        raise click.ClickException(str(error)) from None
-
-
-@cli.command()
-@click.argument("target", metavar="FILE|MODULE:WORKFLOW")
-def check(target: str) -> None:
-    """Read a workflow and explain what is wrong with it, with a caret at the place.
-
-    FILE is textual IR, or Python that ends in .py, with :WORKFLOW for one of its workflows. Python
-    is imported, which runs it.
-
-    Example: flowir check workflow.mlir
-    """
-    from flowir.cli.check import run
-
-    sys.exit(run(target))
-
-
-@cli.command(name="import")
-@click.argument("source", type=click.Choice(["langgraph"]))
-@click.argument("target", metavar="MODULE:GRAPH")
-@click.option("-o", "--out", type=click.Path(dir_okay=False), help="The IR; tools go beside it.")
-@click.option("--bound", "bounds", multiple=True, metavar="NODE=N", help="Of a loop or a map.")
-@click.option("--input", "inputs", multiple=True, metavar="KEY", help="Given, though written too.")
-@click.option("--result", metavar="KEY", help="The key of the state that is the answer.")
-@click.option("--facts", "only_facts", is_flag=True, help="Print what is read; write nothing.")
-@click.option("--trace", type=click.Path(), metavar="RUNS.jsonl", help="Recorded runs.")
-@click.option(
-    "--record",
-    type=click.Path(),
-    metavar="INPUTS.jsonl",
-    help="Run the graph on each of these inputs, and add the runs to --trace. Calls its models.",
-)
-@click.option(
-    "--time-limit", default=60.0, show_default=True, type=click.FloatRange(0.1), help="In seconds."
-)
-def import_(
-    source: str,
-    target: str,
-    out: str | None,
-    bounds: tuple[str, ...],
-    inputs: tuple[str, ...],
-    result: str | None,
-    only_facts: bool,
-    trace: str | None,
-    record: str | None,
-    time_limit: float,
-) -> None:
-    """Import a workflow that was written for something else.
-
-    The module is imported, which runs it, in a process of its own that may take --time-limit
-    seconds. The graph is run only with --record.
-
-    Example: flowir import langgraph my.module:graph -o workflow.mlir --trace runs.jsonl
-    """
-    from flowir.cli.import_ import run
-
-    try:
-        run(target, out, bounds, inputs, result, only_facts, trace, record, time_limit)
-    except FlowirError as error:
-        raise click.ClickException(str(error)) from None
 
 
 def main() -> None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from rich.console import Console
 
 from flowir.cli import endpoints
 from flowir.cli import profile_options as options
 from flowir.cli.diagnostics import plain_warnings
+from flowir.cli.executors import executor
 from flowir.cli.interrupts import stop_on_interrupt
 from flowir.cli.profile_options import NOBODY, Options
 from flowir.cli.profile_report import (
@@ -23,26 +22,28 @@ from flowir.cli.profile_report import (
     tell_of_induction,
 )
 from flowir.configuration import Configuration
-from flowir.errors import ProfilerError
 from flowir.profile.calls import CallStore, read_calls
 from flowir.profile.prices import Prices, read_prices
 from flowir.profiler.adaptive.chooser import Adaptive
 from flowir.profiler.adaptive.fronts import Subjects
+from flowir.profiler.asking import Asking, ServedModels
 from flowir.profiler.caller import Caller
 from flowir.profiler.datasets import write_datasets
 from flowir.profiler.engine import Engine, Grid
 from flowir.profiler.induction import induce
 from flowir.profiler.lanes import Lane
 from flowir.profiler.limits import Limits
-from flowir.profiler.model_judge import RUBRIC, ModelJudge
+from flowir.profiler.model_judge import ModelJudge
 from flowir.profiler.planning import RULES, plan
 from flowir.profiler.progress import Shown
 from flowir.profiler.reference import expected_examples, expected_requests, plans
 from flowir.profiler.requests import Example, Request
 from flowir.profiler.session import Asked, Session, run, session
-from flowir.profiler.tracing import Plan, imported_tools, trace
+from flowir.profiler.tools import import_tools, tool_paths
+from flowir.profiler.tracing import Plan, trace
 from flowir.profiler.workflow import read_subject
 from flowir.runtime.llm import Tools
+from flowir.runtime.secrets import keys
 
 WIDTH = 118
 INTERRUPTED = 130
@@ -100,7 +101,7 @@ def _job(given: Options) -> Job:
     subject = read_subject(given.workflow, given.name)
     judge = None
     if given.judge_model is not None:
-        judge = ModelJudge(options.model("--judge-model", given.judge_model), _rubric(given.rubric))
+        judge = options.model_judge(given.judge_model, given.rubric)
     asked = Asked(
         given.agents,
         given.models,
@@ -116,7 +117,7 @@ def _job(given: Options) -> Job:
     tools: Tools = {}
     if given.reference is not None:
         reference = options.model("--reference", given.reference)
-        tools = imported_tools(subject, may_write=given.allow_writes)
+        tools = import_tools(tool_paths(subject, may_write=given.allow_writes))
         number = given.reference_runs or (1 if ready.labelled else WITHOUT_LABELS)
         mistaken = _mistaken(given, ready, reference)
         runs = plans(subject, ready.agents, reference, number, mistaken)
@@ -130,21 +131,12 @@ def _job(given: Options) -> Job:
 
 def _mistaken(given: Options, ready: Session, reference: Configuration) -> Configuration | None:
     """Whose runs give wrong inputs: as said, else the first configuration of another model."""
-    if given.mistakes_by == NOBODY or not ready.inner:
+    if given.mistakes_by == NOBODY or not (ready.inner or ready.subject.silent):
         return None
     if given.mistakes_by is not None:
         return options.model("--mistakes-by", given.mistakes_by)
     others = (one for some in ready.spaces.values() for one in some)
     return next((one for one in others if one.model != reference.model), None)
-
-
-def _rubric(path: str | None) -> str:
-    if path is None:
-        return RUBRIC
-    try:
-        return Path(path).read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ProfilerError(f"--rubric {path}: cannot be read ({error})") from None
 
 
 def _expected(job: Job) -> list[Request]:
@@ -167,25 +159,25 @@ async def _with_client(
     job: Job, store: CallStore, lanes: dict[str, Lane], limits: Limits, console: Console
 ) -> int:
     given = job.given
-    async with AsyncExitStack() as stack:
-        llm = await endpoints.client(
-            stack,
-            given.endpoint,
-            job.configurations,
-            provider=given.provider,
-            field=given.budget_field,
-            timeout_s=given.timeout,
-            stream=given.stream,
-        )
+    client = endpoints.Client(
+        given.endpoint,
+        job.configurations,
+        given.provider,
+        given.budget_field,
+        given.timeout,
+        given.stream,
+    )
+    where = executor(given.engine, given.ray_address, given.ray_workers)
+    async with where.serving(Asking(client)) as service:
         caller = Caller(
-            llm,
+            ServedModels(service),
             store,
             lanes,
             limits,
             limits.prices,
             given.retries,
             given.timeout,
-            endpoints.secrets(),
+            keys(),
         )
         if job.judge is not None:
             job.judge.caller = caller
@@ -206,6 +198,12 @@ async def _profile(job: Job, engine: Engine, console: Console) -> int:
             return _code(engine, complete=False)
     else:
         requests = ready.requests(ready.examples())
+        if silent := ", ".join(f"@{name}" for name in ready.subject.silent):
+            say(
+                console,
+                f"warning: {silent}: no rates are stated, and without --reference no verdict is "
+                "seen from which to learn them",
+            )
         if not ready.labelled:
             say(
                 console,
@@ -272,6 +270,9 @@ async def _induced(
         return None, traces.failed
     induced = await induce(ready.subject, ready.records, traces.ended, ready.readers, ready.final)
     examples = ready.examples(induced)
+    for verdict in induced.verdicts:
+        if verdict.key not in caller.store.verdicts:
+            caller.store.add(verdict)
     tell_of_induction(console, traces, induced, examples)
     if job.given.datasets is not None:
         write_datasets(job.given.datasets, examples)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from flowir.configuration import Budget, Configuration
 from flowir.errors import ProfileError, ProfilerError
@@ -12,6 +13,7 @@ from flowir.profile.calls import Texts
 from flowir.profile.cells import parse_budget
 from flowir.profile.prices import Prices
 from flowir.profiler.lanes import Lane
+from flowir.profiler.model_judge import ModelJudge
 
 NOBODY = "none"
 """As the model that makes mistakes: there is none."""
@@ -52,6 +54,9 @@ class Options:
     stream: bool
     adaptive: bool
     tolerance: float
+    engine: str
+    ray_address: str | None
+    ray_workers: int | None
     only_plan: bool
 
 
@@ -78,6 +83,21 @@ def model(option: str, given: str) -> Configuration:
         return Configuration(name, parse_budget(budget)) if sign and name else Configuration(given)
     except ValueError as error:
         raise ProfilerError(f"{option} {given}: {error}") from None
+
+
+def model_judge(given: str, rubric: str | None) -> ModelJudge:
+    """The judge `llm`: `MODEL`, or `MODEL@BUDGET`, by the rubric of a file.
+
+    Raises:
+        ProfilerError: the budget is none, or the file cannot be read.
+    """
+    chosen = model("--judge-model", given)
+    if rubric is None:
+        return ModelJudge(chosen)
+    try:
+        return ModelJudge(chosen, Path(rubric).read_text("utf-8").strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProfilerError(f"--rubric {rubric}: cannot be read ({error})") from None
 
 
 def assignments(option: str, given: Iterable[str]) -> list[tuple[str, str]]:

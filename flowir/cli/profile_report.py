@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from flowir.profile.calls import PROFILE
+from flowir.profile.observations import VERDICTS
 from flowir.profiler.adaptive.chooser import Adaptive
 from flowir.profiler.budgets import ignored_budgets
 from flowir.profiler.caller import Caller
@@ -83,6 +84,8 @@ def tell_of_induction(
         cells = (approval.calls, approval.approved, rate, len(some), wrong)
         table.add_row(agent, *map(str, cells))
     console.print(table)
+    for sentence in _of_tools(induced):
+        say(console, sentence)
     share = f"{induced.right} of {induced.runs} runs of the reference ended right"
     say(
         console,
@@ -104,6 +107,20 @@ def tell_of_induction(
         )
     for reason, times in traces.reasons.most_common(3):
         say(console, f"warning: {times} runs failed and are left out: {reason}")
+
+
+def _of_tools(induced: Induced) -> list[str]:
+    """What each tool that judges said of right and of wrong values."""
+    found: dict[str, dict[bool, list[bool]]] = {}
+    for call in induced.verdicts:
+        assert call.judgement is not None
+        said = found.setdefault(call.key.agent, {True: [], False: []})
+        said[call.input_correct].append(call.judgement.answer == VERDICTS[0])
+    return [
+        f"tool {name} accepted {sum(said[True])} of {len(said[True])} right and "
+        f"{sum(said[False])} of {len(said[False])} wrong values"
+        for name, said in found.items()
+    ]
 
 
 def tell_of_front(console: Console, chooser: Adaptive, made: int, of: int) -> None:

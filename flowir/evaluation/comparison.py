@@ -79,6 +79,7 @@ class Comparison:
         latency: which statistic latencies are.
         cancelled: requests cut short, whose cost is not in what was measured.
         said: assumptions and warnings of the front.
+        proxy: what stood in for labels, in a sentence; empty where what is right was known.
     """
 
     workflow: str
@@ -95,6 +96,7 @@ class Comparison:
     cancelled: int
     judges: tuple[str, ...]
     said: tuple[str, ...]
+    proxy: str = ""
 
     def document(self) -> dict[str, Any]:
         """As JSON, see docs/evaluation.md."""
@@ -102,16 +104,22 @@ class Comparison:
 
 
 def compare(
-    front: Front, runs: Mapping[int, Sequence[Run]], *, cancelled: int = 0, seed: int = 0
+    front: Front,
+    runs: Mapping[int, Sequence[Run]],
+    *,
+    cancelled: int = 0,
+    seed: int = 0,
+    proxy: str = "",
 ) -> Comparison:
     """Predicted beside measured.
 
     Args:
-        runs: of each point, on the same queries in the same order; one or more.
+        runs: of each point, judged, on the same queries in the same order; one or more.
+        proxy: see :class:`Comparison`.
     """
     facts = front.facts
     measures: dict[str, Callable[[Sequence[Run]], tuple[float, float]]] = {
-        "accuracy": lambda some: _mean([run.correct for run in some]),
+        "accuracy": lambda some: _mean([run.correct or 0.0 for run in some]),
         "latency_s": lambda some: _latency([run.latency_s for run in some], facts.latency, seed),
         "cost_usd": lambda some: _mean([run.cost_usd or 0.0 for run in some]),
     }
@@ -151,6 +159,7 @@ def compare(
         cancelled,
         tuple(dict.fromkeys(run.judge for some in runs.values() for run in some)),
         (*facts.assumptions, *facts.warnings),
+        proxy,
     )
 
 

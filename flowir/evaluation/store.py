@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -13,10 +13,13 @@ from typing import NamedTuple, Self
 from filelock import FileLock, Timeout
 
 from flowir.errors import ProfileError
+from flowir.profile.writing import Writer, problem
 
 APPLICATION = 0x666C6576
 """`flev`, in the file's header: other SQLite files are not taken for a store of runs."""
-VERSION = 1
+VERSION = 2
+"""Of the schema; 1 had no answers, since a run was stored when it was judged."""
+KIND = "store of runs"
 
 
 class RunKey(NamedTuple):
@@ -33,22 +36,24 @@ class Run:
 
     Attributes:
         asked: SHA-256 of the query's fields and of what is expected.
-        judge: who found it right or wrong.
-        correct: 0..1.
+        judge: who found it right or wrong; empty while nobody has.
+        correct: 0..1; None while it is not judged.
         latency_s: seconds from the start to the end.
         cost_usd: None where a price is not known.
         cancelled: requests cut short, whose cost nobody here knows.
+        answer: as a prompt would show it, until it is judged; empty then.
     """
 
     asked: str
     judge: str
-    correct: float
+    correct: float | None
     latency_s: float
     cost_usd: float | None
     calls: int
     input_tokens: int
     output_tokens: int
     cancelled: int
+    answer: str = ""
 
 
 _COLUMNS = ("workflow", "choices", "query", *(field.name for field in fields(Run)))
@@ -88,19 +93,45 @@ class RunStore:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        with contextlib.suppress(sqlite3.Error):
-            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._database.close()
-        self._lock.release()
+        try:
+            if kind is None:
+                self.check()
+        finally:
+            with contextlib.suppress(sqlite3.Error):
+                self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._database.close()
+            self._writer.close()
+            self._lock.release()
+
+    @property
+    def full(self) -> bool:
+        """The disk is full: what is under way will still be stored, nothing should be begun."""
+        return self._writer.full
 
     def add(self, key: RunKey, run: Run) -> None:
         """Store a run that ended."""
         places = ", ".join("?" * len(_COLUMNS))
-        with self._problems():
-            self._database.execute(
-                f"INSERT INTO run ({', '.join(_COLUMNS)}) VALUES ({places})", (*key, *astuple(run))
-            )
+        self._writer.write(
+            f"INSERT INTO run ({', '.join(_COLUMNS)}) VALUES ({places})", (*key, *astuple(run))
+        )
         self.runs[key] = run
+
+    def judge(self, key: RunKey, judge: str, correct: float) -> None:
+        """Store what was found of a stored run; its answer is overwritten."""
+        self._writer.write(
+            "UPDATE run SET judge = ?, correct = ?, answer = '' "
+            "WHERE workflow = ? AND choices = ? AND query = ?",
+            (judge, correct, *key),
+        )
+        self.runs[key] = replace(self.runs[key], judge=judge, correct=correct, answer="")
+
+    def check(self) -> None:
+        """Raise what went wrong while runs were stored.
+
+        Raises:
+            StoreFullError: the disk is full; says whether anything could not be stored.
+        """
+        self._writer.check("run")
 
     def _open(self) -> None:
         self._database = sqlite3.connect(self.path, isolation_level=None)
@@ -108,6 +139,7 @@ class RunStore:
             self._prepare()
             rows = self._database.execute(f"SELECT {', '.join(_COLUMNS)} FROM run ORDER BY rowid")
             self.runs = {RunKey(*row[:3]): Run(*row[3:]) for row in rows}
+            self._writer = Writer(self.path, self._database, KIND)
         except BaseException:
             self._database.close()
             raise
@@ -116,10 +148,11 @@ class RunStore:
         (application,) = self._database.execute("PRAGMA application_id").fetchone()
         (version,) = self._database.execute("PRAGMA user_version").fetchone()
         (tables,) = self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if (application, version) != (APPLICATION, VERSION) and tables:
+        if tables and (application != APPLICATION or version not in (1, VERSION)):
             raise ProfileError(
                 f"{self.path}: not a store of runs of this version; name another file with --store"
             )
+        self._database.execute("PRAGMA secure_delete = ON")
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = NORMAL")
         if not tables:
@@ -128,10 +161,19 @@ class RunStore:
                 f"BEGIN; CREATE TABLE run ({names}, PRIMARY KEY (workflow, choices, query)); "
                 f"PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
             )
+        elif version == 1:
+            self._database.executescript(
+                "BEGIN; ALTER TABLE run ADD COLUMN answer NOT NULL DEFAULT ''; "
+                f"PRAGMA user_version = {VERSION}; COMMIT;"
+            )
 
     @contextlib.contextmanager
     def _problems(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError) as error:
-            raise ProfileError(f"{self.path}: cannot be used as a store ({error})") from None
+        except sqlite3.Error as error:
+            raise problem(self.path, KIND, error) from None
+        except OSError as error:
+            raise ProfileError(
+                f"{self.path}: a store cannot be made there ({error.strerror or error})"
+            ) from None

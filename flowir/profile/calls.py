@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
@@ -24,19 +23,19 @@ from flowir.configuration import Configuration
 from flowir.errors import ProfileError
 from flowir.profile.cells import parse_budget, parse_params
 from flowir.profile.schema import CALL, VERSION, check_version, insertion, prepare
+from flowir.profile.writing import Writer, problem, sound
 
 PROFILE, REFERENCE, JUDGE = "profile", "reference", "judge"
-"""What a call was made for; only the first kind are observations."""
+"""What a call was made for; of these only the first kind are observations."""
+
+TOOL = "tool"
+"""The purpose of a row that is no call: a verdict of a tool. It is an observation, and the name of
+what stands where others have a model."""
+
+KIND = "profile store"
 
 Texts = Literal["keep", "hash"]
 """Whether prompts and outputs stay in the store, or SHA-256 of them alone."""
-
-RESERVE_BYTES = 4 * 1024 * 1024
-"""Kept free beside the store, so that a full disk still takes the calls that are under way."""
-
-
-class StoreFullError(ProfileError):
-    """There is no room left on the disk."""
 
 
 class Key(NamedTuple):
@@ -128,7 +127,8 @@ def read_calls(path: str | Path) -> dict[Key, Call]:
         with contextlib.closing(sqlite3.connect(address, uri=True)) as database:
             if check_version(path, database) < VERSION:
                 return {}
-            return {call.key: call for call in _loaded(database, texts=False)}
+            loaded = _loaded(database, texts=False)
+            return {call.key: call for call in loaded if call.key.purpose != TOOL}
     except sqlite3.Error as error:
         raise ProfileError(f"{path}: not a profile store ({error})") from None
 
@@ -158,7 +158,7 @@ class CallStore:
     Attributes:
         calls: finished calls by key, in the order in which they ended. Texts are there only where
             `load` read them.
-        full: the disk is full: what is under way will still be stored, nothing should be begun.
+        verdicts: of tools, by key.
 
     Raises:
         ProfileError: another process writes to the store, or the file is no store.
@@ -167,10 +167,8 @@ class CallStore:
     def __init__(self, path: str | Path, texts: Texts = "keep") -> None:
         self.path = Path(path)
         self.texts = texts
-        self.full = False
         self.calls: dict[Key, Call] = {}
-        self._unsaved: list[tuple[str, tuple[Any, ...]]] = []
-        self._reserve = self.path.with_name(self.path.name + ".reserve")
+        self.verdicts: dict[Key, Call] = {}
         self._lock = FileLock(self.path.with_name(self.path.name + ".lock"), blocking=False)
 
     def __enter__(self) -> Self:
@@ -192,7 +190,7 @@ class CallStore:
         except BaseException as error:
             self._lock.release()
             if isinstance(error, sqlite3.Error):
-                raise self._problem(error) from None
+                raise problem(self.path, KIND, error) from None
             if isinstance(error, OSError):
                 raise ProfileError(
                     f"{self.path}: a store cannot be made there ({error.strerror})"
@@ -207,8 +205,9 @@ class CallStore:
             prepare(self.path, self._database)
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = NORMAL")
-            self.calls = {call.key: call for call in self.load(texts=False)}
-            _reserve(self._reserve)
+            for call in self.load(texts=False):
+                self._kept(call.key)[call.key] = call
+            self._writer = Writer(self.path, self._database, KIND)
         except BaseException:
             self._database.close()
             raise
@@ -226,12 +225,20 @@ class CallStore:
             with contextlib.suppress(sqlite3.Error):
                 self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._database.close()
-            self._reserve.unlink(missing_ok=True)
+            self._writer.close()
             self._lock.release()
+
+    @property
+    def full(self) -> bool:
+        """The disk is full: what is under way will still be stored, nothing should be begun."""
+        return self._writer.full
 
     def load(self, *, texts: bool = True, purpose: str | None = None) -> Iterator[Call]:
         """Stored calls, in the order in which they ended."""
         return _loaded(self._database, texts=texts, purpose=purpose)
+
+    def _kept(self, key: Key) -> dict[Key, Call]:
+        return self.verdicts if key.purpose == TOOL else self.calls
 
     def output(self, key: Key) -> str:
         """The text of a stored call, empty where it was not kept."""
@@ -259,9 +266,9 @@ class CallStore:
             "repetition": key.repetition,
             "input_correct": int(call.input_correct),
             "prompt_hash": digest,
-            "prompt": _sound(prompt) if kept else None,
+            "prompt": sound(prompt) if kept else None,
             "output_hash": _hash(output),
-            "output": _sound(output) if kept or unjudged else None,
+            "output": sound(output) if kept or unjudged else None,
             "answered_by": call.answered_by,
             "latency_s": call.latency_s,
             "ttft_s": call.ttft_s,
@@ -274,13 +281,13 @@ class CallStore:
             "correct": judged.correct,
             "answer": judged.answer,
         }
-        self._write(insertion("call"), tuple(cells[name] for name in CALL))
-        self.calls[key] = replace(call, prompt=(), output=None, prompt_hash=digest)
+        self._writer.write(insertion("call"), tuple(cells[name] for name in CALL))
+        self._kept(key)[key] = replace(call, prompt=(), output=None, prompt_hash=digest)
 
     def judge(self, key: Key, judged: Judgement) -> None:
         """Store what was found of a stored call."""
         output = "" if self.texts == "keep" else ", output = NULL"
-        self._write(
+        self._writer.write(
             f"UPDATE call SET judge = ?, proxy = ?, correct = ?, answer = ?{output} WHERE key = ?",
             (judged.judge, judged.proxy, judged.correct, judged.answer, key.text),
         )
@@ -288,24 +295,15 @@ class CallStore:
 
     def fail(self, key: Key, reason: str, status: int | None) -> None:
         """Store that a request failed for reasons of the environment. It stays to be made."""
-        self._write(
+        self._writer.write(
             insertion("failure"),
             (key.text, key.configuration.model, status, reason, time.time()),
         )
 
-    def fact(self, name: str) -> str | None:
-        """A fact of the store, None where it is not known yet."""
-        row = self._database.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
-        return None if row is None else row[0]
-
-    def set_fact(self, name: str, value: str) -> None:
-        """Say a fact of the store."""
-        self._write("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
-
     def forget_texts(self) -> None:
         """Overwrite all texts where they are not to be kept: nothing will need them any more."""
         if self.texts == "hash":
-            self._write(
+            self._writer.write(
                 "UPDATE call SET prompt = NULL, output = NULL WHERE judge IS NOT NULL "
                 f"OR purpose != '{PROFILE}'",
                 (),
@@ -317,53 +315,7 @@ class CallStore:
         Raises:
             StoreFullError: the disk is full; says whether anything could not be stored.
         """
-        if not self.full:
-            return
-        lost = len(self._unsaved)
-        what = f"{lost} results could not be stored" if lost else "every finished call is stored"
-        raise StoreFullError(
-            f"{self.path}: the disk is full; {what}. Free some space and run the same command "
-            "again: it goes on where it stopped"
-        )
-
-    def _write(self, statement: str, cells: tuple[Any, ...]) -> None:
-        waiting = [*self._unsaved, (statement, cells)]
-        self._unsaved = []
-        while waiting:
-            try:
-                self._database.execute(*waiting[0])
-                waiting.pop(0)
-            except sqlite3.Error as error:
-                if not _is_full(error):
-                    raise self._problem(error) from None
-                self.full = True
-                if not self._reserve.exists():
-                    self._unsaved = waiting
-                    return
-                self._reserve.unlink(missing_ok=True)
-
-    def _problem(self, error: sqlite3.Error) -> ProfileError:
-        if _is_full(error):
-            return StoreFullError(f"{self.path}: the disk is full; free some space")
-        return ProfileError(f"{self.path}: cannot be used as a profile store ({error})")
-
-
-def _is_full(error: sqlite3.Error) -> bool:
-    code = getattr(error, "sqlite_errorcode", 0)
-    return code == sqlite3.SQLITE_FULL or code & 0xFF == sqlite3.SQLITE_IOERR
-
-
-def _reserve(path: Path) -> None:
-    """A file of RESERVE_BYTES that really takes them."""
-    with path.open("wb") as file:
-        file.write(bytes(RESERVE_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sound(text: str) -> str:
-    """The text as UTF-8 can have it: half a surrogate pair is replaced."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+        self._writer.check("call")
 
 
 def _call(row: Mapping[str, Any]) -> Call:

@@ -4,9 +4,10 @@ Version 2 (`PRAGMA user_version`):
 
 - `observation`: imported rows; the columns of an observation file, `params` as JSON, NULL where
   nothing was measured. All of version 1.
-- `call`: calls the profiler made, one row as each ends (see :mod:`flowir.profile.calls`).
+- `call`: calls the profiler made, one row as each ends, and verdicts of tools, whose purpose is
+  `tool` (see :mod:`flowir.profile.calls`).
 - `failure`: requests that failed for reasons of the environment. They are tried again.
-- `fact`: what the store is about, as (name, value); a prompt that changes under it is refused.
+- `fact`: (name, value); nothing is kept there yet.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def stored_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
                 columns = (f"{_FROM_CALLS.get(name, name)} AS {name}" for name in OBSERVATION)
                 queries.append(
                     f"SELECT rowid, {', '.join(columns)}, proxy FROM call "
-                    "WHERE purpose = 'profile' ORDER BY rowid"
+                    "WHERE purpose IN ('profile', 'tool') ORDER BY rowid"
                 )
             for query in queries:
                 for row in database.execute(query):

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flowir.backends.asyncio.library.calls import LONGEST_WAIT_S, backoff, retry_after
 from flowir.configuration import Configuration
+from flowir.executors.executor import MOST_LOST, ExecutorError, WorkerLostError
 from flowir.profile.calls import Call, CallStore
 from flowir.profile.prices import Prices
 from flowir.profiler.lanes import REFUSALS, Lane
 from flowir.profiler.limits import Limits
 from flowir.profiler.requests import Request
 from flowir.runtime.llm import LLM, CompletionLike, Message
-
-_KEY_LIKE = re.compile(r"\b(sk-|Bearer\s+)[\w*.-]{6,}")
+from flowir.runtime.secrets import without
 
 
 class NotAskedError(Exception):
@@ -87,7 +86,8 @@ class Caller:
             {"role": role, "content": content} for role, content in request.messages
         ]
         clock = asyncio.get_running_loop().time
-        for failures in range(self.retries + 1):
+        failures = lost = 0
+        while True:
             await lane.turn()
             if lane.down or self.limits.out_of_time:
                 raise NotAskedError
@@ -97,15 +97,21 @@ class Caller:
                     answer = await self.llm(
                         request.key.agent, messages, model=configuration.model, **params
                     )
-                return answer, clock() - start
+                return answer, getattr(answer, "seconds", clock() - start)
+            except ExecutorError:
+                raise
+            except WorkerLostError as error:
+                lost += 1  # The model did nothing wrong.
+                if lost == MOST_LOST:
+                    raise self._failed(lane, request, error, lost) from error
             except Exception as error:
                 wait = backoff(error, failures)
                 if wait is None or failures == self.retries:
                     raise self._failed(lane, request, error, failures + 1) from error
                 if asked := min(retry_after(error), LONGEST_WAIT_S):
                     lane.pause(asked)
-            await asyncio.sleep(wait)
-        raise AssertionError("the last failure raises")
+                failures += 1
+                await asyncio.sleep(wait)
 
     def _failed(self, lane: Lane, request: Request, error: Exception, times: int) -> FailedError:
         status = getattr(error, "status", None)
@@ -114,15 +120,14 @@ class Caller:
         if times > 1:
             reason += f" ({times} attempts)"
         self.failures += 1
-        lane.failed(reason, refused=lasting and status in REFUSALS)
+        if not isinstance(error, WorkerLostError):
+            lane.failed(reason, refused=lasting and status in REFUSALS)
         self.store.fail(request.key, reason, status if isinstance(status, int) else None)
         return FailedError(reason)
 
     def clean(self, text: str) -> str:
         """The text without secrets."""
-        for secret in self.secrets:
-            text = text.replace(secret, "…")
-        return _KEY_LIKE.sub(r"\1…", text)
+        return without(text, self.secrets)
 
     def _call(self, request: Request, answer: CompletionLike, seconds: float) -> Call:
         read, written = answer.usage.input_tokens, answer.usage.output_tokens

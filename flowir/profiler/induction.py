@@ -15,8 +15,11 @@ from typing import Any
 
 from xdsl.ir import Operation
 
+from flowir.configuration import Configuration
 from flowir.dialects import flow
 from flowir.dialects.flow_checks import module_symbols
+from flowir.profile.calls import TOOL, Call, Judgement, Key
+from flowir.profile.observations import VERDICTS
 from flowir.profiler.data import Record
 from flowir.profiler.judges import CannotJudgeError, Judge, Unaided, best
 from flowir.profiler.judging import Reader
@@ -61,6 +64,7 @@ class Induced:
             a label of the data).
         runs, right: runs of the reference model, and how many ended right.
         undecided: queries without a label on which the reference's answers have no majority.
+        verdicts: of tools, as rows of the profile.
     """
 
     examples: dict[str, list[Example]] = field(default_factory=dict)
@@ -69,6 +73,7 @@ class Induced:
     runs: int = 0
     right: int = 0
     undecided: int = 0
+    verdicts: list[Call] = field(default_factory=list)
 
 
 async def induce(
@@ -203,6 +208,7 @@ class _Inducer:
             holds = await _holds(judge, read, expected, trace.record.fields)
             right[id(call.op), read] = holds
         values = Values(self.symbols, trace.ran.results, partial(_known, right))
+        self._verdicts(trace, values)
         for _, call in calls:
             name = flow.called_symbol(call.op) or ""
             input_correct = values.input_right(call.op, call.given)
@@ -219,6 +225,39 @@ class _Inducer:
             some = kept.setdefault((name, input_correct), {})
             if len(some) < MOST_PER_QUERY:
                 some.setdefault(example.variant, example)
+
+    def _verdicts(self, trace: Trace, values: Values) -> None:
+        """What tools said of values of which it is known whether they are right.
+
+        Every verdict of a run is a row: how those on one query go together is learned from them.
+        """
+        assert trace.ran is not None
+        query, name = trace.record.query, trace.plan.name
+        _, proxy = self.found.labels.get(query, (None, ""))
+        seen: Counter[str] = Counter()
+        for one in trace.ran.verdicts:
+            number = seen[one.site]
+            seen[one.site] += 1
+            right = values.input_right(one.op, one.given)
+            if right is None:
+                continue
+            key = Key(TOOL, one.tool, Configuration(TOOL), query, f"{name}/{one.site}", number)
+            word = VERDICTS[0 if one.accepted else 1]
+            self.found.verdicts.append(
+                Call(
+                    key,
+                    (),
+                    "",
+                    TOOL,
+                    one.seconds or None,
+                    None,
+                    None,
+                    None,
+                    None,
+                    right,
+                    judgement=Judgement("verdict", None, word, proxy),
+                )
+            )
 
     def _expected(
         self,

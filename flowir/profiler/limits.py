@@ -56,7 +56,7 @@ class Limits:
 
     def admits(self, agent: str, configuration: Configuration, messages: Messages) -> float | None:
         """Set money aside for a call; gives how much, None where a limit forbids the call."""
-        most = self._most_usd(agent, configuration, messages)
+        most = self.most_usd(agent, configuration, messages)
         if self.calls is not None and self.begun >= self.calls:
             self.reached = self.reached or f"{self.calls} calls"
         elif self.out_of_time:
@@ -107,7 +107,8 @@ class Limits:
         arm = (call.key.agent, call.key.configuration)
         self._longest[arm] = max(self._longest.get(arm, 0), call.output_tokens or 0)
 
-    def _most_usd(self, agent: str, configuration: Configuration, messages: Messages) -> float:
+    def most_usd(self, agent: str, configuration: Configuration, messages: Messages) -> float:
+        """The most that a call is taken to cost when money is set aside for it, in US dollars."""
         if configuration.model not in self.prices:
             return 0.0
         read, write = self.prices.per_token(configuration.model)

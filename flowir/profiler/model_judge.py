@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import re
 from dataclasses import dataclass, field
@@ -41,11 +42,13 @@ class ModelJudge:
 
     @property
     def name(self) -> str:
-        """By what is judged."""
-        return f"llm ({self.configuration})"
+        """By what is judged: the model, and which rubric where it is one's own."""
+        own = self.rubric != RUBRIC
+        digest = hashlib.sha256(self.rubric.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+        return f"llm ({self.configuration}{f', rubric {digest}' if own else ''})"
 
     async def __call__(self, case: Case) -> float:
-        messages = self._messages(case)
+        messages = self.messages(case)
         key = Key(JUDGE, "judge", self.configuration, "", prompt_hash(messages)[:16])
         if key not in self._under_way:  # Equal cases are asked once, also at the same time.
             self._under_way[key] = asyncio.create_task(self._ask(key, messages))
@@ -72,7 +75,8 @@ class ModelJudge:
             raise CannotJudgeError(f"{self.name}: {error}") from error
         return call.output if call.output is not None else self.caller.store.output(key)
 
-    def _messages(self, case: Case) -> Messages:
+    def messages(self, case: Case) -> Messages:
+        """What the model is asked about a case."""
         shown = {"task": dict(case.fields), "answer": case.answer}
         if case.expected is not None:
             shown["expected"] = case.expected

@@ -13,7 +13,6 @@ from flowir.configuration import Configuration
 from flowir.profile.calls import Call, Key
 from flowir.profile.prices import Prices
 from flowir.profiler.caller import cost
-from flowir.profiler.engine import Grid
 from flowir.profiler.lanes import Lane
 from flowir.profiler.requests import Example, Request, request
 
@@ -66,11 +65,6 @@ def grid(
         if number < len(rows)
         for configuration in spaces[agent]
     ]
-
-
-def chooser(requests: Sequence[Request]) -> Grid:
-    """The chooser of the full grid."""
-    return Grid(requests)
 
 
 def plan(

@@ -26,10 +26,11 @@ def plans(
 ) -> list[Plan]:
     """How every query is run: so often by the reference, and once by a model that makes mistakes.
 
-    Each in as many structures as it takes for all of the agents to be called.
+    Each in as many structures as it takes for all of the agents to be called, and the tools that
+    judge but state no rates.
     """
     found: list[Plan] = []
-    for number, labels in enumerate(covering(subject.workflow, agents)):
+    for number, labels in enumerate(covering(subject.workflow, {*agents, *subject.silent})):
         found += [Plan(f"s{number}r{run}", labels, reference, True) for run in range(runs)]
         if mistaken is not None:
             found.append(Plan(f"s{number}m", labels, mistaken, False))

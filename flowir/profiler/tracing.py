@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import importlib
-import inspect
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -199,50 +196,6 @@ def _choices(subject: Subject, plan: Plan) -> Choices:
     symbols = module_symbols(subject.workflow) or {}
     keys = (decision_key(op, symbols) for op in subject.workflow.walk())
     return Choices(plan.labels, {key: plan.configuration for key in keys if key is not None})
-
-
-def imported_tools(subject: Subject, *, may_write: bool = False) -> dict[str, Callable[..., Any]]:
-    """The functions of a workflow's tools; plain ones run in a thread.
-
-    Raises:
-        ProfilerError: one cannot be imported, or writes to the world and that is not allowed.
-    """
-    if "" not in sys.path:
-        sys.path.insert(0, "")
-    found: dict[str, Callable[..., Any]] = {}
-    used = {
-        symbol.root_reference.data
-        for op in subject.workflow.walk()
-        for name in ("callee", "until", "key")
-        if (symbol := op.properties.get(name)) is not None and hasattr(symbol, "root_reference")
-    }
-    for name, tool in (module_symbols(subject.workflow) or {}).items():
-        if name not in used or not isinstance(tool, flow.ToolOp):
-            continue
-        if tool.effect.data is flow.Effect.WRITES and not may_write:
-            raise ProfilerError(
-                f"tool @{name} writes to the world, and runs of the workflow would use it; give "
-                "--allow-writes if that is meant"
-            )
-        module, _, function = tool.impl.data.partition(":")
-        try:
-            found[name] = _in_thread(getattr(importlib.import_module(module), function))
-        except (ImportError, AttributeError, ValueError) as error:
-            raise ProfilerError(
-                f"tool @{name}: {tool.impl.data} cannot be imported ({error}); put its folder on "
-                "PYTHONPATH"
-            ) from None
-    return found
-
-
-def _in_thread(function: Callable[..., Any]) -> Callable[..., Any]:
-    async def use(*values: Any) -> Any:
-        if inspect.iscoroutinefunction(function):
-            return await function(*values)
-        given = await asyncio.to_thread(function, *values)
-        return await given if inspect.isawaitable(given) else given
-
-    return use
 
 
 def digest(*parts: str) -> str:

@@ -4,7 +4,7 @@ with nothing but the inputs of the workflow."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from xdsl.context import Context
@@ -34,6 +34,7 @@ class Subject:
         agents: the sub-agents that some way of compiling it calls, by name.
         critics: those of them that give verdicts.
         selectors: those that pick one of several candidates.
+        checkers: tools that give verdicts, by name.
         inputs: names and types of the workflow's arguments.
     """
 
@@ -42,6 +43,7 @@ class Subject:
     critics: frozenset[str]
     selectors: frozenset[str]
     inputs: Mapping[str, Attribute]
+    checkers: Mapping[str, flow.ToolOp] = field(default_factory=dict)
 
     @property
     def result(self) -> SSAValue:
@@ -49,6 +51,11 @@ class Subject:
         last = self.workflow.body.block.last_op
         assert last is not None
         return last.operands[0]
+
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """The checkers that state no rates: how they judge is to be learned."""
+        return tuple(name for name, tool in self.checkers.items() if tool.accepts is None)
 
     @property
     def finals(self) -> tuple[str, ...]:
@@ -112,13 +119,16 @@ def subject_of(module: ModuleOp, name: str | None = None) -> Subject:
     symbols = module_symbols(workflow) or {}
     agents: dict[str, flow.AgentOp] = {}
     critics, selectors = set(), set()
+    checkers: dict[str, flow.ToolOp] = {}
     for op in workflow.walk():
         called = flow.called_symbol(op)
         agent = symbols.get(called or "")
+        if called is not None and isinstance(agent, flow.ToolOp) and _judges(op):
+            checkers.setdefault(called, agent)
         if called is None or not isinstance(agent, flow.AgentOp):
             continue
         agents.setdefault(called, agent)
-        if isinstance(op, flow.FallbackOp | flow.RefineOp) or _judged_race(op):
+        if _judges(op):
             critics.add(called)
         elif isinstance(op, flow.JoinOp):
             selectors.add(called)
@@ -126,11 +136,14 @@ def subject_of(module: ModuleOp, name: str | None = None) -> Subject:
     inputs = {
         argument.name_hint or f"arg{n}": argument.type for n, argument in enumerate(arguments)
     }
-    return Subject(workflow, agents, frozenset(critics), frozenset(selectors), inputs)
+    return Subject(workflow, agents, frozenset(critics), frozenset(selectors), inputs, checkers)
 
 
-def _judged_race(op: Operation) -> bool:
-    return isinstance(op, flow.JoinOp) and op.mode.data is flow.JoinMode.FIRST
+def _judges(op: Operation) -> bool:
+    """Whether what an op calls gives verdicts."""
+    if isinstance(op, flow.JoinOp):
+        return op.mode.data is flow.JoinMode.FIRST
+    return isinstance(op, flow.FallbackOp | flow.RefineOp)
 
 
 def spaces(

@@ -85,17 +85,37 @@ class RecordedCall:
 
 
 @dataclass(frozen=True)
+class RecordedVerdict:
+    """What a tool said of a value.
+
+    Attributes:
+        op: whose checker it is.
+        given: what it was shown: the context, and the value last.
+        seconds: it took.
+    """
+
+    site: str
+    tool: str
+    accepted: bool
+    seconds: float
+    op: Operation = field(compare=False, repr=False)
+    given: tuple[Any, ...] = field(default=(), compare=False, repr=False)
+
+
+@dataclass(frozen=True)
 class Interpretation:
     """What a run gave, its model calls in the order in which they started, and the plans it ran.
 
     Attributes:
         results: every op that gave a value and what it gave, in the order in which they ended.
+        verdicts: of tools, in the order in which they ended.
     """
 
     value: Any
     calls: tuple[RecordedCall, ...]
     plans: tuple[RecordedPlan, ...] = ()
     results: tuple[tuple[Operation, Any], ...] = field(default=(), compare=False, repr=False)
+    verdicts: tuple[RecordedVerdict, ...] = ()
 
 
 async def interpret(
@@ -126,7 +146,9 @@ async def interpret(
     values = [inputs[n or ""] for n in names] if isinstance(inputs, Mapping) else list(inputs)
     scope = RunningScope.of(workflow, choices)
     value = await run.block(scope, workflow.body.block, {}, values)
-    return Interpretation(value, tuple(run.calls), tuple(run.plans), tuple(run.results))
+    return Interpretation(
+        value, tuple(run.calls), tuple(run.plans), tuple(run.results), tuple(run.verdicts)
+    )
 
 
 @dataclass
@@ -137,6 +159,7 @@ class _Run:
     calls: list[RecordedCall] = field(default_factory=list)
     plans: list[RecordedPlan] = field(default_factory=list)
     results: list[tuple[Operation, Any]] = field(default_factory=list)
+    verdicts: list[RecordedVerdict] = field(default_factory=list)
 
     async def block(
         self, scope: RunningScope, block: Block, outer: Environment, arguments: Sequence[Any] = ()
@@ -359,7 +382,12 @@ class _Run:
         context = _given(used, op.context)
         name = op.until.root_reference.data
         if isinstance(scope.symbols[name], flow.ToolOp):
-            return verdict(await self._tool(name, [*context, value]))
+            clock = asyncio.get_running_loop().time
+            start, given = clock(), (*context, value)
+            accepted, feedback = verdict(await self._tool(name, given))
+            site, seconds = scope.site(op), clock() - start
+            self.verdicts.append(RecordedVerdict(site, name, accepted, seconds, op, given))
+            return accepted, feedback
         types = [*(of.type for of in op.context), op.output.type]
         shown = [show(v, kind) for v, kind in zip([*context, value], types, strict=True)]
         site = f"{scope.site(op)}.check"

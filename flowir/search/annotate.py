@@ -165,7 +165,7 @@ def workflow_hash(workflow: flow.WorkflowOp) -> str:
     used = {workflow.sym_name.data: workflow, **_called(workflow, symbols)}
     digest = hashlib.sha256(b"flowir workflow 1\0")
     for name in sorted(used):
-        digest.update(_canonical_text(used[name]).encode())
+        digest.update(canonical_text(used[name]).encode())
     return digest.hexdigest()
 
 
@@ -181,7 +181,8 @@ def _called(op: Operation, symbols: Symbols) -> dict[str, Operation]:
     return found
 
 
-def _canonical_text(op: Operation) -> str:
+def canonical_text(op: Operation) -> str:
+    """An op as text that means what it does: no names of values, attributes in order."""
     copy = op.clone()
     for inner in copy.walk():
         for name in ANNOTATIONS:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from flowir.calculus.scenarios import Scenarios
 from flowir.calculus.terms import Alternatives, Block, Join, Vote, Workflow, walk
 from flowir.search.front import Estimate, Facts
 from flowir.search.posterior import estimates
 from flowir.search.problem import Measure, Objective, Problem
+from flowir.search.rules import rows_of
 from flowir.search.space import Space
 
 
@@ -37,3 +39,26 @@ def local_estimates(
         values = problem.evaluate_per_draw(space.baseline)
         found[term.site] = estimates(values, known, facts.credible)[0]
     return found
+
+
+def compiled_scenarios(scenarios: Scenarios, workflow: Workflow, compiled: Workflow) -> Scenarios:
+    """Of the scenarios of a workflow, those of what it was compiled to.
+
+    Args:
+        workflow: with everything still open.
+        compiled: its decisions have one configuration each, and lost their group where it was the
+            only one of the agent.
+    """
+    calls = []
+    for decision in compiled.decisions:
+        (chosen,) = decision.configurations
+        place = next(
+            place
+            for place, one in enumerate(workflow.decisions)
+            if one.agent == decision.agent
+            and one.group in ((decision.group,) if decision.group else (one.group,))
+            and chosen in one.configurations
+        )
+        index = workflow.decisions[place].configurations.index(chosen)
+        calls.append(rows_of(scenarios.calls[place], (index,)))
+    return replace(scenarios, calls=tuple(calls))

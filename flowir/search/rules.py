@@ -51,7 +51,7 @@ class Rules:
 
     def scenarios(self, scenarios: Scenarios) -> Scenarios:
         """Scenarios of the workflow before, for the narrowed one."""
-        calls = tuple(map(_rows, scenarios.calls, self.kept))
+        calls = tuple(map(rows_of, scenarios.calls, self.kept))
         return replace(scenarios, calls=calls)
 
 
@@ -260,7 +260,7 @@ def _written(workflow: Workflow, place: Place) -> str:
     return f"{decision.agent}/{decision.group}" if kind == "decision" else _named(workflow, place)
 
 
-def _rows(call: CallModel, kept: tuple[int, ...]) -> CallModel:
+def rows_of(call: CallModel, kept: tuple[int, ...]) -> CallModel:
     """A call's configurations of those numbers."""
     if kept == tuple(range(len(call.success))):
         return call

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flowir.search.front import Estimate, Front, FrontPoint, difference, words
+from flowir.search.front import Estimate, Front, difference, words
 
 TODAY = "today"
 
@@ -42,11 +42,12 @@ def header(front: Front) -> Row:
 
 def rows(front: Front) -> list[Row]:
     """One row per point, in the front's order."""
-    today = front.points[front.baseline]
-    return [_row(front, number, point, today) for number, point in enumerate(front.points)]
+    return [row(front, number) for number in range(len(front.points))]
 
 
-def _row(front: Front, number: int, point: FrontPoint, today: FrontPoint) -> Row:
+def row(front: Front, number: int) -> Row:
+    """The row of one point; those after the front's are dominated."""
+    point, today = front.every[number], front.points[front.baseline]
     estimates = point.estimates
     return Row(
         str(number),

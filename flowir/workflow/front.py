@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import Field, asdict, dataclass
@@ -184,14 +183,11 @@ class Compiled:
 
     @cached_property
     def _program(self) -> ModuleType:
-        """The emitted file, imported; dataclasses look for their module while it is."""
-        program = ModuleType(f"flowir_compiled_{self.name}")
-        sys.modules[program.__name__] = program
-        try:
-            exec(compile(self.to_python(), f"<{self.name}>", "exec"), program.__dict__)
-        finally:
-            del sys.modules[program.__name__]
-        return program
+        """The emitted file, imported."""
+        from flowir.backends.asyncio.loading import load
+
+        with placed_errors(self.module):
+            return load(self.module, self.name)
 
     async def run(
         self,

@@ -42,6 +42,14 @@ class Workflow(Declaration):
         """
         return ShownModule(_module(self)[0])
 
+    def functions(self) -> Functions:
+        """The functions of the tools it uses, by name.
+
+        Raises:
+            WorkflowError: as `to_ir`.
+        """
+        return _module(self)[1]
+
     def graph(self) -> Graph:
         """The workflow as a drawing."""
         return self.to_ir().graph(self.name)

@@ -184,6 +184,6 @@ def test_a_full_store_keeps_what_did_not_fit_until_there_is_room(tmp_path: Path)
         store.add(call("q1"))
         with pytest.raises(ProfileError, match="every finished call is stored"):
             store.check()
-        store.full = False
+        store._writer.full = False
     with CallStore(path) as store:
         assert [key.query for key in store.calls] == ["q0", "q1"]

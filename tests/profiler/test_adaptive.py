@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -20,7 +22,7 @@ from flowir.profiler.adaptive.arms import AMOUNT, SUCCESS, Arm, covariance
 from flowir.profiler.adaptive.belief import Cells, amount, conditioned, success
 from flowir.profiler.adaptive.chooser import Adaptive, seen_in
 from flowir.profiler.adaptive.fronts import Subjects
-from flowir.profiler.adaptive.value import Pool, area, chosen, value
+from flowir.profiler.adaptive.value import Pool, allocated, area, chosen, held
 from flowir.profiler.engine import Situation
 from flowir.profiler.planning import grid
 from flowir.profiler.requests import Example, Request
@@ -123,65 +125,82 @@ def test_the_area_is_the_hypervolume_and_the_choice_attains_it(table: np.ndarray
     assert len(np.unique(rows)) == len(rows)
 
 
-def pool_of(seed: int, spread: float) -> tuple[Pool, np.ndarray]:
-    """Points of one arm each, and the arms' accuracies under each draw."""
-    rng = np.random.default_rng(seed)
-    right = np.clip(rng.uniform(0.2, 0.8, (12, 1)) + spread * rng.normal(size=(12, 128)), 0, 1)
-    spent = np.repeat(rng.uniform(0.1, 1.0, (12, 1)), 128, axis=1)
-    return Pool(right, (spent,)), right
+@given(points, st.floats(0.05, 1.2))
+def test_what_a_point_holds_is_the_slope_of_the_area_in_its_accuracy(
+    table: np.ndarray, corner: float
+) -> None:
+    """Σ right · held is the area; a point that is beaten, or lies beyond the corner, has none."""
+    right, spent = table[0][:, None], table[1][:, None]
+    shares = held(right, spent, corner)
+    assert (right * shares).sum() == pytest.approx(area(right, spent, corner)[0])
+    assert shares.min() >= 0.0
+    inside = [row for row in chosen(table[0], table[1]) if table[1][row] < corner]
+    assert set(np.flatnonzero(shares[:, 0])) <= set(inside)
+
+
+def pool_of(right: np.ndarray, spent: list[float]) -> Pool:
+    """Points of one arm each, whose amounts are known."""
+    amounts = np.repeat(np.array(spent)[:, None], right.shape[1], axis=1)
+    return Pool(right, (amounts,), np.eye(len(right)))
 
 
 @settings(max_examples=30)
-@given(st.integers(0, 10_000), st.sampled_from([0.0, 0.05, 0.2]), st.floats(0.01, 1.0))
-def test_calls_are_worth_something_only_where_something_is_unsure(
-    seed: int, spread: float, noise: float
-) -> None:
-    pool, arms = pool_of(seed, spread)
-    worth = [value(pool, row[None], np.array([noise]), seed) for row in arms]
-    assert min(worth) >= 0.0
-    assert pool.regret() >= 0.0
+@given(st.integers(0, 10_000), st.sampled_from([0.0, 0.05, 0.2]))
+def test_a_choice_lacks_nothing_only_where_nothing_is_unsure(seed: int, spread: float) -> None:
+    rng = np.random.default_rng(seed)
+    right = rng.uniform(0.2, 0.8, (12, 1)) + spread * rng.normal(size=(12, 128))
+    pool = pool_of(np.clip(right, 0, 1), list(rng.uniform(0.1, 1.0, 12)))
     if spread == 0.0:
-        assert max(worth) == 0.0
         assert pool.regret() < 1e-12
+    else:
+        assert pool.regret() > 0.0
 
 
-def test_a_close_rival_is_worth_asking_and_a_hopeless_arm_is_not() -> None:
+def test_a_close_rival_weighs_and_a_hopeless_arm_does_not() -> None:
     rng = np.random.default_rng(5)
     right = np.array([[0.7], [0.69], [0.2]]) + 0.05 * rng.normal(size=(3, 512))
-    pool = Pool(right, (np.repeat([[0.5], [0.5], [0.9]], 512, axis=1),))
-    worth = [value(pool, row[None], np.array([0.02]), 1) for row in right]
-    assert worth[1] > 0.0
-    assert worth[2] == 0.0
+    weights = pool_of(right, [0.5, 0.5, 0.9]).weights()
+    assert weights[1] > 0.5 * weights[0]
+    assert weights[2] == 0.0
 
 
-def test_a_dear_point_that_may_be_far_better_counts_before_it_is_chosen() -> None:
+def test_a_dear_point_that_may_be_far_better_weighs_before_it_is_chosen() -> None:
     rng = np.random.default_rng(8)
     right = np.stack([np.full(512, 0.6), 0.55 + 0.2 * rng.normal(size=512)])
-    pool = Pool(right, (np.repeat([[1.0], [10.0]], 512, axis=1),))
+    pool = pool_of(right, [1.0, 10.0])
     assert len(pool.choices()[0][0]) == 1
     assert pool.regret() > 0.005
-    assert value(pool, right[1:], np.array([0.05]), 1) > 0.003
+    assert pool.weights()[1] > 0.0
 
 
-def test_more_noise_makes_calls_worth_less() -> None:
-    sums = []
-    for noise in (0.01, 0.2, 5.0):
-        pools = [pool_of(seed, 0.2) for seed in range(20)]
-        sums.append(sum(value(p, row[None], np.array([noise]), 1) for p, a in pools for row in a))
-    assert sums[0] > sums[1] > sums[2]
+counts = st.integers(1, 5).flatmap(
+    lambda n: st.tuples(
+        st.lists(st.floats(0.01, 10.0), min_size=n, max_size=n),
+        st.lists(st.integers(1, 4), min_size=n, max_size=n),
+    )
+)
 
 
-def test_the_value_is_that_of_nested_monte_carlo() -> None:
-    """Two points of equal cost: worth is E max of posterior means less the larger prior mean."""
-    rng = np.random.default_rng(6)
-    draws, known, sigma, noise = 4096, 0.5, 0.05, 0.03
-    right = np.stack([np.full(draws, known), 0.48 + sigma * rng.normal(size=draws)])
-    pool = Pool(right, (np.full((2, draws), 0.5),))
-    found = np.mean([value(pool, right[1:], np.array([noise]), seed) for seed in range(300)])
-    means = 0.48 + sigma**2 / np.hypot(sigma, noise) * rng.normal(size=400_000)
-    share = 1.0 - 1.0 / 1.1
-    exact = share * (np.maximum(means, known).mean() - known)
-    assert found == pytest.approx(exact, rel=0.15)
+@given(counts, st.integers(1, 5))
+def test_calls_go_where_they_leave_the_least_variance(
+    case: tuple[list[float], list[int]], size: int
+) -> None:
+    """Against every way of sharing them out: Σ gain / n is the least."""
+    gains, before = np.array(case[0]), np.array(case[1], dtype=float)
+    left = np.full(len(gains), 3)
+    found = Counter(allocated(gains, before, left, size))
+    ways = (w for w in product(range(4), repeat=len(gains)) if sum(w) == min(size, left.sum()))
+    least = min(float((gains / (before + np.array(way))).sum()) for way in ways)
+    after = before + np.array([found[arm] for arm in range(len(gains))])
+    assert float((gains / after).sum()) == pytest.approx(least, rel=1e-6)
+
+
+def test_numbers_of_calls_grow_with_the_root_of_what_an_arm_weighs() -> None:
+    """Neyman's allocation; what weighs nothing comes when all else is asked to the end."""
+    gains = np.array([1.0, 4.0, 9.0, 0.0])
+    found = Counter(allocated(gains, np.ones(4), np.full(4, 10_000), 597))
+    assert [1 + found[arm] for arm in range(4)] == [100, 200, 300, 1]
+    assert Counter(allocated(gains, np.ones(4), np.full(4, 2), 7)) == {0: 2, 1: 2, 2: 2, 3: 1}
 
 
 def test_draws_have_the_mean_and_covariance_of_the_gaussian() -> None:
@@ -309,3 +328,23 @@ def test_calls_of_other_things_and_without_a_judgement_say_nothing_of_success() 
     assert len(seen.success) == 1
     assert len(seen.seconds) == 2
     assert len(seen.dollars) == 1
+
+
+def test_what_is_on_no_front_is_asked_less() -> None:
+    """The small model is cheap and bad, the middle one slower and better, the rest slow and bad."""
+    requests, subjects = made(40)
+    chooser = Adaptive(requests, subjects, tolerance=-1.0, per_dollar=False)
+    calls: dict[Key, Call] = {}
+    while len(calls) < 160:
+        for one in chooser(Situation(calls, frozenset(), ROOM, 0.0)):
+            calls[one.key] = with_bad_large(one)
+    counts = Counter(key.configuration.model for key in calls)
+    assert counts["large"] < min(counts["small"], counts["middle"])
+
+
+def with_bad_large(request: Request) -> Call:
+    """As `answered`, but the large model is never right."""
+    call = answered(request)
+    if request.model != "large":
+        return call
+    return replace(call, judgement=Judgement("exact", 0.0))

@@ -10,7 +10,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from flowir.calculus.from_ir import workflow_terms
+from flowir.cost import FitOptions, fit
 from flowir.profile import read_observations
+from flowir.profiler.workflow import read_subject
 from tests.profiler.commands import invoke, rows, write
 from tests.profiler.endpoint import Reply, endpoint, error, prompt
 
@@ -272,3 +277,102 @@ def test_a_model_judges_by_a_rubric_and_an_unclear_verdict_is_no_wrong_answer(
         result = invoke(tmp_path, running.url, *options, "--rubric", str(tmp_path / "rubric.txt"))
     assert observed(tmp_path, "x", "m1", True) == {"q0": 1.0, "q1": 0.0, "q2": None, "q3": 1.0}
     assert "1 answers could not be judged" in result.output
+
+
+TESTED = """
+flow.agent @solver prompt "Solve {task}" space <models = ["good", "weak"]>
+flow.tool @even impl "tests.profiler.checkers:even" -> !flow.bool effect pure RATES
+flow.workflow @w(%task: !flow.text) -> !flow.text {
+  %answer = flow.alternatives "how" -> !flow.text
+    "once" {
+      %one = flow.call @solver(%task) : (!flow.text) -> !flow.text
+      flow.yield %one : !flow.text
+    }
+    "retry" {
+      %kept = flow.fallback until @even(%task : !flow.text) max 3 -> !flow.text {
+        %try = flow.call @solver(%task) : (!flow.text) -> !flow.text
+        flow.yield %try : !flow.text
+      }
+      flow.yield %kept : !flow.text
+    }
+  flow.return %answer : !flow.text
+}
+"""
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_verdicts_of_a_tool_are_rows_that_say_what_was_judged(
+    tmp_path: Path, labelled: bool
+) -> None:
+    """The tool accepts even numbers: every right answer, and on even queries wrong ones too.
+
+    `weak` writes three times the number; the tool states no rates, so the structure with it is run.
+    """
+    data = [{k: v for k, v in row.items() if labelled or k != "expected"} for row in NUMBERS[:6]]
+    write(tmp_path, data, TESTED.replace("RATES", ""))
+
+    def answer(body: dict[str, Any]) -> Reply:
+        number = int(prompt(body).split()[1])
+        return Reply(str(number * (3 if body["model"] == "weak" else 2)))
+
+    with endpoint(answer) as running:
+        options = ("--reference", "good", "--mistakes-by", "weak")
+        result = invoke(tmp_path, running.url, *options)
+        assert result.exit_code == 0, result.output
+        asked = len(running.bodies)
+        first = rows(tmp_path)
+        assert invoke(tmp_path, running.url, *options).exit_code == 0
+        assert len(running.bodies) == asked
+        assert rows(tmp_path) == first
+    found = [
+        (row.query, row.input_correct, row.answer, row.proxy)
+        for row in read_observations(tmp_path / "p.sqlite").rows()
+        if row.agent == "even"
+    ]
+    proxy = None if labelled else "agreement of 6 answers of good"
+    right = [(f"q{n}", True, "accept", proxy) for n in range(1, 7)] * (1 if labelled else 3)
+    # An odd query's wrong answer is rejected twice; the third try is not checked.
+    wrong = [
+        (f"q{n}", False, "reject" if n % 2 else "accept", proxy)
+        for n in range(1, 7)
+        for _ in range(2 if n % 2 else 1)
+    ]
+    assert sorted(found, key=str) == sorted([*right, *wrong], key=str)
+    assert f"tool even accepted {len(right)} of {len(right)} right and 3 of 9 wrong" in (
+        result.output
+    )
+    # Verdicts are no calls: nobody was asked for them.
+    calls = [row for row in first if row["purpose"] != "tool"]
+    assert f"{len(calls)} in {tmp_path / 'p.sqlite'}" in result.output.replace("\n", "")
+    assert len(calls) == asked
+
+
+def test_a_tool_that_states_its_rates_needs_no_runs_of_its_own(tmp_path: Path) -> None:
+    rates = "accepts <right = 1.0, wrong = 0.5, persistence = 0.9>"
+    write(tmp_path, NUMBERS[:2], TESTED.replace("RATES", rates))
+    with endpoint(lambda body: Reply("2")) as running:
+        result = invoke(tmp_path, running.url, "--reference", "good")
+    assert result.exit_code == 0, result.output
+    assert "tool even" not in result.output
+
+
+@pytest.mark.slow  # It fits the cost model.
+def test_learned_rates_of_a_tool_are_those_it_showed(tmp_path: Path) -> None:
+    """From the endpoint to scenarios: no rates stated, none assumed."""
+    data = [{"id": f"q{n}", "task": str(n), "expected": str(2 * n)} for n in range(1, 41)]
+    write(tmp_path, data, TESTED.replace("RATES", ""))
+
+    def answer(body: dict[str, Any]) -> Reply:
+        number = int(prompt(body).split()[1])
+        return Reply(str(number * (3 if body["model"] == "weak" else 2)))
+
+    with endpoint(answer) as running:
+        options = ("--reference", "good", "--mistakes-by", "weak", "--concurrency", "16")
+        assert invoke(tmp_path, running.url, *options).exit_code == 0
+    observations = read_observations(tmp_path / "p.sqlite")
+    model = fit(observations, options=FitOptions(points=21, draws=32))
+    terms = workflow_terms(read_subject(tmp_path / "w.mlir").workflow)
+    checker = model.scenarios(terms, draws=32, queries=40, population=False).checkers["even"]
+    assert checker.accept_right.mean() > 0.9
+    # 20 even queries accepted, 20 odd ones rejected twice.
+    assert 0.35 < checker.accept_wrong.mean() < 0.65

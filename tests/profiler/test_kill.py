@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from flowir.profile.calls import RESERVE_BYTES
+from flowir.profile.writing import RESERVE_BYTES
 from tests.profiler.commands import ENVIRONMENT, arguments, invoke, rows, write
 from tests.profiler.endpoint import Endpoint, Reply, endpoint, prompt
 

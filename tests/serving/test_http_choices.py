@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from flowir.cli.main import SCHEDULERS as NAMES
+from flowir.cli.commands.serve import SCHEDULERS as NAMES
 from flowir.errors import ServingError
 from flowir.serving.build import SCHEDULERS
 from flowir.serving.compiled import Wanted, read_compiled

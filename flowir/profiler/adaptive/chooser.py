@@ -9,29 +9,29 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 
 from flowir.profile.calls import Call, Key
-from flowir.profiler.adaptive.arms import Arm, Array
+from flowir.profiler.adaptive.arms import Arm
 from flowir.profiler.adaptive.belief import SMALLEST, Belief, Seen, believe
 from flowir.profiler.adaptive.fronts import Subjects, pool
-from flowir.profiler.adaptive.value import Pool, best, value
+from flowir.profiler.adaptive.value import Pool, allocated
 from flowir.profiler.engine import Situation
 from flowir.profiler.requests import Request
 
 DRAWS = 128
 """Draws of the belief."""
-TOGETHER = 2
-"""Queries of one arm that are valued, and asked, together."""
 BATCH = 32
 """Calls that are chosen at a time, at least."""
+PER_DOLLAR = True
+"""Whether dear calls have to promise more, where dollars are known."""
 FIRST = 2
 """Queries over which the first call of each arm is spread."""
 
 
 class Adaptive:
-    """Asks what is expected to improve the front most per dollar, until the front is known.
+    """Asks about what may be on the front, until the front is known.
 
-    First every arm once. Then, batch by batch, the arms of the highest value per dollar (per call
-    where there are no prices), on the same queries in the same order, so that arms are compared on
-    what they share. A batch is chosen while calls of the one before are under way.
+    First every arm once. Then, batch by batch, the arms whose errors matter most to the fronts that
+    may be the true one (`value.py`), on the same queries in the same order, so that arms are
+    compared on what they share. A batch is chosen while calls of the one before are under way.
 
     Args:
         requests: all that may be asked, in the order of the grid.
@@ -53,7 +53,7 @@ class Adaptive:
         *,
         tolerance: float = 0.01,
         seed: int = 0,
-        per_dollar: bool = True,
+        per_dollar: bool = PER_DOLLAR,
         behind: bool = False,
     ) -> None:
         self._subjects, self._tolerance, self._seed = subjects, tolerance, seed
@@ -64,6 +64,7 @@ class Adaptive:
             self._waiting.setdefault(arm_of(one), deque()).append(one)
             self._queries.setdefault(one.key.query, len(self._queries))
             asked_of.setdefault(arm_of(one), set()).add(one.key.query)
+        self._totals = {arm: len(some) for arm, some in self._waiting.items()}
         self._sizes = {arm: len(some) for arm, some in asked_of.items()}
         arms = dict.fromkeys([*subjects.arms(), *self._waiting])
         self.arms = {arm: number for number, arm in enumerate(arms)}
@@ -168,22 +169,24 @@ class Adaptive:
         now.set_result(self._batch(calls, asked, size))
         return now
 
-    def _batch(self, calls: Sequence[Call], asked: set[str], size: int) -> list[Request]:
+    def _batch(self, calls: Sequence[Call], models: set[str], size: int) -> list[Request]:
         """The next requests; none if the front is known well enough."""
-        arms = [a for a, left in self._waiting.items() if left and a.configuration.model in asked]
-        belief = self.belief(calls, self._seed)
+        arms = [a for a, left in self._waiting.items() if left and a.configuration.model in models]
+        # Other draws each time: what is on no front of one batch may be on one of the next.
+        belief = self.belief(calls, self._seed + len(calls))
         points = self.pool(calls, belief)
         self.regret = points.regret()
-        if self.reached:
+        if self.reached or not arms:
             return []
-        worth = self._worth(arms, belief, points, self._seed)
-        chosen: list[Request] = []
-        for number in worth:
-            waiting = self._waiting[arms[number]]
-            chosen += [waiting[i] for i in range(min(TOGETHER, len(waiting)))]
-            if len(chosen) >= size:
-                break
-        return chosen
+        rows = [self.arms[arm] for arm in arms]
+        rate = belief.right[rows].mean(axis=1)
+        gains = points.weights()[rows] * rate * (1.0 - rate)
+        if self._per_dollar and belief.dollars is not None:
+            gains /= np.maximum(belief.dollars[rows].mean(axis=1), SMALLEST)
+        left = np.array([len(self._waiting[arm]) for arm in arms], dtype=np.intp)
+        asked = np.array([self._totals[arm] for arm in arms], dtype=np.float64) - left
+        chosen = Counter(allocated(gains, asked, left, size))
+        return [self._waiting[arms[i]][n] for i, many in chosen.items() for n in range(many)]
 
     def belief(self, calls: Iterable[Call], seed: int = 0) -> Belief:
         """What is believed after calls of what all calls together would say.
@@ -209,25 +212,6 @@ class Adaptive:
         """
         return pool(self._subjects, self.arms, belief or self.belief(calls, self._seed))
 
-    def _worth(self, arms: Sequence[Arm], belief: Belief, points: Pool, seed: int) -> list[int]:
-        """The arms to ask, the most valuable per dollar first.
-
-        Where no call changes what is chosen, those that say most about the points of the pool.
-        """
-        values, dollars = [], []
-        for arm in arms:
-            row = self.arms[arm]
-            facts, noise = observed(belief, row)
-            values.append(value(points, facts, noise, seed))
-            known = belief.dollars if self._per_dollar else None
-            dollars.append(1.0 if known is None else max(float(known[row].mean()), SMALLEST))
-        order = [int(i) for i in best(values, dollars)]
-        worth = [i for i in order if values[i] > 0.0]
-        if worth:
-            return worth
-        unsure = [float(belief.right[self.arms[a]].std()) for a in arms]
-        return [int(i) for i in best(unsure, dollars)]
-
 
 def _asked(situation: Situation) -> set[str]:
     """Models that are not given up: those have no room, and in the end no calls under way."""
@@ -239,20 +223,6 @@ def arm_of(request: Request) -> Arm:
     example = request.example
     right = example is None or example.input_correct
     return Arm(request.key.agent, request.key.configuration, right)
-
-
-def observed(belief: Belief, row: int) -> tuple[Array, Array]:
-    """[F, M] and [F]: what `TOGETHER` calls of an arm show, and with what deviation.
-
-    The chance of a right answer, log seconds, and log dollars where there are any.
-    """
-    rate = belief.right[row]
-    facts, noise = [rate, np.log(belief.seconds[row])], [float((rate * (1.0 - rate)).mean()) ** 0.5]
-    noise.append(belief.noise[0])
-    if belief.dollars is not None:
-        facts.append(np.log(belief.dollars[row]))
-        noise.append(belief.noise[1])
-    return np.stack(facts), np.array(noise) / TOGETHER**0.5
 
 
 def seen_in(

@@ -21,7 +21,7 @@ from flowir.search.observed import given_rates
 from flowir.search.problem import Measure, Objective, Problem
 from flowir.search.space import Points, Space
 
-MEMBERS = 16
+MEMBERS = 8
 """Draws whose own front goes into the pool, beside that of the mean."""
 UNKNOWN = GivenRates(0.95, 0.2)
 """Of a tool that judges and states no rates."""
@@ -128,7 +128,20 @@ def pool(subjects: Subjects, arms: Mapping[Arm, int], belief: Belief) -> Pool:
     wanted = objectives(belief)
     some = points(subjects, scenarios, wanted)
     values = measured(subjects, scenarios, some, wanted)
-    return Pool(values[:, 0], tuple(values[:, k] for k in range(1, len(wanted))))
+    spent = tuple(values[:, k] for k in range(1, len(wanted)))
+    return Pool(values[:, 0], spent, uses(subjects, arms, some))
+
+
+def uses(subjects: Subjects, arms: Mapping[Arm, int], some: Points) -> Array:
+    """[B, A] 1 where a point calls an arm, on right or wrong inputs; else 0."""
+    found = np.zeros((len(some), len(arms)))
+    for column, decision in zip(some.settings.T, subjects.workflow.decisions, strict=True):
+        for number, configuration in enumerate(decision.configurations):
+            for right in (True, False):
+                arm = arms.get(Arm(decision.agent, configuration, right))
+                if arm is not None:
+                    found[column == number, arm] = 1.0
+    return found
 
 
 def measured(

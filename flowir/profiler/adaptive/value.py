@@ -1,14 +1,18 @@
-"""What a call is worth: how much better a front is expected to be chosen once it has been seen.
+"""Which calls are worth most: those of arms that matter to fronts that may be the true one.
 
-Points are chosen by the mean of the belief, and attain what they really are. The value of calls is
-the knowledge gradient: hypervolume attained by the choice after them, less that by today's, both as
-the belief after the calls has it (Frazier, Powell, Dayanik 2009). That belief is the ensemble moved
-by perturbed observations, as in an ensemble Kalman filter.
+Points are chosen by the mean of the belief, and attain what they really are. Under a draw of the
+belief, an arm counts as much as the share of the front that its points hold: that is the slope of
+hypervolume in their accuracy. With w the mean square of this over draws, σ² the variance of one
+call and n calls of each arm, Σ w σ² / n is what errors of the arms do to the hypervolume of the
+fronts that may be true. The next call goes where it takes most of that away: n grows as
+√w σ, the allocation of Neyman (1934), and as √(w / dollars) σ where calls cost money.
+
+The n are counts, not what the belief thinks it knows already: a belief that shares much between
+arms is too sure of those it hardly saw, and would not look again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,10 +25,8 @@ BEYOND = 1.1
 """The corner of hypervolume, in seconds or dollars of the most accurate point."""
 MOST = 0.9
 """The share of draws whose most accurate point lies inside it."""
-OUTCOMES = 8
-"""Outcomes of a call that are played through."""
-CHANCE = 3.0
-"""Correlations below this over the root of the number of draws are taken for chance."""
+FLOOR = 1e-9
+"""Of the largest weight: what arms on no front weigh, which come when nothing else is left."""
 
 
 def area(right: Array, spent: Array, corner: float) -> Array:
@@ -34,6 +36,22 @@ def area(right: Array, spent: Array, corner: float) -> Array:
     best = np.maximum.accumulate(np.take_along_axis(right, order, 0), axis=0)
     ends = np.concatenate([at[1:], np.full((1, at.shape[1]), corner)])
     return np.asarray((best * (ends - at)).sum(axis=0) / corner)
+
+
+def held(right: Array, spent: Array, corner: float) -> Array:
+    """[n, M] the share of 0 to the corner on which a point is the best of each draw's front."""
+    order = np.argsort(spent, axis=0, kind="stable")
+    at = np.minimum(np.take_along_axis(spent, order, 0), corner)
+    best = np.maximum.accumulate(np.take_along_axis(right, order, 0), axis=0)
+    better = np.ones(best.shape, dtype=np.bool_)
+    better[1:] = best[1:] > best[:-1]
+    # Where the next better point begins: the least of those that come after.
+    begins = np.where(better, at, corner)
+    ends = np.full(at.shape, corner)
+    ends[:-1] = np.minimum.accumulate(begins[:0:-1], axis=0)[::-1]
+    shares = np.empty(at.shape)
+    np.put_along_axis(shares, order, np.where(better, ends - at, 0.0) / corner, 0)
+    return shares
 
 
 def chosen(right: Array, spent: Array) -> Indices:
@@ -50,10 +68,12 @@ class Pool:
     Attributes:
         right: [B, M] accuracy.
         spent: each [B, M]: latency, and cost where there are prices.
+        uses: [B, A] whether a point calls an arm.
     """
 
     right: Array
     spent: tuple[Array, ...]
+    uses: Array
 
     def choices(self) -> list[tuple[Indices, float]]:
         """For each amount the points chosen by the mean, and the corner.
@@ -79,67 +99,31 @@ class Pool:
             lost.append(1.0 - float(got.mean()) / max(float(most.mean()), 1e-12))
         return max(0.0, max(lost))
 
+    def weights(self) -> Array:
+        """[A] mean square, over draws and amounts, of the share of the front that an arm holds."""
+        found = []
+        for spent, (_, corner) in zip(self.spent, self.choices(), strict=True):
+            shares = self.uses.T @ held(self.right, spent, corner)
+            found.append((shares**2).mean(axis=1))
+        return np.asarray(np.mean(found, axis=0))
 
-def value(pool: Pool, facts: Array, noise: Array, seed: int) -> float:
-    """Expected share of hypervolume that seeing facts wins; at least 0.
+
+def allocated(gains: Array, asked: Array, left: Indices, size: int) -> list[int]:
+    """The arms of the next calls, each as often as it is called.
+
+    Every call goes to the arm of the largest gain / n − gain / (n + 1).
 
     Args:
-        facts: [F, M] what is observed, under each draw.
-        noise: [F] deviation of the observation.
+        gains: [A] w σ², per dollar where dear calls have to give more.
+        asked: [A] calls so far; none counts as one.
+        left: [A] calls that can be made.
     """
-    draws = facts.shape[1]
-    rng = np.random.default_rng(seed)
-    away = facts - facts.mean(axis=1, keepdims=True)
-    gain = _gain(away, noise)
-    if not gain.any():
-        return 0.0
-    members = rng.permutation(draws)[:OUTCOMES]
-    errors = rng.normal(size=(len(members), len(noise))) * noise
-    perturbed = rng.normal(size=facts.shape) * noise[:, None]
-    perturbed -= perturbed.mean(axis=1, keepdims=True)
-    moves = [away[:, m] + e for m, e in zip(members, errors, strict=True)]
-    shifts = [gain @ (move[:, None] + perturbed - away) for move in moves]
-    total = 0.0
-    for spent, (rows, corner) in zip(pool.spent, pool.choices(), strict=True):
-        by_right, by_spent = _slopes(pool.right, away), _slopes(spent, away)
-        means = pool.right.mean(axis=1), spent.mean(axis=1)
-        for shift in shifts:
-            centre = shift.mean(axis=1)
-            after = chosen(means[0] + by_right @ centre, means[1] + by_spent @ centre)
-            if np.array_equal(after, rows):
-                continue
-            new, old = (
-                area(
-                    np.clip(pool.right[some] + by_right[some] @ shift, 0.0, 1.0),
-                    np.maximum(spent[some] + by_spent[some] @ shift, 0.0),
-                    corner,
-                )
-                for some in (after, rows)
-            )
-            total += float((new - old).mean())
-    return max(0.0, total / (len(moves) * len(pool.spent)))
-
-
-def _gain(away: Array, noise: Array) -> Array:
-    """[F, F] how far an observation moves each fact: K = C (C + R)⁻¹."""
-    inside = away @ away.T / away.shape[1]
-    if not inside.any():
-        return np.zeros_like(inside)
-    return np.asarray(inside @ np.linalg.pinv(inside + np.diag(noise**2)))
-
-
-def _slopes(values: Array, away: Array) -> Array:
-    """[B, F] regression of values [B, M] on the facts; 0 where no correlation is beyond chance."""
-    draws = away.shape[1]
-    off = values - values.mean(axis=1, keepdims=True)
-    common = off @ away.T / draws
-    sizes = np.sqrt((away**2).mean(axis=1))
-    scale = np.sqrt((off**2).mean(axis=1))[:, None] * sizes
-    real = np.abs(common) > CHANCE / np.sqrt(draws) * scale
-    slopes = common @ np.linalg.pinv(away @ away.T / draws, hermitian=True)
-    return np.where(real.any(axis=1, keepdims=True), slopes, 0.0)
-
-
-def best(values: Sequence[float], dollars: Sequence[float]) -> Indices:
-    """The order of calls by what they are worth per dollar, the best first."""
-    return np.argsort(-np.asarray(values) / np.asarray(dollars), kind="stable")
+    gains = gains + FLOOR * max(float(gains.max(initial=0.0)), FLOOR)
+    number, left = np.maximum(asked, 1.0), left.copy()
+    found: list[int] = []
+    while len(found) < size and left.any():
+        arm = int(np.argmax(np.where(left > 0, gains / (number * (number + 1.0)), -1.0)))
+        found.append(arm)
+        number[arm] += 1.0
+        left[arm] -= 1
+    return found
