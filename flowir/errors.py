@@ -51,6 +51,10 @@ class SchedulingError(FlowirError):
     """Primitives that their engines cannot run, or reports of work that was not handed out."""
 
 
+class ServingError(FlowirError):
+    """A workflow, a set of configurations or an endpoint that cannot be served."""
+
+
 class WorkflowError(FlowirError):
     """A workflow in Python that does not mean what a workflow can mean."""
 

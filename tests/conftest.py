@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
-    from tests.serving import Proxy
+    from tests.openai_server import Proxy
 
 # Two busy cores make any deadline a coin toss.
 settings.register_profile(
@@ -38,7 +38,7 @@ def data_dir() -> Path:
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
     """The address of an OpenAI-compatible server on loopback."""
-    from tests.serving import upstream
+    from tests.openai_server import upstream
 
     with upstream() as address:
         yield address
@@ -46,7 +46,7 @@ def server() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def running_proxy(server: str) -> Iterator[Proxy]:
-    from tests.serving import proxied
+    from tests.openai_server import proxied
 
     with proxied(server) as proxy:
         yield proxy

@@ -32,6 +32,7 @@ COMMANDS = {
     "simulate": "Run points of a front on a simulated provider; predicted beside simulated.",
     "run": "Run a workflow once, on a live endpoint.",
     "diff": "What changed between two workflows, and between their fronts.",
+    "serve": "Serve a compiled workflow as one model of an OpenAI-compatible server.",
     "evaluate": "Run points of a front on held-out data; predicted beside measured.",
     "doctor": "Look at versions, extras, keys and endpoints, and say the mend.",
 }

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from flowir.backends.asyncio.emit import emit
-from tests.serving import Fault, Proxy, echoed
+from tests.openai_server import Fault, Proxy, echoed
 from tests.strategies_ir import parse, with_front
 
 SAMPLE = Path(__file__).parent / "code_repair.mlir"

@@ -16,7 +16,7 @@ from flowir.cli.main import COMMANDS, cli
 from flowir.cli.reading import read_ir
 from flowir.dialects.dse import FRONT
 from flowir.search.annotate import front_from_ir
-from tests.serving import Proxy, echoed
+from tests.openai_server import Proxy, echoed
 
 WORKFLOW = """
 flow.agent @writer prompt "Write: {topic}" space <models = ["big", "small"]> baseline <"big">

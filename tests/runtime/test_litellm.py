@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.openai_server import echoed
 from tests.runtime.litellm_calls import CALLS, MESSAGES, MODES, REFUSED
-from tests.serving import echoed
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

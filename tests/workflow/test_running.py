@@ -29,7 +29,7 @@ from flowir.workflow import (
     vote,
     workflow,
 )
-from tests.serving import Proxy, echoed
+from tests.openai_server import Proxy, echoed
 
 FOLDER = files("flowir.examples") / "code_repair"
 PROFILE, PRICES = FOLDER / "observations.synthetic.csv", FOLDER / "prices.csv"

@@ -1,0 +1,96 @@
+"""`flowir serve`: a compiled workflow behind an OpenAI-compatible HTTP server."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import click
+
+from flowir.errors import ServingError
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line, as it was written."""
+
+    compiled: str
+    endpoint: tuple[str, ...]
+    endpoints: str | None
+    name: str | None
+    point: int | None
+    max_latency: float | None
+    min_accuracy: float | None
+    max_cost: float | None
+    tolerance: float
+    scheduler: str
+    engines: str | None
+    host: str
+    port: int
+    allow_host: tuple[str, ...]
+    token_file: str | None
+    max_requests: int
+    timeout: float
+    call_timeout: float
+    retries: int
+    max_body: int
+    leave: float
+    drain: float
+
+
+def serve(given: Options) -> None:
+    """Serve until the process is told to stop.
+
+    Raises:
+        FlowirError: nothing was served.
+    """
+    try:
+        import aiohttp  # noqa: F401
+        import prometheus_client  # noqa: F401
+        import starlette  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError as error:
+        raise ServingError(
+            f"{error.name} is not installed; run: pip install 'flowir[serve]'"
+        ) from None
+    from flowir.serving.build import service_of
+    from flowir.serving.compiled import Wanted, read_compiled
+    from flowir.serving.endpoints import endpoints_of
+    from flowir.serving.engines import engines_of
+    from flowir.serving.security import Policy, is_loopback, read_tokens
+    from flowir.serving.server import Place, address_of, listen, run_until_stopped, server_of
+    from flowir.serving.service import Limits, stages_in_words
+
+    wanted = Wanted(
+        given.point, given.max_latency, given.min_accuracy, given.max_cost, given.tolerance
+    )
+    compiled = read_compiled(given.compiled, given.name, wanted)
+    endpoints = endpoints_of(given.endpoint, given.endpoints)
+    tokens = read_tokens(given.token_file)
+    limits = Limits(
+        given.max_requests,
+        given.timeout,
+        given.call_timeout,
+        given.retries,
+        given.max_body,
+    )
+    service = service_of(
+        compiled,
+        endpoints,
+        limits,
+        scheduler=given.scheduler,
+        engines=engines_of(given.engines),
+    )
+    place = Place(given.host, given.port, given.leave, given.drain)
+    listener = listen(place)
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    if not is_loopback(given.host):
+        what = "others can reach it" if tokens else "others can reach it, and need no token"
+        click.echo(f"warning: {given.host} is no loopback address: {what}", err=True)
+    click.echo(f"{compiled.name}, stage by stage:", err=True)
+    for line in stages_in_words(service.configurations):
+        click.echo(f"  {line}", err=True)
+    policy = Policy.of(tokens, given.host, given.allow_host)
+    server = server_of(service, endpoints, policy, place)
+    click.echo(f"model {compiled.name} at {address_of(listener)}/v1", err=True)
+    run_until_stopped(server, listener)

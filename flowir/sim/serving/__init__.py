@@ -1,0 +1,1 @@
+"""Load on served workflows, simulated: engines, arrivals, and the schedulers of the server."""
