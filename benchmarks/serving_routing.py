@@ -18,7 +18,7 @@ from flowir.sim.serving.workload import MIX, SELF_REFINE, TEXT_TO_SQL, VOTING, d
 Floats = npt.NDArray[np.float64]
 
 TOLERANCE = 0.02
-QUERIES = 6000
+QUERIES = 4500
 
 
 @dataclass(frozen=True, eq=False)

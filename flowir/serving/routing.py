@@ -19,6 +19,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -49,6 +50,21 @@ class Classifier(Protocol):
         ...
 
 
+class _Distances:
+    """From known features [Q, F], each in units of its spread."""
+
+    def __init__(self, known: Floats) -> None:
+        self._spread = np.maximum(known.std(axis=0), 1e-12)
+        self._known = known / self._spread
+        self._norms = (self._known**2).sum(axis=1)
+
+    def squares(self, features: Floats) -> Floats:
+        """[Q] squared distances of features [F]."""
+        own = features / self._spread
+        found: Floats = self._norms - 2 * (self._known @ own) + own @ own
+        return np.maximum(found, 0.0)
+
+
 @dataclass(frozen=True)
 class Uniform:
     """Per-workflow routing, a baseline: all requests are alike."""
@@ -73,11 +89,15 @@ class Nearest:
 
     def weights(self, features: Floats) -> Floats:
         """1 / k for each of the nearest."""
-        distance = _squares(self.known, features)
+        distance = self._distances.squares(features)
         k = min(self.k, len(distance))
         found = np.zeros(len(distance))
         found[np.argsort(distance, kind="stable")[:k]] = 1 / k
         return found
+
+    @cached_property
+    def _distances(self) -> _Distances:
+        return _Distances(self.known)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,17 +115,14 @@ class Kernel:
     def weights(self, features: Floats) -> Floats:
         """exp(−distance² / 2 width²), to sum 1."""
         width = self.width or len(self.known) ** -0.2
-        distance = _squares(self.known, features)
+        distance = self._distances.squares(features)
         found: Floats = np.exp(-(distance - distance.min()) / (2 * width**2))
         found /= found.sum()
         return found
 
-
-def _squares(known: Floats, features: Floats) -> Floats:
-    """[Q] squared distances, each feature in units of its spread."""
-    spread = np.maximum(known.std(axis=0), 1e-12)
-    found: Floats = (((known - features) / spread) ** 2).sum(axis=1)
-    return found
+    @cached_property
+    def _distances(self) -> _Distances:
+        return _Distances(self.known)
 
 
 def known_success(workflow: Workflow, scenarios: Scenarios, rows: Rows) -> Floats:
