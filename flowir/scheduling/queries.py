@@ -1,4 +1,4 @@
-"""A query as the upper tier sees it: what is done, what that makes ready, and what goes together."""
+"""A query as the upper tier sees it: what is done, what is ready, and what goes together."""
 
 from __future__ import annotations
 
