@@ -43,6 +43,10 @@ class SimulationError(FlowirError):
     """A program that cannot run on the simulated provider, or does not match what is simulated."""
 
 
+class PrimError(FlowirError):
+    """A workflow that cannot be made of primitives, or primitives that no engine can run."""
+
+
 class SchedulingError(FlowirError):
     """Primitives that their engines cannot run, or reports of work that was not handed out."""
 

@@ -12,6 +12,7 @@ DIALECTS = {
     "dse": "flowir.dialects.dse:Dse",
     "flow": "flowir.dialects.flow:Flow",
     "plan": "flowir.dialects.plan:PlanDialect",
+    "prim": "flowir.dialects.prim:PrimDialect",
 }
 
 PASSES = {
@@ -26,9 +27,15 @@ PASSES = {
     "flow-select": "flowir.passes.flow_select:FlowSelect",
     "flow-self-consistency": "flowir.passes.flow_self_consistency:FlowSelfConsistency",
     "flow-space-stats": "flowir.passes.flow_space_stats:FlowSpaceStats",
+    "lower-flow-to-prim": "flowir.passes.lower_flow_to_prim:LowerFlowToPrim",
     "plan-critical-path": "flowir.passes.plan_critical_path:PlanCriticalPath",
     "plan-dedupe": "flowir.passes.plan_dedupe:PlanDedupe",
     "plan-fuse": "flowir.passes.plan_fuse:PlanFuse",
+    "prim-pipeline-decode": "flowir.passes.prim_pipeline_decode:PrimPipelineDecode",
+    "prim-prune-deps": "flowir.passes.prim_prune_deps:PrimPruneDeps",
+    "prim-speculate": "flowir.passes.prim_speculate:PrimSpeculate",
+    "prim-split-prefill": "flowir.passes.prim_split_prefill:PrimSplitPrefill",
+    "prim-split-stages": "flowir.passes.prim_split_stages:PrimSplitStages",
     "react-to-plan": "flowir.passes.react_to_plan:ReactToPlan",
 }
 

@@ -17,6 +17,7 @@ store and web search are assumptions, the latter the mean search of LLMCompiler'
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from flowir.engines.engine import BatchEngine, Engine, LanguageModelEngine
 
@@ -46,6 +47,12 @@ RERANKER = BatchEngine("reranker", base_s=0.05, per_item_s=0.025, largest_batch=
 VECTOR_STORE = BatchEngine("vector store", base_s=0.01, per_item_s=0.002, largest_batch=16)
 WEB = BatchEngine("web", base_s=0.61, largest_batch=1, slots=64)
 
+LLM = "llm"
+"""The language model of workflows that name none: the large one."""
+
 DEFAULTS: Mapping[str, Engine] = {
     engine.name: engine for engine in (LARGE, SMALL, EMBEDDING, RERANKER, VECTOR_STORE, WEB)
 }
+
+DEFAULT_ENGINES: Mapping[str, Engine] = {**DEFAULTS, LLM: replace(LARGE, name=LLM)}
+"""By the name that primitives give."""
