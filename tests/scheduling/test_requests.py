@@ -9,7 +9,7 @@ import pytest
 from flowir.engines.engine import BatchEngine, LanguageModelEngine
 from flowir.errors import SchedulingError
 from flowir.prim.graph import Node, PrimitiveGraph, Work
-from flowir.scheduling.policies import OLDEST_FIRST, Policy
+from flowir.scheduling.policies import EARLY_WHEN_IDLE, OLDEST_FIRST, Policy
 from flowir.scheduling.scheduler import Scheduler
 from flowir.scheduling.work import Batch, Request, Task
 
@@ -46,7 +46,7 @@ def found(scheduler: Scheduler, now: float) -> tuple[list[Batch], list[Request]]
 
 
 def test_an_early_prefill_runs_at_once_on_an_idle_model_and_its_prefix_is_used() -> None:
-    scheduler = Scheduler(ENGINES)
+    scheduler = Scheduler(ENGINES, EARLY_WHEN_IDLE)
     scheduler.arrive("q", SPLIT, 0.0)
     (batch,), (early,) = found(scheduler, 0.0)
     assert early.tasks == (Task("q", 1),)
@@ -59,21 +59,21 @@ def test_an_early_prefill_runs_at_once_on_an_idle_model_and_its_prefix_is_used()
 
 
 def test_on_a_busy_model_it_waits_and_is_one_prefill_with_what_continues_it() -> None:
-    scheduler = Scheduler(ENGINES)
+    scheduler = Scheduler(ENGINES, EARLY_WHEN_IDLE)
     scheduler.arrive("other", CALL, 0.0)
     scheduler.arrive("q", SPLIT, 0.0)
     (batch,), (other,) = found(scheduler, 0.0)
     assert other.tasks == (Task("other", 0),)
     scheduler.batch_done(batch, 1.0)  # the model is still busy: not idle, but needed now
     assert requests(scheduler, 1.0) == [((1, 2, 3), 0.0)]
-    at_once = Scheduler(ENGINES, replace(OLDEST_FIRST, idle_early=False))
+    at_once = Scheduler(ENGINES, OLDEST_FIRST)
     at_once.arrive("other", CALL, 0.0)
     at_once.arrive("q", SPLIT, 0.0)
     assert [nodes for nodes, _ in requests(at_once, 0.0)] == [(0,), (1,)]
 
 
 def test_when_the_model_becomes_idle_it_runs_though_nothing_needs_it_yet() -> None:
-    scheduler = Scheduler(ENGINES)
+    scheduler = Scheduler(ENGINES, EARLY_WHEN_IDLE)
     scheduler.arrive("other", CALL, 0.0)
     scheduler.arrive("q", SPLIT, 0.0)
     scheduler.starts(0.0)
@@ -92,7 +92,7 @@ def test_an_early_prefill_whose_continuations_are_all_skipped_still_ends_its_que
         3,
         {0: {"yes": 0.5, "no": 0.5}},
     )
-    scheduler = Scheduler(ENGINES)
+    scheduler = Scheduler(ENGINES, EARLY_WHEN_IDLE)
     scheduler.arrive("busy", CALL, 0.0)
     scheduler.starts(0.0)
     scheduler.arrive("q", graph, 0.0)
@@ -109,7 +109,7 @@ def test_an_early_prefill_whose_continuations_are_all_skipped_still_ends_its_que
 
 def test_without_a_prefix_cache_everything_is_prefilled_again() -> None:
     engines = {**ENGINES, "llm": replace(MODEL, prefix_cache=False)}
-    scheduler = Scheduler(engines)
+    scheduler = Scheduler(engines, EARLY_WHEN_IDLE)
     scheduler.arrive("q", SPLIT, 0.0)
     (batch,), _ = found(scheduler, 0.0)
     scheduler.done(Task("q", 1), 0.1)
@@ -127,7 +127,7 @@ def test_a_fork_of_a_prefix_shares_it_until_the_last() -> None:
         ),
         2,
     )
-    scheduler = Scheduler(ENGINES)
+    scheduler = Scheduler(ENGINES, EARLY_WHEN_IDLE)
     scheduler.arrive("q", graph, 0.0)
     assert requests(scheduler, 0.0) == [((0,), 0.0)]
     scheduler.done(Task("q", 0), 0.1)
@@ -150,7 +150,7 @@ def test_a_fork_of_a_prefix_shares_it_until_the_last() -> None:
 def test_a_graph_that_no_engine_can_run_is_refused_and_leaves_nothing(
     node: Node, said: str
 ) -> None:
-    scheduler = Scheduler(ENGINES)
+    scheduler = Scheduler(ENGINES, EARLY_WHEN_IDLE)
     with pytest.raises(SchedulingError, match=said):
         scheduler.arrive("q", PrimitiveGraph((node,), 0), 0.0)
     assert scheduler.queries == []
@@ -158,7 +158,7 @@ def test_a_graph_that_no_engine_can_run_is_refused_and_leaves_nothing(
 
 
 def test_reports_of_what_was_never_started_are_refused() -> None:
-    scheduler = Scheduler(ENGINES)
+    scheduler = Scheduler(ENGINES, EARLY_WHEN_IDLE)
     scheduler.arrive("q", CALL, 0.0)
     with pytest.raises(SchedulingError, match="give each its own name"):
         scheduler.arrive("q", CALL, 0.0)
