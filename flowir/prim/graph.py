@@ -96,7 +96,9 @@ class PrimitiveGraph:
                 raise ValueError(f"primitive {node.name} continues the KV cache of none it needs")
             for condition, label in node.guards:
                 if self.nodes[condition].kind != "condition":
-                    raise ValueError(f"primitive {node.name} is guarded by {condition}, no condition")
+                    raise ValueError(
+                        f"primitive {node.name} is guarded by {condition}, no condition"
+                    )
                 if label not in self.odds.get(condition, {label: 1.0}):
                     raise ValueError(f"primitive {node.name}: condition {condition} has no {label}")
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flowir.errors import ProfilerError
 from flowir.engines.measured import EngineProfile, Load, Spread
+from flowir.errors import ProfilerError
 from flowir.runtime.llm import LLM, CallError, Message
 
 WORDS = ("time", "year", "people", "way", "day", "man", "thing", "woman", "life", "child", "world")

@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from flowir.cli.main import cli
-from flowir.errors import ProfileError, ProfilerError
 from flowir.engines.measured import read_engines, write_engines
+from flowir.errors import ProfileError, ProfilerError
 from flowir.profiler.latency import Probe, line, measure
 from flowir.runtime.llm import CallError, Completion, Message, Usage
 from flowir.sim import clock
