@@ -47,6 +47,10 @@ class SimulationError(FlowirError):
     """A program that cannot run on the simulated provider, or does not match what is simulated."""
 
 
+class PrimError(FlowirError):
+    """A workflow that cannot be made of primitives, or primitives that no engine can run."""
+
+
 class WorkflowError(FlowirError):
     """A workflow in Python that does not mean what a workflow can mean."""
 

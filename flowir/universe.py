@@ -12,6 +12,7 @@ DIALECTS = {
     "dse": "flowir.dialects.dse:Dse",
     "flow": "flowir.dialects.flow:Flow",
     "plan": "flowir.dialects.plan:PlanDialect",
+    "prim": "flowir.dialects.prim:PrimDialect",
 }
 
 PASSES = {
