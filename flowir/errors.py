@@ -51,6 +51,10 @@ class PrimError(FlowirError):
     """A workflow that cannot be made of primitives, or primitives that no engine can run."""
 
 
+class SchedulingError(FlowirError):
+    """Primitives that their engines cannot run, or reports of work that was not handed out."""
+
+
 class WorkflowError(FlowirError):
     """A workflow in Python that does not mean what a workflow can mean."""
 

@@ -1,0 +1,1 @@
+"""Scheduling of primitives: what is ready, and what of it each engine runs next."""

@@ -1,0 +1,378 @@
+"""The two-tier scheduler: which primitives are ready, and what each engine starts next.
+
+A state machine without a clock: the simulator and the asyncio driver tell it what happened and
+when, and it says what starts now. The upper tier knows the graphs: a primitive is ready once all it
+needs is done and its conditions said so. The lower tier has a queue per engine, and a policy.
+
+    scheduler = Scheduler(engines)
+    scheduler.arrive("query 1", graph, now)
+    loop:
+        for task in scheduler.immediate(): run it; scheduler.done(task, now, label)
+        for work in scheduler.starts(now): start it on its engine
+        wait for one of them, or until scheduler.wake()
+        scheduler.done(task, now)         # each task of a Request, as it ends
+        scheduler.batch_done(batch, now)  # a Batch
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+
+from flowir.engines.engine import Engine, LanguageModelEngine
+from flowir.errors import SchedulingError
+from flowir.prim.graph import PrimitiveGraph
+from flowir.scheduling.plans import Plan, plan
+from flowir.scheduling.policies import TEOLA, Policy
+from flowir.scheduling.queues import Bucket, Entry
+from flowir.scheduling.stations import BatchStation, ModelStation
+from flowir.scheduling.work import Batch, Progress, Request, Task
+
+_PLANS = 1024
+"""Graphs whose plans are kept for the next query that has the same."""
+
+
+@dataclass(slots=True, eq=False)
+class _Query:
+    """A query that has arrived and has not ended.
+
+    Attributes:
+        unmet: of each node, how many of its needs are not done.
+        kv_left: of each node, how many that continue its KV cache are not done.
+        labels: what conditions said.
+        finished: by node, a byte each.
+        left: nodes that are not done.
+        held: tasks that wait for the query's window at an engine.
+        within: how many tasks it has at an engine, queued or running, of those its window counts.
+    """
+
+    plan: Plan
+    bucket: Bucket
+    unmet: list[int]
+    kv_left: list[int]
+    finished: bytearray
+    left: int
+    labels: dict[int, str | None] = field(default_factory=dict)
+    items: dict[int, int] = field(default_factory=dict)
+    held: dict[str, list[tuple[float, int, Entry]]] = field(default_factory=dict)
+    within: dict[str, int] = field(default_factory=dict)
+
+
+class Scheduler:
+    """See the module."""
+
+    def __init__(self, engines: Mapping[str, Engine], policy: Policy = TEOLA) -> None:
+        self.policy = policy
+        self._engines = dict(engines)
+        self._models = {
+            name: ModelStation(name, engine, policy.rounds)
+            for name, engine in engines.items()
+            if isinstance(engine, LanguageModelEngine)
+        }
+        self._batchers = {
+            name: BatchStation(name, engine, policy)
+            for name, engine in engines.items()
+            if not isinstance(engine, LanguageModelEngine)
+        }
+        self._queries: dict[Hashable, _Query] = {}
+        self._running: dict[Task, Request] = {}
+        self._batches: dict[int, Batch] = {}
+        self._immediate: deque[Task] = deque()
+        self._handed_out: set[Task] = set()
+        self._changed: dict[str, None] = {}
+        self._plans: dict[int, Plan] = {}
+        self._arrivals = 0
+        self._became_ready = 0
+
+    def arrive(self, query: Hashable, graph: PrimitiveGraph, now: float) -> Progress:
+        """A query is there.
+
+        Raises:
+            SchedulingError: the query is already there, or its graph needs engines that are not.
+        """
+        if query in self._queries:
+            raise SchedulingError(f"query {query!r} is already there; give each its own name")
+        known = self._plan(graph)
+        state = _Query(
+            known,
+            (now, self._arrivals),
+            [len(needs) for needs in known.needs],
+            [len(children) for children in known.kv_children],
+            bytearray(len(graph.nodes)),
+            len(graph.nodes),
+        )
+        self._arrivals += 1
+        self._queries[query] = state
+        progress = Progress()
+        for node, unmet in enumerate(state.unmet):
+            if unmet == 0:
+                self._ready(query, state, node, now)
+        return progress
+
+    def immediate(self) -> list[Task]:
+        """Ready tasks that run on no engine, each once; report them with `done`."""
+        found = list(self._immediate)
+        self._immediate.clear()
+        self._handed_out.update(found)
+        return found
+
+    def starts(self, now: float) -> list[Batch | Request]:
+        """Everything that starts now, on any engine; each once."""
+        found: list[Batch | Request] = []
+        changed, self._changed = self._changed, {}
+        for name in changed:
+            if name in self._models:
+                found += self._requests(self._models[name])
+            else:
+                for batch in self._batchers[name].start(now):
+                    self._batches[id(batch)] = batch
+                    found.append(batch)
+        for station in self._batchers.values():
+            if station.wake_s is not None and station.wake_s <= now and station.name not in changed:
+                for batch in station.start(now):
+                    self._batches[id(batch)] = batch
+                    found.append(batch)
+        return found
+
+    def wake(self) -> float | None:
+        """When to call `starts` again though nothing happened: a batch has waited long enough."""
+        times = [s.wake_s for s in self._batchers.values() if s.wake_s is not None]
+        return min(times, default=None)
+
+    def done(self, task: Task, now: float, label: str | None = None) -> Progress:
+        """A task of a Request, or one of `immediate`, is done; `label` is what a condition said.
+
+        Raises:
+            SchedulingError: the task was not running, or a condition gave a label it has not.
+        """
+        progress = Progress()
+        request = self._running.pop(task, None)
+        if request is None:
+            if task not in self._handed_out:
+                raise SchedulingError(f"{task} is reported as done, but was not running")
+            self._check_label(task, label)
+            self._handed_out.discard(task)
+        elif task == request.tasks[-1]:
+            self._release(request, now)
+        if task.query in self._queries:
+            self._finish(task, label, now, progress)
+        return progress
+
+    def batch_done(
+        self, batch: Batch, now: float, labels: Mapping[Task, str] | None = None
+    ) -> Progress:
+        """A Batch is done; `labels` is what its conditions said.
+
+        Raises:
+            SchedulingError: it was not running.
+        """
+        progress = Progress()
+        if self._batches.pop(id(batch), None) is None:
+            raise SchedulingError(f"a batch of {batch.engine} is reported that was not running")
+        self._batchers[batch.engine].running -= 1
+        self._changed[batch.engine] = None
+        for task, _, items in batch.shares:
+            state = self._queries.get(task.query)
+            if state is None:  # cancelled
+                continue
+            state.items[task.node] -= items
+            if not state.items[task.node]:
+                del state.items[task.node]
+                self._finish(task, (labels or {}).get(task), now, progress)
+        return progress
+
+    def cancel(self, query: Hashable) -> None:
+        """Forget a query: what waits is dropped; what runs is still to be reported when it ends."""
+        state = self._queries.pop(query, None)
+        if state is None:
+            return
+        for name in dict.fromkeys(node.engine for node in state.plan.graph.nodes):
+            if name is None:
+                continue
+            station = self._models.get(name) or self._batchers[name]
+            station.forget(query)
+            self._changed[name] = None
+            if name in self._models:
+                for node in range(len(state.unmet)):
+                    self._models[name].memory.drop((state.bucket, node))
+        self._immediate = deque(task for task in self._immediate if task.query != query)
+
+    @property
+    def queries(self) -> list[Hashable]:
+        """Those that have not ended, as they arrived."""
+        return list(self._queries)
+
+    def load(self, engine: str) -> tuple[int, float]:
+        """Slots in use, and tokens of KV cache reserved or kept (0 where there is none)."""
+        if engine in self._models:
+            model = self._models[engine]
+            return model.running, model.memory.reserved + model.memory.kept
+        return self._batchers[engine].running, 0.0
+
+    @property
+    def evictions(self) -> int:
+        """Prefixes that gave way so far."""
+        return sum(model.memory.evictions for model in self._models.values())
+
+    def _plan(self, graph: PrimitiveGraph) -> Plan:
+        known = self._plans.get(id(graph))
+        if known is None:
+            known = plan(graph, self._engines, self.policy.order)
+            if len(self._plans) >= _PLANS:
+                self._plans.clear()
+            self._plans[id(graph)] = known
+        return known
+
+    def _ready(self, query: Hashable, state: _Query, node: int, now: float) -> None:
+        """All it needs is done, and it is to run."""
+        primitive = state.plan.graph.nodes[node]
+        task = Task(query, node)
+        name = primitive.engine
+        if name is None:
+            self._immediate.append(task)
+            return
+        self._became_ready += 1
+        ordered = self.policy.order != "ready"
+        rank = state.plan.rank[node] if ordered else float(self._became_ready)
+        bucket = state.bucket if self.policy.by_query else (0.0, 0)
+        if name in self._batchers:
+            items = primitive.work.items
+            state.items[node] = items
+            self._batchers[name].push(Entry(task, bucket, rank, items, now), primitive)
+            self._changed[name] = None
+            return
+        entry = Entry(task, bucket, rank, 1, now)
+        window = self.policy.window
+        if window is not None and state.within.get(name, 0) >= window:
+            heappush(state.held.setdefault(name, []), (rank, node, entry))
+            return
+        state.within[name] = state.within.get(name, 0) + 1
+        self._models[name].queue.push(entry)
+        self._changed[name] = None
+
+    def _requests(self, station: ModelStation) -> list[Request]:
+        """Those that start now: while there are slots, and the next one fits."""
+        found: list[Request] = []
+
+        def accept(entry: Entry) -> int:
+            if station.running >= station.engine.slots:
+                return 0
+            state = self._queries[entry.task.query]
+            tasks = self._stretch(entry.task, state)
+            nodes = state.plan.graph.nodes
+            head = nodes[entry.task.node]
+            new = sum(nodes[t.node].work.input_tokens + nodes[t.node].work.output_tokens
+                      for t in tasks)  # fmt: skip
+            tokens = head.work.context_tokens + new
+            if not station.memory.fits(tokens):
+                return 0
+            recompute = 0.0
+            if head.kv is not None:
+                key = (state.bucket, head.kv)
+                if not station.memory.holds(key):
+                    recompute = head.work.context_tokens
+                elif state.kv_left[head.kv] == 1:
+                    station.memory.drop(key)  # it is part of what is reserved now
+            station.memory.reserve(tokens)
+            station.running += 1
+            request = Request(station.name, tasks, recompute, tokens)
+            for task in tasks:
+                self._running[task] = request
+            found.append(request)
+            return 1
+
+        station.queue.take(accept)
+        return found
+
+    def _stretch(self, head: Task, state: _Query) -> tuple[Task, ...]:
+        """The task and those that go on from it at once, needing nothing that is not there."""
+        tasks, inside, node = [head], {head.node}, head.node
+        engine = state.plan.graph.nodes[node].engine
+        while len(state.plan.kv_children[node]) == 1:
+            node = state.plan.kv_children[node][0]
+            primitive = state.plan.graph.nodes[node]
+            if state.unmet[node] > len(state.plan.needs[node] & inside):
+                break
+            if primitive.engine != engine or not _wanted(state, node):
+                break
+            capacity = self._models[engine].engine.kv_tokens if engine else 0
+            work = primitive.work
+            if work.context_tokens + work.input_tokens + work.output_tokens > capacity:
+                break
+            inside.add(node)
+            tasks.append(Task(head.query, node))
+        return tuple(tasks)
+
+    def _release(self, request: Request, now: float) -> None:
+        """The last task of a request is done: its slot is free, its prefix may be kept."""
+        station = self._models[request.engine]
+        station.running -= 1
+        station.memory.release(request.kv_tokens)
+        self._changed[request.engine] = None
+        last = request.tasks[-1]
+        state = self._queries.get(last.query)
+        if state is None:  # cancelled
+            return
+        if state.kv_left[last.node] and station.engine.prefix_cache:
+            station.memory.keep((state.bucket, last.node), request.kv_tokens)
+        held = state.held.get(request.engine)
+        if held:
+            station.queue.push(heappop(held)[2])
+        elif self.policy.window is not None:
+            state.within[request.engine] -= 1
+
+    def _finish(self, task: Task, label: str | None, now: float, progress: Progress) -> None:
+        """A node is done; what then has all it needs is ready, or is skipped and done too."""
+        query, state = task.query, self._queries[task.query]
+        progress.completed.append(task)
+        todo = [(task.node, label)]
+        while todo:
+            node, label = todo.pop()
+            state.finished[node] = 1
+            state.left -= 1
+            primitive = state.plan.graph.nodes[node]
+            if primitive.kind == "condition":
+                state.labels[node] = label
+            if primitive.kv is not None:
+                self._continued(state, primitive.kv)
+            if node == state.plan.graph.result:
+                progress.answered.append(query)
+            for after in state.plan.successors[node]:
+                state.unmet[after] -= 1
+                if state.unmet[after]:
+                    continue
+                if not _wanted(state, after):
+                    progress.skipped.append(Task(query, after))
+                    todo.append((after, None))
+                elif Task(query, after) not in self._running:
+                    self._ready(query, state, after, now)
+        if not state.left:
+            del self._queries[query]
+            progress.ended.append(query)
+
+    def _continued(self, state: _Query, parent: int) -> None:
+        """One that continues the parent's KV cache is done, or will not run."""
+        state.kv_left[parent] -= 1
+        engine = state.plan.graph.nodes[parent].engine
+        if not state.kv_left[parent] and engine in self._models:
+            self._models[engine].memory.drop((state.bucket, parent))
+            self._changed[engine] = None
+
+    def _check_label(self, task: Task, label: str | None) -> None:
+        state = self._queries.get(task.query)
+        if state is None or label is None:
+            return
+        odds = state.plan.graph.odds.get(task.node)
+        if odds is not None and label not in odds:
+            name = state.plan.graph.nodes[task.node].name
+            raise SchedulingError(
+                f"condition {name} gave {label!r}; it has {', '.join(map(repr, odds))}"
+            )
+
+
+def _wanted(state: _Query, node: int) -> bool:
+    """Whether every condition gave the label that the node runs for."""
+    guards = state.plan.graph.nodes[node].guards
+    return all(state.labels.get(condition) == label for condition, label in guards)
