@@ -1,0 +1,155 @@
+"""One query of a program while it runs: its values, and what is still under way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from flowir.prim.trace import Outcome, Span
+from flowir.runtime.primitives.answering import LiveAnswer
+from flowir.runtime.primitives.jobs import Job
+from flowir.runtime.primitives.program import (
+    Aggregate,
+    CallTool,
+    Condition,
+    Prefill,
+    Program,
+    Source,
+    sources,
+)
+from flowir.runtime.primitives.values import MISSING, Failed, Prompt, shown
+
+
+@dataclass
+class Progressing:
+    """A primitive whose items are done batch by batch.
+
+    Attributes:
+        planned: items that the scheduler counts; there may be more or fewer.
+        results: of the items, as far as they are done.
+    """
+
+    job: Job
+    planned: int
+    results: list[Any]
+    left: int
+
+    @staticmethod
+    def of(job: Job, planned: int) -> Progressing:
+        """Nothing is done yet."""
+        return Progressing(job, planned, [None] * len(job.items), planned)
+
+    def stretch(self, first: int, items: int) -> tuple[int, int]:
+        """(begin, end) of the items that a share of the planned ones stands for."""
+        size = len(self.job.items)
+        return first * size // self.planned, (first + items) * size // self.planned
+
+
+@dataclass(eq=False)
+class Query:
+    """A query.
+
+    Attributes:
+        given: its inputs, in order.
+        values: of each node that is done, its results.
+        answer: of the whole query.
+        ended: nothing of it is left to do.
+        left: nodes that are not done.
+        indices: by engine, what it has ingested into a store.
+        running: requests of language models.
+    """
+
+    name: str
+    program: Program
+    given: Sequence[Any]
+    arrived_s: float
+    answer: asyncio.Future[Any]
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    answered_s: float | None = None
+    error: str = ""
+    values: dict[int, tuple[Any, ...]] = field(default_factory=dict)
+    progressing: dict[int, Progressing] = field(default_factory=dict)
+    indices: dict[str, list[str]] = field(default_factory=dict)
+    answers: list[LiveAnswer] = field(default_factory=list)
+    running: set[asyncio.Task[None]] = field(default_factory=set)
+    spans: list[Span] = field(default_factory=list)
+
+    def value(self, source: Source) -> Any:
+        """A value; MISSING where its node did not run."""
+        if source.node < 0:
+            return self.given[source.place]
+        return self.values[source.node][source.place]
+
+    def inputs(self, node: int) -> list[Any]:
+        """What a node reads."""
+        return [self.value(source) for source in sources(self.program.steps[node])]
+
+    def prompt(self, step: Prefill) -> Prompt:
+        """The prompt that a prefill reads, with what it continues."""
+        before = Prompt(()) if step.continued is None else self.value(step.continued)
+        return before.and_then(
+            [
+                (
+                    piece.role,
+                    shown(self.value(piece.content), piece.kind)
+                    if isinstance(piece.content, Source)
+                    else piece.content,
+                )
+                for piece in step.pieces
+            ]
+        )
+
+    def index_name(self, node: int, engine: str) -> str:
+        """A name for what a node ingests into the store of an engine."""
+        name = f"{self.name}/{node}"
+        self.indices.setdefault(engine, []).append(name)
+        return name
+
+    def span(
+        self,
+        node: int,
+        start_s: float,
+        end_s: float,
+        batch: int | None,
+        items: int = 1,
+        outcome: Outcome = "done",
+        note: str = "",
+    ) -> None:
+        """Record what a node did."""
+        primitive = self.program.graph.nodes[node]
+        needs = sorted({*primitive.after, *(condition for condition, _ in primitive.guards)})
+        self.spans.append(
+            Span(
+                self.name,
+                node,
+                primitive.name,
+                primitive.kind,
+                primitive.engine,
+                batch,
+                start_s,
+                end_s,
+                items,
+                tuple(needs),
+                outcome,
+                note,
+            )
+        )
+
+    def may_be_left(self) -> bool:
+        """Whether nothing that is not done writes to the world."""
+        return not any(
+            isinstance(step, CallTool) and step.writes and node not in self.values
+            for node, step in enumerate(self.program.steps)
+        )
+
+
+def unusable(step: object, values: Sequence[Any]) -> Any:
+    """What a step gives without running: MISSING or Failed, as one of its inputs is; else None."""
+    if isinstance(step, Aggregate | Condition):
+        return None  # They look at what is missing themselves.
+    for value in values:
+        if value is MISSING or isinstance(value, Failed):
+            return value
+    return None
