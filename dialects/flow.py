@@ -31,6 +31,7 @@ from flowir.dialects.flow_types import (
     JsonType,
     LabelType,
     ListType,
+    PrimitiveAttr,
     TextType,
 )
 
@@ -56,6 +57,7 @@ __all__ = [
     "MapOp",
     "PlanOp",
     "PlanShapeAttr",
+    "PrimitiveAttr",
     "RefineOp",
     "ReturnOp",
     "TextType",
@@ -104,6 +106,7 @@ Flow = Dialect(
         LabelType,
         ListType,
         PlanShapeAttr,
+        PrimitiveAttr,
         TextType,
     ],
 )

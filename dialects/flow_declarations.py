@@ -40,6 +40,7 @@ from flowir.dialects.flow_types import (
     AcceptsAttr,
     Effect,
     EffectAttr,
+    PrimitiveAttr,
     text,
 )
 from flowir.dialects.flow_workflow_checks import verify_workflow
@@ -136,10 +137,15 @@ class ToolOp(IRDLOperation):
     What plans may call says with its names what it `takes`, and with `about` what it is for; of its
     calls in one plan at most `concurrency` run at once, each for at most `timeout` seconds.
 
+    What engines do says so with `as`: an embedding, ingestion, search or reranking, one item of a
+    list, or a tool that runs on an engine of its own.
+
         flow.tool @visible_tests impl "code_repair.tools:visible_tests" -> !flow.bool effect pure
           latency 0.05 accepts <right = 0.99, wrong = 0.2, persistence = 0.9>
         flow.tool @search impl "web:search" takes (query: text, limit?: integer) effect reads
           latency 0.6 concurrency 4 timeout 10.0 about "finds pages"
+        flow.tool @nearest impl "rag:nearest" -> !flow.list<!flow.text> effect reads
+          as searching top 16 engine "vector store"
     """
 
     name = "flow.tool"
@@ -154,6 +160,7 @@ class ToolOp(IRDLOperation):
     concurrency = opt_prop_def(IntAttr)
     timeout = opt_prop_def(FloatData)
     about = opt_prop_def(StringAttr)
+    primitive = opt_prop_def(PrimitiveAttr)
 
     traits = traits_def(SymbolOpInterface())
 
@@ -185,6 +192,8 @@ class ToolOp(IRDLOperation):
             properties["about"] = StringAttr(parse_text(parser, "text after `about`"))
         if parser.parse_optional_keyword("accepts"):
             properties["accepts"] = AcceptsAttr.new(AcceptsAttr.parse_parameters(parser))
+        if parser.parse_optional_keyword("as"):
+            properties["primitive"] = PrimitiveAttr.new(PrimitiveAttr.parse_words(parser))
         return cls.create(properties=properties, attributes=syntax.parse_attributes(parser))
 
     def print(self, printer: Printer) -> None:
@@ -212,6 +221,9 @@ class ToolOp(IRDLOperation):
         if self.accepts is not None:
             printer.print_string(" accepts ")
             self.accepts.print_parameters(printer)
+        if self.primitive is not None:
+            printer.print_string(" as ")
+            self.primitive.print_words(printer)
         printer.print_op_attributes(self.attributes, print_keyword=True)
 
     def verify_(self) -> None:

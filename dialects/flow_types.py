@@ -7,7 +7,7 @@ from enum import auto
 from typing import Generic
 
 from typing_extensions import TypeVar
-from xdsl.dialects.builtin import FloatData
+from xdsl.dialects.builtin import FloatData, IntAttr, StringAttr
 from xdsl.dialects.utils import EnumAttribute
 from xdsl.ir import (
     Attribute,
@@ -21,7 +21,13 @@ from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.str_enum import StrEnum
 
-from flowir.dialects.literals import float_text, parse_fields, parse_float
+from flowir.dialects.literals import (
+    float_text,
+    parse_fields,
+    parse_float,
+    parse_text,
+    print_text,
+)
 
 
 @irdl_attr_definition
@@ -140,6 +146,73 @@ class AcceptsAttr(ParametrizedAttribute):
                 raise VerifyException(
                     f"flow.accepts: {name} = {value} is no probability; it must lie in [0, 1]"
                 )
+
+
+PRIMITIVES = ("embedding", "ingestion", "searching", "reranking", "item", "tool")
+"""What a tool may be declared as; `item` gives one item of a list, `tool` is any code."""
+
+
+@irdl_attr_definition
+class PrimitiveAttr(ParametrizedAttribute):
+    """What a tool is to engines: `<searching, engine = "vector store", top = 16>`.
+
+    Attributes:
+        kind: one of `PRIMITIVES`.
+        engine: what runs it; empty where that is left to the lowering.
+        count: of a search or reranking, how many it gives; of an item, its place from 0; else 0.
+    """
+
+    name = "flow.primitive"
+
+    kind: StringAttr = param_def()
+    engine: StringAttr = param_def()
+    count: IntAttr = param_def()
+
+    @classmethod
+    def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
+        with parser.in_angle_brackets():
+            return cls.parse_words(parser)
+
+    @classmethod
+    def parse_words(cls, parser: AttrParser) -> Sequence[Attribute]:
+        """`searching top 16 engine "vector store"`, `item 0`"""
+        start = parser.pos
+        kind = parser.parse_identifier(f": one of {', '.join(PRIMITIVES)}")
+        if kind not in PRIMITIVES:
+            parser.raise_error(f"no primitive '{kind}'; use {', '.join(PRIMITIVES)}", start)
+        count = 0
+        if kind in ("searching", "reranking"):
+            parser.parse_keyword("top")
+        if kind in ("searching", "reranking", "item"):
+            count = parser.parse_integer(allow_boolean=False, allow_negative=False)
+        engine = ""
+        if parser.parse_optional_keyword("engine"):
+            engine = parse_text(parser, "name of an engine")
+        return [StringAttr(kind), StringAttr(engine), IntAttr(count)]
+
+    def print_parameters(self, printer: Printer) -> None:
+        with printer.in_angle_brackets():
+            self.print_words(printer)
+
+    def print_words(self, printer: Printer) -> None:
+        """The inverse of `parse_words`."""
+        printer.print_string(self.kind.data)
+        if self.kind.data in ("searching", "reranking"):
+            printer.print_string(" top")
+        if self.kind.data in ("searching", "reranking", "item"):
+            printer.print_string(f" {self.count.data}")
+        if self.engine.data:
+            printer.print_string(" engine ")
+            print_text(printer, self.engine.data)
+
+    def verify(self) -> None:
+        if self.kind.data not in PRIMITIVES:
+            known = ", ".join(PRIMITIVES)
+            raise VerifyException(f"flow.primitive: no primitive '{self.kind.data}'; use {known}")
+        if self.kind.data in ("searching", "reranking") and self.count.data < 1:
+            raise VerifyException(
+                f"flow.primitive: {self.kind.data} top {self.count.data}; give 1 or more"
+            )
 
 
 text = TextType()

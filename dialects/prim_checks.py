@@ -9,7 +9,7 @@ from xdsl.dialects.builtin import IntAttr, SymbolRefAttr
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from flowir.dialects.flow_checks import Symbols, fail, module_symbols, verify_probabilities
-from flowir.dialects.flow_types import ListType, text
+from flowir.dialects.flow_types import text
 from flowir.dialects.prim_traits import Splittable
 from flowir.dialects.prim_types import (
     TEST_CASES,
@@ -25,6 +25,7 @@ from flowir.dialects.prim_types import (
     index,
     is_texts,
     kv,
+    normal,
     stream,
 )
 
@@ -141,10 +142,10 @@ def verify_aggregate(op: prim.AggregateOp) -> None:
 
 def _listed(op: prim.AggregateOp, types: list[Attribute]) -> None:
     _alike(op, types)
-    if element_of(op.output.type) not in (types[0], element_of(types[0])):
-        raise fail(op, f"the list of {types[0]} is !flow.list<{types[0]}>, not {op.output.type}")
-    if op.output.type != ListType(types[0]):
-        _gives(op, ListType(types[0]))
+    if element_of(op.output.type) is None or normal(element_of(op.output.type) or kv) != normal(
+        types[0]
+    ):
+        raise fail(op, f"it gives !flow.list<{types[0]}>, but is typed {op.output.type}")
 
 
 def _same(op: prim.AggregateOp, types: list[Attribute]) -> None:
@@ -170,10 +171,12 @@ def _texts(op: prim.AggregateOp, types: list[Attribute]) -> None:
         raise fail(op, f"`text` joins !flow.text, not {types[0]}")
 
 
-def _voted(op: prim.AggregateOp, types: list[Attribute]) -> None:
-    values = types if len(set(types)) == 1 else types[: len(types) // 2]
-    _alike(op, values)
-    _gives(op, values[0])
+def _voted_by(op: prim.AggregateOp, types: list[Attribute]) -> None:
+    count = len(types) // 2
+    if len(types) % 2:
+        raise fail(op, "`vote_by` takes values and then as many keys, the first for the first")
+    _alike(op, types[:count])
+    _gives(op, types[0])
 
 
 def _picked(op: prim.AggregateOp, types: list[Attribute]) -> None:
@@ -202,7 +205,8 @@ _AGGREGATES: Mapping[Gathering, Callable[[prim.AggregateOp, list[Attribute]], No
     Gathering.CONCAT: _concatenated,
     Gathering.UNION: _united,
     Gathering.TEXT: _texts,
-    Gathering.VOTE: _voted,
+    Gathering.VOTE: _same,
+    Gathering.VOTE_BY: _voted_by,
     Gathering.PICK: _picked,
     Gathering.CHOOSE: _chosen,
     Gathering.FEEDBACK: _fed_back,
@@ -298,17 +302,17 @@ def _types(op: prim.PrimitiveOp, count: int, what: str) -> list[Attribute]:
 def _takes(op: prim.PrimitiveOp, wanted: Mapping[str, Attribute]) -> None:
     types = _types(op, len(wanted), " and ".join(wanted))
     for (what, kind), given in zip(wanted.items(), types, strict=True):
-        if given != kind:
+        if normal(given) != normal(kind):
             raise fail(op, f"it takes {what}, {kind}, not {given}")
 
 
 def _gives(op: prim.PrimitiveOp, kind: Attribute) -> None:
-    if op.results[0].type != kind:
+    if normal(op.results[0].type) != normal(kind):
         raise fail(op, f"it gives {kind}, but the result is typed {op.results[0].type}")
 
 
 def _alike(op: prim.PrimitiveOp, types: list[Attribute]) -> None:
-    if len(set(types)) > 1:
+    if len(set(map(normal, types))) > 1:
         shown = ", ".join(map(str, types))
         raise fail(op, f"values of different types: {shown}; make them one type")
 

@@ -7,11 +7,13 @@ from typing import ClassVar, Self
 
 from xdsl.dialects.builtin import (
     ArrayAttr,
+    DenseArrayBase,
     FloatData,
     IntAttr,
     StringAttr,
     SymbolRefAttr,
     UnitAttr,
+    i32,
 )
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import (
@@ -120,6 +122,20 @@ class PrimitiveOp(IRDLOperation):
         )
         copy.attributes.update(self.attributes)
         return copy
+
+    def wait_for(self, after: Sequence[SSAValue]) -> None:
+        """Come after these, and no longer after what it came after."""
+        guards = [] if self.guard is None else [self.guard]
+        sizes = (len(self.inputs), len(guards), len(after))
+        self.operands = [*self.inputs, *guards, *after]
+        self.properties["operandSegmentSizes"] = DenseArrayBase.from_list(i32, sizes)
+
+    def run_under(self, guard: SSAValue | None) -> None:
+        """Run under another guard, or always."""
+        guards = [] if guard is None else [guard]
+        sizes = (len(self.inputs), len(guards), len(self.after))
+        self.operands = [*self.inputs, *guards, *self.after]
+        self.properties["operandSegmentSizes"] = DenseArrayBase.from_list(i32, sizes)
 
     @classmethod
     def parse(cls, parser: Parser) -> Self:

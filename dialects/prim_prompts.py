@@ -12,6 +12,7 @@ from xdsl.parser import Parser, UnresolvedOperand
 from xdsl.printer import Printer
 
 from flowir.dialects import flow_syntax as syntax
+from flowir.dialects.dse import ConfigAttr
 from flowir.dialects.literals import parse_optional_text, parse_text, print_text
 from flowir.dialects.prim_ops import PrimitiveOp
 from flowir.dialects.prim_syntax import parse_rest, print_rest
@@ -23,6 +24,7 @@ class PrefillOp(PrimitiveOp):
     """Reads pieces of a prompt into a KV cache."""
 
     callee = prop_def(SymbolRefAttr)
+    config = opt_prop_def(ConfigAttr)
     prompt = prop_def(ArrayAttr[PieceAttr])
     output = result_def()
 
@@ -62,7 +64,9 @@ class PrefillOp(PrimitiveOp):
             return PieceAttr.new([StringAttr(role), content, *PieceAttr.parse_marks(parser)])
 
         pieces = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, piece)
-        return parse_rest(cls, parser, operands, {"callee": callee, "prompt": ArrayAttr(pieces)})
+        properties: syntax.Properties = {"callee": callee, "prompt": ArrayAttr(pieces)}
+        syntax.parse_clauses(parser, properties, "config")
+        return parse_rest(cls, parser, operands, properties)
 
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")
@@ -82,6 +86,7 @@ class PrefillOp(PrimitiveOp):
         printer.print_string("[")
         printer.print_list(self.prompt.data, piece)
         printer.print_string("]")
+        _print_config(printer, self)
         print_rest(printer, self)
 
 
@@ -129,6 +134,7 @@ class DecodeOp(PrimitiveOp):
     """
 
     callee = prop_def(SymbolRefAttr)
+    config = opt_prop_def(ConfigAttr)
     labels = opt_prop_def(ArrayAttr[StringAttr])
     output = result_def()
 
@@ -143,6 +149,7 @@ class DecodeOp(PrimitiveOp):
                 parser.Delimiter.SQUARE, lambda: StringAttr(parse_text(parser, "a label"))
             )
             properties["labels"] = ArrayAttr(words)
+        syntax.parse_clauses(parser, properties, "config")
         return parse_rest(cls, parser, operands, properties)
 
     def print(self, printer: Printer) -> None:
@@ -153,6 +160,7 @@ class DecodeOp(PrimitiveOp):
             printer.print_string(" labels [")
             printer.print_list(self.labels.data, lambda word: print_text(printer, word.data))
             printer.print_string("]")
+        _print_config(printer, self)
         print_rest(printer, self)
 
 
@@ -181,3 +189,9 @@ class PartialDecodingOp(DecodeOp):
 
     output = result_def()
     rest = result_def(StreamType)
+
+
+def _print_config(printer: Printer, op: PrefillOp | DecodeOp) -> None:
+    if op.config is not None:
+        printer.print_string(" config ")
+        op.config.print_parameters(printer)

@@ -91,6 +91,13 @@ def element_of(kind: Attribute) -> Attribute | None:
             return None
 
 
+def normal(kind: Attribute) -> Attribute:
+    """Lists of texts have several names; this is the one that comparisons use."""
+    if isinstance(kind, ChunksType | DocumentsType):
+        return ListType(TextType())
+    return kind
+
+
 def is_texts(kind: Attribute) -> bool:
     """Whether an engine can embed or rerank it: a text, or several."""
     return isinstance(kind, TextType | LabelType | JsonType) or isinstance(
@@ -301,14 +308,15 @@ class PieceAttr(ParametrizedAttribute):
 
 
 class Gathering(StrEnum):
-    """How an aggregate makes one value of several. Those marked so leave out what is missing.
+    """How an aggregate makes one value of several.
 
     ALL: the list of the values.
     GATHER: the list of those values that are there.
     CONCAT: of lists, all their items in order.
     UNION: of indices, one with all that is in them.
     TEXT: of texts, one with an empty line between them.
-    VOTE: the most frequent value, ties to the earliest; keys to count by follow the values.
+    VOTE: the most frequent value, ties to the earliest.
+    VOTE_BY: the value whose key is most frequent; as many keys follow the values.
     PICK: the value that the answer, which comes first, names by its number.
     CHOOSE: the value whose guard holds; as many guards follow the values.
     FEEDBACK: what a critic's answer says beside its verdict.
@@ -320,6 +328,7 @@ class Gathering(StrEnum):
     UNION = auto()
     TEXT = auto()
     VOTE = auto()
+    VOTE_BY = auto()
     PICK = auto()
     CHOOSE = auto()
     FEEDBACK = auto()

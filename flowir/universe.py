@@ -27,6 +27,7 @@ PASSES = {
     "flow-select": "flowir.passes.flow_select:FlowSelect",
     "flow-self-consistency": "flowir.passes.flow_self_consistency:FlowSelfConsistency",
     "flow-space-stats": "flowir.passes.flow_space_stats:FlowSpaceStats",
+    "lower-flow-to-prim": "flowir.passes.lower_flow_to_prim:LowerFlowToPrim",
     "plan-critical-path": "flowir.passes.plan_critical_path:PlanCriticalPath",
     "plan-dedupe": "flowir.passes.plan_dedupe:PlanDedupe",
     "plan-fuse": "flowir.passes.plan_fuse:PlanFuse",

@@ -111,7 +111,9 @@ def work_of(op: prim.PrimitiveOp) -> Work:
     if op.work is None:
         return Work()
     items, given, output, context = op.work.values
-    return Work(round(items), given, output, context)
+    if isinstance(op, prim.DecodeOp):
+        items = 1.0  # Of the answer, and one request all the same.
+    return Work(max(1, round(items)), given, output, context)
 
 
 def continues(op: prim.PrimitiveOp) -> SSAValue | None:
