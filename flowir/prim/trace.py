@@ -96,11 +96,11 @@ class Trace:
                 last[span.node] = span
         asked = next((one for one in self.queries if one.name == query), None)
         found: list[Span] = []
-        span = None if asked is None else last.get(asked.result)
-        while span is not None:
-            found.append(span)
-            before = [last[node] for node in span.after if node in last]
-            span = max(before, key=lambda one: (one.end_s, one.node), default=None)
+        current = None if asked is None else last.get(asked.result)
+        while current is not None:
+            found.append(current)
+            before = [last[node] for node in current.after if node in last]
+            current = max(before, key=lambda one: (one.end_s, one.node), default=None)
         return tuple(reversed(found))
 
 

@@ -115,39 +115,48 @@ def held(op: prim.ConditionOp, value: Any) -> tuple[bool, ...]:
     Raises:
         PrimError: a label that is none of the cases, where there is no `else`.
     """
-    names = op.names
-    match op.test.data:
+    found = case_of(op.test.data, op.names, value, "" if op.site is None else op.site.data)
+    return tuple(name == found for name in op.names)
+
+
+def case_of(test: prim.Test, names: Sequence[str], value: Any, site: str) -> str:
+    """Which case a value is; "" is `else`.
+
+    Raises:
+        PrimError: a label that is none of the cases, where there is no `else`.
+    """
+    match test:
         case prim.Test.PRESENT:
-            found = "missing" if value is MISSING else "there"
+            return "missing" if value is MISSING else "there"
         case prim.Test.VERDICT:
-            found = "accept" if verdict(value)[0] else "reject"
-        case _:
-            found = _case(op, str(value))
-    return tuple(name == found for name in names)
-
-
-def _case(op: prim.ConditionOp, value: str) -> str:
-    known = [case.data for case in op.cases]
-    found = value if value in known else label(value, known)
+            return "accept" if verdict(value)[0] else "reject"
+    known = [name for name in names if name]
+    word = str(value)
+    found = word if word in known else label(word, known)
     if found in known:
         return found
-    if op.otherwise is None:
-        site = "" if op.site is None else f" at {op.site.data}"
-        raise PrimError(f"label {value!r}{site} is none of {', '.join(known)}; add an `else` case")
+    if "" not in names:
+        where = f" at {site}" if site else ""
+        raise PrimError(f"label {word!r}{where} is none of {', '.join(known)}; add an `else` case")
     return ""
 
 
 def aggregate(
     op: prim.AggregateOp, values: Sequence[Any], unite: Callable[[Sequence[Any]], Any]
 ) -> Any:
-    """What an aggregate gives of its inputs, guards as booleans.
+    """What an aggregate gives of its inputs; see `gathered`."""
+    return gathered(op.mode.data, values, unite)
+
+
+def gathered(
+    mode: prim.Gathering, values: Sequence[Any], unite: Callable[[Sequence[Any]], Any]
+) -> Any:
+    """One value of several, guards as booleans.
 
     Args:
         unite: makes one index of several; how depends on the store.
     """
-    if op.mode.data is prim.Gathering.UNION:
-        return unite(values)
-    return _AGGREGATES[op.mode.data](values)
+    return unite(values) if mode is prim.Gathering.UNION else _AGGREGATES[mode](values)
 
 
 def _choose(values: Sequence[Any]) -> Any:

@@ -135,7 +135,7 @@ class LiveAnswer:
         agent = self._step.agent
         reader = _reader(self._step)
         text = ""
-        pieces = answered(
+        pieces: Any = answered(
             self._model.llm, self._site, self._prompt.chat, model=agent.model, **agent.params
         )
         async with asyncio.timeout(self._model.timeout_s), aclosing(pieces) as written:

@@ -11,9 +11,10 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 
 from flowir.errors import PrimError
+from flowir.prim.values import texts
 from flowir.runtime.llm import Tools
 from flowir.runtime.primitives.program import CallTool, Embed, Find, Ingest, Rerank, Step
-from flowir.runtime.primitives.values import Embedded, Index, texts_of
+from flowir.runtime.primitives.values import Index
 from flowir.runtime.retrieval.values import (
     Embedder,
     Entry,
@@ -56,7 +57,7 @@ class _ToolCall:
     arguments: Sequence[Any]
 
 
-def job(step: Step, values: Sequence[Any], *, engine: str, index: str, tools: Tools) -> Job:
+def job(step: Step, values: Sequence[Any], *, index: str, tools: Tools) -> Job:
     """The job of a step.
 
     Args:
@@ -70,7 +71,7 @@ def job(step: Step, values: Sequence[Any], *, engine: str, index: str, tools: To
         case Embed():
             return _embedding(step, values[0])
         case Ingest():
-            return _ingestion(step, values[0], engine, index)
+            return _ingestion(step, values[0], index)
         case Find():
             return _searching(step, values[0], values[1])
         case Rerank():
@@ -84,31 +85,20 @@ def job(step: Step, values: Sequence[Any], *, engine: str, index: str, tools: To
 
 
 def _embedding(step: Embed, given: Any) -> Job:
-    texts = texts_of(given)
+    wanted = texts(given) if step.part is None else step.part.of(texts(given))
+    return Job(wanted, lambda rows: list(zip(wanted, rows, strict=True)))
+
+
+def _ingestion(step: Ingest, given: list[tuple[str, Any]], index: str) -> Job:
+    items = [(Entry(index, place, text), vector) for place, (text, vector) in enumerate(given)]
     if step.part is not None:
-        texts = step.part.of(texts)
-
-    def finish(rows: Sequence[Any]) -> Embedded:
-        vectors = np.stack(rows) if rows else np.zeros((0, 0), dtype=np.float32)
-        return Embedded(tuple(texts), vectors)
-
-    return Job(texts, finish)
+        items = step.part.of(items)
+    return Job(items, lambda _: Index((index,) if items else ()))
 
 
-def _ingestion(step: Ingest, given: Embedded, engine: str, index: str) -> Job:
-    places = list(range(len(given.texts)))
-    if step.part is not None:
-        places = step.part.of(places)
-    items = [(Entry(index, place, given.texts[place]), given.vectors[place]) for place in places]
-    names = (index,) if items else ()
-    return Job(items, lambda _: Index(engine, names))
-
-
-def _searching(step: Find, index: Index, queries: Embedded) -> Job:
-    places = list(range(len(queries.texts)))
-    if step.part is not None:
-        places = step.part.of(places)
-    items = [Search(queries.vectors[place], index.names, step.top) for place in places]
+def _searching(step: Find, index: Index, queries: list[tuple[str, Any]]) -> Job:
+    wanted = queries if step.part is None else step.part.of(queries)
+    items = [Search(vector, index.names, step.top) for _, vector in wanted]
 
     def finish(found: Sequence[list[Hit]]) -> list[str]:
         return [hit.entry.text for hits in found for hit in hits]
@@ -117,11 +107,11 @@ def _searching(step: Find, index: Index, queries: Embedded) -> Job:
 
 
 def _reranking(step: Rerank, query: str, given: Any) -> Job:
-    texts = texts_of(given)
-    items = [_Passage(query, texts, place) for place in range(len(texts))]
+    passages = texts(given)
+    items = [_Passage(query, passages, place) for place in range(len(passages))]
 
     def finish(scores: Sequence[float]) -> list[str]:
-        return [texts[place] for place in best(scores, step.top)]
+        return [passages[place] for place in best(scores, step.top)]
 
     return Job(items, finish)
 
@@ -160,19 +150,19 @@ async def _rerank(part: Any, items: Sequence[_Passage]) -> Sequence[float]:
     for item in items:
         by_query.setdefault(id(item.passages), []).append(item)
     groups = list(by_query.values())
-    asked = [
-        (
-            of[0].query,
-            [one.passages[one.place] for one in of] if reranker.pairwise else of[0].passages,
-        )
-        for of in groups
-    ]
+    asked = [(of[0].query, _asked(reranker, of)) for of in groups]
     scores: dict[tuple[int, int], float] = {}
     for of, found in zip(groups, await reranker(asked), strict=True):
         for number, one in enumerate(of):
             place = number if reranker.pairwise else one.place
             scores[id(one.passages), one.place] = found[place]
     return [scores[id(item.passages), item.place] for item in items]
+
+
+def _asked(reranker: Reranker, of: Sequence[_Passage]) -> Sequence[str]:
+    if reranker.pairwise:
+        return [one.passages[one.place] for one in of]
+    return of[0].passages
 
 
 async def _call(part: Any, items: Sequence[_ToolCall]) -> Sequence[Any]:

@@ -13,16 +13,15 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from flowir.prim.graph import PrimitiveGraph
 
 Kind: TypeAlias = str
-"""The type of a value in words: text, json, bool, or list[…] of one of these."""
+"""The type of a value in words: text, label, json, bool, or list[…] of one of these."""
 
-Mode = Literal["all", "gather", "concat", "union", "text", "vote", "pick", "choose", "feedback"]
+Mode = Literal[
+    "all", "gather", "concat", "union", "text", "vote", "vote_by", "pick", "choose", "feedback"
+]
 """How an aggregate makes one value of several; see `flowir.dialects.prim.Gathering`."""
 
 Test = Literal["label", "verdict", "present"]
 """What a condition looks at; see `flowir.dialects.prim.Test`."""
-
-OTHERWISE = ""
-"""The label of a condition's `else`."""
 
 
 class Source(NamedTuple):
@@ -32,7 +31,8 @@ class Source(NamedTuple):
     place: int = 0
 
 
-class Part(NamedTuple):
+@dataclass(frozen=True)
+class Part:
     """`number` of `count` nearly equal parts of a list, from 1; of an answer, its items.
 
     Part k of n of m items are those from ⌊(k-1)·m/n⌋ to ⌊k·m/n⌋. Part k of an answer is item k of
@@ -157,20 +157,15 @@ class Item:
 
 @dataclass(frozen=True)
 class Aggregate:
-    """One value of several.
-
-    Attributes:
-        keyed: of a vote: the second half of the values are what the first half is counted by.
-    """
+    """One value of several."""
 
     mode: Mode
     values: tuple[Source, ...]
-    keyed: bool = False
 
 
 @dataclass(frozen=True)
 class Condition:
-    """Which case a value is; as many guards as cases, of which one holds."""
+    """Which case a value is; as many guards as cases, of which one holds; `""` is `else`."""
 
     test: Test
     value: Source

@@ -7,19 +7,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from flowir.errors import PrimError
 from flowir.prim.trace import Outcome, Span
+from flowir.prim.values import MISSING
 from flowir.runtime.primitives.answering import LiveAnswer
 from flowir.runtime.primitives.jobs import Job
 from flowir.runtime.primitives.program import (
     Aggregate,
     CallTool,
     Condition,
+    Decode,
     Prefill,
     Program,
     Source,
+    Step,
     sources,
 )
-from flowir.runtime.primitives.values import MISSING, Failed, Prompt, shown
+from flowir.runtime.primitives.values import Failed, Prompt, flow_type
+from flowir.runtime.values import show
 
 
 @dataclass
@@ -52,6 +57,7 @@ class Query:
     """A query.
 
     Attributes:
+        number: of its arrival; no two have the same.
         given: its inputs, in order.
         values: of each node that is done, its results.
         answer: of the whole query.
@@ -62,6 +68,7 @@ class Query:
     """
 
     name: str
+    number: int
     program: Program
     given: Sequence[Any]
     arrived_s: float
@@ -93,7 +100,7 @@ class Query:
             [
                 (
                     piece.role,
-                    shown(self.value(piece.content), piece.kind)
+                    show(self.value(piece.content), flow_type(piece.kind))
                     if isinstance(piece.content, Source)
                     else piece.content,
                 )
@@ -103,7 +110,7 @@ class Query:
 
     def index_name(self, node: int, engine: str) -> str:
         """A name for what a node ingests into the store of an engine."""
-        name = f"{self.name}/{node}"
+        name = f"{self.number}/{node}"
         self.indices.setdefault(engine, []).append(name)
         return name
 
@@ -137,6 +144,22 @@ class Query:
             )
         )
 
+    def failure(self, node: int, error: BaseException) -> Failed:
+        """That a node failed, and why."""
+        primitive = self.program.graph.nodes[node]
+        where = f" on {primitive.engine}" if primitive.engine else ""
+        why = str(error) or type(error).__name__
+        found = PrimError(f"query {self.name}: {primitive.name}{where} failed: {why}")
+        found.__cause__ = error
+        return Failed(found)
+
+    def results(self, node: int, value: Any) -> tuple[Any, ...]:
+        """One value as each of a node's results."""
+        step = self.program.steps[node]
+        if isinstance(step, Condition):
+            return (value,) * len(step.cases)
+        return (value,) * (2 if isinstance(step, Decode) and step.part is not None else 1)
+
     def may_be_left(self) -> bool:
         """Whether nothing that is not done writes to the world."""
         return not any(
@@ -145,11 +168,16 @@ class Query:
         )
 
 
-def unusable(step: object, values: Sequence[Any]) -> Any:
+def unusable(step: Step, values: Sequence[Any]) -> Any:
     """What a step gives without running: MISSING or Failed, as one of its inputs is; else None."""
-    if isinstance(step, Aggregate | Condition):
-        return None  # They look at what is missing themselves.
-    for value in values:
+    match step:
+        case Aggregate(mode="choose"):
+            return None  # Only the one that is chosen matters.
+        case Aggregate(mode="gather") | Condition(test="present"):
+            there = [value for value in values if value is not MISSING]
+        case _:
+            there = list(values)
+    for value in there:
         if value is MISSING or isinstance(value, Failed):
             return value
     return None
