@@ -264,22 +264,31 @@ class ToolOp(PrimitiveOp):
 class ItemOp(PrimitiveOp):
     """One item of a list, counted from 0; missing where the list is shorter.
 
+    After the `last` one no more may come: the list of a map is no longer than its `max`.
+
     %second = prim.item(%chunks) 1 : (!prim.chunks) -> !flow.text
     """
 
     name = "prim.item"
 
     place = prop_def(IntAttr)
+    last = opt_prop_def(UnitAttr)
     output = result_def()
 
     traits = traits_def(Pure())
 
     @classmethod
     def parse_own(cls, parser: Parser) -> syntax.Properties:
-        return {"place": IntAttr(parser.parse_integer(allow_boolean=False, allow_negative=False))}
+        place = parser.parse_integer(allow_boolean=False, allow_negative=False)
+        found: syntax.Properties = {"place": IntAttr(place)}
+        if parser.parse_optional_keyword("last"):
+            found["last"] = UnitAttr()
+        return found
 
     def print_own(self, printer: Printer) -> None:
         printer.print_string(f" {self.place.data}")
+        if self.last is not None:
+            printer.print_string(" last")
 
 
 @irdl_op_definition
@@ -313,9 +322,8 @@ class AggregateOp(PrimitiveOp):
 class ConditionOp(PrimitiveOp):
     """Which case a value is: one guard per case, of which one holds; `else` is any other label.
 
-    The number beside a case is how often it is expected; without numbers all alike. Cases are known
-    by how the text begins, as labels are everywhere. Where the condition does not run no guard
-    holds.
+    The number beside a case is how often it is expected; without numbers all alike. Where the
+    condition does not run no guard holds.
 
         %easy, %hard = prim.condition label(%kind) ["easy" 0.7, else 0.3]
             : (!flow.label) -> (!prim.guard, !prim.guard)

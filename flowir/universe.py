@@ -31,6 +31,11 @@ PASSES = {
     "plan-critical-path": "flowir.passes.plan_critical_path:PlanCriticalPath",
     "plan-dedupe": "flowir.passes.plan_dedupe:PlanDedupe",
     "plan-fuse": "flowir.passes.plan_fuse:PlanFuse",
+    "prim-pipeline-decode": "flowir.passes.prim_pipeline_decode:PrimPipelineDecode",
+    "prim-prune-deps": "flowir.passes.prim_prune_deps:PrimPruneDeps",
+    "prim-speculate": "flowir.passes.prim_speculate:PrimSpeculate",
+    "prim-split-prefill": "flowir.passes.prim_split_prefill:PrimSplitPrefill",
+    "prim-split-stages": "flowir.passes.prim_split_stages:PrimSplitStages",
     "react-to-plan": "flowir.passes.react_to_plan:ReactToPlan",
 }
 

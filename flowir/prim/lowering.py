@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from xdsl.dialects.builtin import ArrayAttr, FunctionType, IntAttr, StringAttr, SymbolRefAttr
+from xdsl.dialects.builtin import (
+    ArrayAttr,
+    FunctionType,
+    IntAttr,
+    StringAttr,
+    SymbolRefAttr,
+    UnitAttr,
+)
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 from flowir.calculus.sites import site_names
@@ -341,7 +348,7 @@ class _Lowerer:
         each = self.out.sizes[source].each
         results: list[SSAValue] = []
         for number in range(op.bound.data):
-            item = self._item(source, number, element, each, spare=number >= width)
+            item = self._item(op, source, number, element, each)
             with self.out.instance(item, number, spare=number >= width):
                 result = self._region(op.body, [item])
                 if result not in self.out.scope.instances[-1].inside:
@@ -352,12 +359,19 @@ class _Lowerer:
         return self._gather(prim.Gathering.GATHER, results, kind, Size(width, total))
 
     def _item(
-        self, source: SSAValue, number: int, element: Attribute, size: Size, *, spare: bool
+        self, op: flow.MapOp, source: SSAValue, number: int, element: Attribute, size: Size
     ) -> SSAValue:
-        op = prim.ItemOp.make([source], [element], place=IntAttr(number))
+        made = prim.ItemOp.make(
+            [source],
+            [element],
+            site=StringAttr(self._site(op)),
+            place=IntAttr(number),
+            last=UnitAttr() if number == op.bound.data - 1 else None,
+        )
+        spare = op.width is not None and number >= op.width.data
         scope = replace(self.out.scope, spare=self.out.scope.spare or spare)
         with self.out.inside(scope):
-            return self.out.emit(op, size, hint="item").output
+            return self.out.emit(made, size, hint="item").output
 
     def _of_instance(self, outer: SSAValue) -> SSAValue:
         """A value from outside as what an instance gives: missing where the item is."""

@@ -46,7 +46,7 @@ def run(graph: prim.GraphOp, inputs: Sequence[Any], salt: int = 0) -> Outcome:
     """Run a verified graph on the pure engines that a salt picks.
 
     Raises:
-        PrimError: a condition is given a label that it has no case for.
+        PrimError: a condition is given a label that it has no case for, a map too long a list.
     """
     return _Run(graph, salt).graph(inputs)
 
@@ -147,7 +147,7 @@ class _Run:
         return [self.answer(name, (("tool", shown),), op.output.type, ())]
 
     def item(self, op: prim.ItemOp, given: Sequence[Any]) -> list[Any]:
-        return [values.item(given[0], op.place.data)]
+        return [values.item(op, given[0])]
 
     def aggregate(self, op: prim.AggregateOp, given: Sequence[Any]) -> list[Any]:
         return [values.aggregate(op, given, _united)]

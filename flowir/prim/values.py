@@ -16,7 +16,7 @@ from xdsl.ir import Attribute
 from flowir.dialects import prim
 from flowir.dialects.prim_types import normal
 from flowir.errors import PrimError
-from flowir.runtime.values import ballot, label, pick, show, verdict
+from flowir.runtime.values import ballot, pick, show, verdict
 
 
 class _Missing(Enum):
@@ -67,8 +67,18 @@ def answer_part(values: Sequence[Any], part: prim.PartAttr) -> Sequence[Any]:
     return values[number - 1 :] if number == count else values[number - 1 : number]
 
 
-def item(values: Sequence[Any], place: int) -> Any:
-    """The item at a place counted from 0; missing where the list is shorter."""
+def item(op: prim.ItemOp, values: Sequence[Any]) -> Any:
+    """The item of a list, counted from 0; missing where the list is shorter.
+
+    Raises:
+        PrimError: it was to be the last one, and more follow.
+    """
+    place = op.place.data
+    if op.last is not None and len(values) > place + 1:
+        site = "" if op.site is None else f"{op.site.data}: "
+        raise PrimError(
+            f"{site}{len(values) - place - 1} items more than the map's max; give it more"
+        )
     return values[place] if place < len(values) else MISSING
 
 
@@ -131,13 +141,11 @@ def case_of(test: prim.Test, names: Sequence[str], value: Any, site: str) -> str
         case prim.Test.VERDICT:
             return "accept" if verdict(value)[0] else "reject"
     known = [name for name in names if name]
-    word = str(value)
-    found = word if word in known else label(word, known)
-    if found in known:
-        return found
+    if str(value) in known:
+        return str(value)
     if "" not in names:
         where = f" at {site}" if site else ""
-        raise PrimError(f"label {word!r}{where} is none of {', '.join(known)}; add an `else` case")
+        raise PrimError(f"label {value!r}{where} is none of {', '.join(known)}; add an `else` case")
     return ""
 
 
