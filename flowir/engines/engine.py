@@ -26,6 +26,7 @@ class LanguageModelEngine:
         prefill_per_token_s: of tokens that no cache of prefixes holds.
         slots: requests that may be decoding or prefilling at the same time.
         kv_tokens: tokens of context that fit, of all requests together.
+        prefill_batch_tokens: prefills that wait are done together up to so many new tokens.
         simulated: not fitted to measurements of a real engine.
     """
 
@@ -39,6 +40,7 @@ class LanguageModelEngine:
     kv_tokens: int = UNLIMITED
     prefix_cache: bool = True
     simulated: bool = True
+    prefill_batch_tokens: float = 8192.0
 
     def prefill_s(self, tokens: float) -> float:
         """Seconds of one prefill call of so many tokens, alone."""
