@@ -73,11 +73,15 @@ def item(op: prim.ItemOp, values: Sequence[Any]) -> Any:
     Raises:
         PrimError: it was to be the last one, and more follow.
     """
-    place = op.place.data
-    if op.last is not None and len(values) > place + 1:
-        site = "" if op.site is None else f"{op.site.data}: "
+    return nth(values, op.place.data, op.last is not None, "" if op.site is None else op.site.data)
+
+
+def nth(values: Sequence[Any], place: int, last: bool, site: str) -> Any:
+    """As `item`, of an op with these properties."""
+    if last and len(values) > place + 1:
+        where = f"{site}: " if site else ""
         raise PrimError(
-            f"{site}{len(values) - place - 1} items more than the map's max; give it more"
+            f"{where}{len(values) - place - 1} items more than the map's max; give it more"
         )
     return values[place] if place < len(values) else MISSING
 

@@ -16,7 +16,7 @@ from flowir.engines.engine import Engine
 from flowir.errors import PrimError
 from flowir.prim.graph import DECODES, PREFILLS
 from flowir.prim.trace import Outcome, QuerySpan, Trace, ordered
-from flowir.prim.values import MISSING, case_of, gathered, item
+from flowir.prim.values import MISSING, case_of, gathered, nth
 from flowir.runtime.llm import Tools
 from flowir.runtime.primitives import jobs
 from flowir.runtime.primitives.answering import LanguageModel, quietly
@@ -391,7 +391,7 @@ def _evaluate(query: Query, node: int) -> tuple[Any, str | None]:
         return given, None
     match step:
         case Item():
-            return item(values[0], step.place), None
+            return nth(values[0], step.place, step.last, query.program.sites[node]), None
         case Aggregate():
             return gathered(prim.Gathering(step.mode), values, united), None
         case Condition():

@@ -61,10 +61,7 @@ def program_of(graph: prim.GraphOp) -> Program:
         ),
         read.graph,
         tuple(reader.step(op) for op in read.ops),
-        tuple(
-            node.name if op.site is None else op.site.data
-            for node, op in zip(read.graph.nodes, read.ops, strict=True)
-        ),
+        tuple("" if op.site is None else op.site.data for op in read.ops),
         reader.sources[graph.result],
         frozenset(node for node, op in enumerate(read.ops) if op.waste is not None),
     )
@@ -164,7 +161,7 @@ class _Reader:
         return CallTool(name, self.of(op.inputs), writes)
 
     def item(self, op: prim.ItemOp) -> Step:
-        return Item(self.sources[op.inputs[0]], op.place.data)
+        return Item(self.sources[op.inputs[0]], op.place.data, op.last is not None)
 
     def aggregate(self, op: prim.AggregateOp) -> Step:
         return Aggregate(cast(Mode, str(op.mode.data)), self.of(op.inputs))

@@ -149,10 +149,15 @@ class CallTool:
 
 @dataclass(frozen=True)
 class Item:
-    """One item of a list, from 0; missing where the list is shorter."""
+    """One item of a list, from 0; missing where the list is shorter.
+
+    Attributes:
+        last: no item may follow it.
+    """
 
     items: Source
     place: int
+    last: bool = False
 
 
 @dataclass(frozen=True)
