@@ -28,6 +28,7 @@ class LanguageModel:
         timeout_s: seconds for one request; None for any time.
         warms: a prompt's beginning that is known early is sent ahead, for the endpoint to have it
             in its prefix cache. It costs its input tokens and one output token.
+        model: asked instead of the models that agents name.
         length: the request's parameter for the most tokens of an answer.
     """
 
@@ -35,6 +36,7 @@ class LanguageModel:
     retries: int = 3
     timeout_s: float | None = None
     warms: bool = True
+    model: str | None = None
     length: str = "max_tokens"
 
     async def warm(self, site: str, agent: Agent, prompt: Prompt) -> UsageLike:
@@ -48,7 +50,9 @@ class LanguageModel:
 
         async def attempt() -> UsageLike:
             async with asyncio.timeout(self.timeout_s):
-                answer = await self.llm(site, prompt.chat, model=agent.model, **params)
+                answer = await self.llm(
+                    site, prompt.chat, model=self.model or agent.model, **params
+                )
             return answer.usage
 
         return await repeated(attempt, self.retries)
@@ -135,8 +139,9 @@ class LiveAnswer:
         agent = self._step.agent
         reader = _reader(self._step)
         text = ""
+        model = self._model.model or agent.model
         pieces: Any = answered(
-            self._model.llm, self._site, self._prompt.chat, model=agent.model, **agent.params
+            self._model.llm, self._site, self._prompt.chat, model=model, **agent.params
         )
         async with asyncio.timeout(self._model.timeout_s), aclosing(pieces) as written:
             async for piece in written:

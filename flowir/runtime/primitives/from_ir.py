@@ -130,15 +130,19 @@ class _Reader:
                 content, kind = self.sources[value], kind_of(value.type)
             pieces.append(Piece(content, kind, piece.role.data))
         continued = None if op.continued is None else self.sources[op.continued]
-        return Prefill(self.agent(op, flow.TextType()), tuple(pieces), continued)
+        return Prefill(self.agent(op, None), tuple(pieces), continued)
 
     def decode(self, op: prim.DecodeOp) -> Step:
         labels = tuple(word.data for word in op.labels or ())
         agent = self.agent(op, op.output.type)
         return Decode(agent, self.sources[op.inputs[0]], labels, _part(op))
 
-    def agent(self, op: prim.PrefillOp | prim.DecodeOp, gives: Attribute) -> Agent:
-        """Whom an op asks. An answer that is wanted as text is not read as the agent declares."""
+    def agent(self, op: prim.PrefillOp | prim.DecodeOp, gives: Attribute | None) -> Agent:
+        """Whom an op asks. An answer that is wanted as text is not read as the agent declares.
+
+        Args:
+            gives: what is wanted; what the agent declares if None.
+        """
         name = op.callee.root_reference.data
         declared = self.symbols[name]
         assert isinstance(declared, flow.AgentOp)
@@ -146,11 +150,11 @@ class _Reader:
             raise PrimError(
                 f"nothing says which model @{name} runs on; give it a `space` or a `baseline`"
             )
-        parser = parser_of(declared) if kind_of(gives) == kind_of(declared.output) else "text"
-        if isinstance(op, prim.PrefillOp):
-            parser = "text"
+        kind = kind_of(declared.output)
+        wanted = kind if gives is None else kind_of(gives)
+        parser = parser_of(declared) if wanted == kind else "text"
         chosen = configuration(op.config)
-        return Agent(name, chosen.model, _params(chosen), parser, kind_of(gives))
+        return Agent(name, chosen.model, _params(chosen), parser, wanted)
 
     def tool(self, op: prim.ToolOp) -> Step:
         name = op.callee.root_reference.data
