@@ -91,6 +91,8 @@ def verify_decoding(op: prim.DecodingOp) -> None:
     _takes(op, {"a prefilled prompt": kv})
     if op.part is not None:
         raise fail(op, "`part` is for prim.partial_decoding; remove it")
+    if op.raw is not None:
+        _gives(op, text)
 
 
 def verify_partial_decoding(op: prim.PartialDecodingOp) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Self
 
-from xdsl.dialects.builtin import ArrayAttr, IntAttr, StringAttr, SymbolRefAttr
+from xdsl.dialects.builtin import ArrayAttr, IntAttr, StringAttr, SymbolRefAttr, UnitAttr
 from xdsl.ir import SSAValue
 from xdsl.irdl import irdl_op_definition, opt_prop_def, prop_def, result_def, traits_def
 from xdsl.parser import Parser, UnresolvedOperand
@@ -130,12 +130,14 @@ class FullPrefillingOp(PrefillOp):
 class DecodeOp(PrimitiveOp):
     """Writes an answer, and reads it as the agent declares.
 
-    `labels` are the words that the answer is held against, where the agent gives a label.
+    `labels` are the words that the answer is held against, where the agent gives a label; `raw`
+    says that the answer is wanted as it was written, as those of critics and selectors are.
     """
 
     callee = prop_def(SymbolRefAttr)
     config = opt_prop_def(ConfigAttr)
     labels = opt_prop_def(ArrayAttr[StringAttr])
+    raw = opt_prop_def(UnitAttr)
     output = result_def()
 
     traits = traits_def(Batchable(), Streams(), AllocatesResults())
@@ -149,6 +151,8 @@ class DecodeOp(PrimitiveOp):
                 parser.Delimiter.SQUARE, lambda: StringAttr(parse_text(parser, "a label"))
             )
             properties["labels"] = ArrayAttr(words)
+        if parser.parse_optional_keyword("raw"):
+            properties["raw"] = UnitAttr()
         syntax.parse_clauses(parser, properties, "config")
         return parse_rest(cls, parser, operands, properties)
 
@@ -160,6 +164,8 @@ class DecodeOp(PrimitiveOp):
             printer.print_string(" labels [")
             printer.print_list(self.labels.data, lambda word: print_text(printer, word.data))
             printer.print_string("]")
+        if self.raw is not None:
+            printer.print_string(" raw")
         _print_config(printer, self)
         print_rest(printer, self)
 

@@ -135,6 +135,7 @@ def _parts(op: prim.DecodingOp, count: int) -> list[prim.PartialDecodingOp]:
             callee=op.callee,
             config=op.config,
             labels=op.labels,
+            raw=op.raw,
             site=op.site,
             engine=op.engine,
             spare=op.spare,

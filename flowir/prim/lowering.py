@@ -141,7 +141,7 @@ class _Lowerer:
         callee = self.symbols[op.callee.root_reference.data]
         match callee:
             case flow.AgentOp():
-                return self._ask(op, callee, inputs, self._site(op), callee.output)
+                return self._ask(op, callee, inputs, self._site(op))
             case flow.ToolOp():
                 return self._tool(op, callee, inputs, self._site(op))
             case _:
@@ -156,9 +156,10 @@ class _Lowerer:
         agent: flow.AgentOp,
         inputs: Sequence[SSAValue],
         site: str,
-        kind: Attribute,
+        raw: bool = False,
     ) -> SSAValue:
         """Prefill the prompt of an agent and decode its answer."""
+        kind = flow.TextType() if raw else agent.output
         made = prompt_of(agent, inputs, self.out.sizes, self.out.late)
         callee, engine = (
             SymbolRefAttr(agent.sym_name),
@@ -179,7 +180,7 @@ class _Lowerer:
             hint="kv",
         )
         answer = declared(agent, ANSWER, kind)
-        labels = self.labels.get(agent.sym_name.data)
+        labels = None if raw else self.labels.get(agent.sym_name.data)
         return self.out.emit(
             prim.DecodingOp.make(
                 [kv.output],
@@ -187,6 +188,7 @@ class _Lowerer:
                 callee=callee,
                 config=config,
                 labels=None if labels is None else ArrayAttr(map(StringAttr, labels)),
+                raw=UnitAttr() if raw else None,
                 site=StringAttr(site),
                 engine=engine,
                 work=prim.WorkAttr.of(
@@ -247,7 +249,7 @@ class _Lowerer:
         kind = values[0].type
         candidates = self._gather(prim.Gathering.ALL, values, flow.ListType(kind), listed)
         inputs = [*(self.values[value] for value in op.context), candidates]
-        answer = self._ask(op, agent, inputs, self._site(op), flow.TextType())
+        answer = self._ask(op, agent, inputs, self._site(op), raw=True)
         return self._gather(prim.Gathering.PICK, [answer, *values], kind, chosen)
 
     def _gather(
@@ -331,7 +333,7 @@ class _Lowerer:
         inputs = [*(self.values[each] for each in op.context), value]
         site = self._site(op, ".check")
         if isinstance(checker, flow.AgentOp):
-            verdict = self._ask(op, checker, inputs, site, flow.TextType())
+            verdict = self._ask(op, checker, inputs, site, raw=True)
         else:
             assert isinstance(checker, flow.ToolOp)
             verdict = self._tool(op, checker, inputs, site)

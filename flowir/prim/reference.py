@@ -1,8 +1,8 @@
 """A reference execution of primitives: what a graph means, on engines that are pure functions.
 
-Every answer, vector, search and tool follows from what went in, by hashing; so what two graphs give
-can be compared, and with it what they wrote and asked. Nothing here is real but the arranging of
-values, which is that of `flowir.prim.values`.
+What two graphs give can be compared, and with it what they asked and wrote: every answer, vector,
+search and tool follows from what went in, by hashing. Nothing here is real but the arranging of
+values, which is that of `flowir.prim.values`, and how answers are read.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from xdsl.ir import Attribute, SSAValue
 
@@ -20,9 +20,69 @@ from flowir.dialects import flow, prim
 from flowir.dialects.flow_checks import module_symbols
 from flowir.dialects.prim_types import element_of
 from flowir.prim import values
-from flowir.prim.values import MISSING
+from flowir.prim.values import MISSING, Messages
+from flowir.runtime.answers import parser_of
+from flowir.runtime.values import parse
 
-Messages = tuple[values.Message, ...]
+
+class Engines(Protocol):
+    """What answers, embeds and runs tools."""
+
+    def write(self, agent: flow.AgentOp, site: str, prompt: Messages, labels: Sequence[str]) -> str:
+        """The answer of an agent."""
+        ...
+
+    def tool(self, tool: flow.ToolOp, given: Sequence[Any]) -> Any:
+        """What a tool gives."""
+        ...
+
+    def rank(self, query: Any, text: Any) -> int:
+        """How far a text is from a query, or from nothing; any number."""
+        ...
+
+
+@dataclass(frozen=True)
+class PureEngines:
+    """Engines that give the same to the same; another salt gives something else."""
+
+    salt: int = 0
+
+    def write(self, agent: flow.AgentOp, site: str, prompt: Messages, labels: Sequence[str]) -> str:
+        """An answer that its agent's parser can read; lists of at most six items."""
+        number = self._draw(agent.sym_name.data, site, prompt)
+        match parser_of(agent):
+            case "verdict":
+                return ("ACCEPT", "REJECT: ")[number % 2] + f" {number:x}"
+            case "label" if labels:
+                return [*labels, "other"][number % (len(labels) + 1)]
+            case "lines":
+                return "\n".join(f"{number:x}.{place}" for place in range(number % 7))
+            case "json":
+                return json.dumps(self._made(agent.output, number))
+            case _:
+                return f"{('', 'ACCEPT ', 'REJECT ')[number % 3]}{number:x}"
+
+    def tool(self, tool: flow.ToolOp, given: Sequence[Any]) -> Any:
+        """A value of the declared type."""
+        return self._made(tool.output, self._draw(tool.sym_name.data, repr(given)))
+
+    def rank(self, query: Any, text: Any) -> int:
+        """A number that follows from both."""
+        return self._draw("rank", query, text)
+
+    def _draw(self, *about: object) -> int:
+        text = repr((self.salt, about))
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")
+
+    def _made(self, kind: Attribute, number: int) -> Any:
+        if isinstance(kind, flow.BoolType):
+            return number % 2 == 0
+        element = element_of(kind)
+        if element is None:
+            return f"{number:x}"
+        if isinstance(kind, flow.JsonType):
+            element = flow.TextType()
+        return [self._made(element, self._draw(number, place)) for place in range(number % 7)]
 
 
 @dataclass(frozen=True)
@@ -31,9 +91,9 @@ class Outcome:
 
     Attributes:
         value: what the graph gives.
-        answers: each answer, by site and prompt, with how often it was drawn.
-        written: each call of a tool that writes, with how often it was made.
-        ingested: each text that was written into a store, with how often.
+        answers: each answer that was drawn, by site and prompt, and how often.
+        written: each call of a tool that writes, and how often.
+        ingested: each text that was written into a store, and how often.
     """
 
     value: Any
@@ -42,19 +102,20 @@ class Outcome:
     ingested: Counter[str]
 
 
-def run(graph: prim.GraphOp, inputs: Sequence[Any], salt: int = 0) -> Outcome:
-    """Run a verified graph on the pure engines that a salt picks.
+def run(graph: prim.GraphOp, inputs: Sequence[Any], engines: Engines | None = None) -> Outcome:
+    """Run a verified graph, by default on `PureEngines()`.
 
     Raises:
         PrimError: a condition is given a label that it has no case for, a map too long a list.
+        InterpretationError: an answer that its agent's parser does not read.
     """
-    return _Run(graph, salt).graph(inputs)
+    return _Run(graph, PureEngines() if engines is None else engines).graph(inputs)
 
 
 @dataclass
 class _Run:
     op: prim.GraphOp
-    salt: int
+    engines: Engines
     there: dict[SSAValue, Any] = field(default_factory=dict)
     answers: Counter[tuple[str, Messages]] = field(default_factory=Counter)
     written: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -68,36 +129,14 @@ class _Run:
             guard = op.guard is None or self.there[op.guard] is True
             results: Sequence[Any] = [MISSING] * len(op.results)
             if values.runs(op, guard, given):
-                results = _ENGINES[op.name](self, op, given)
+                results = _PRIMITIVES[op.name](self, op, given)
             self.there.update(zip(op.results, results, strict=True))
         value = self.there[self.op.result]
         return Outcome(value, self.answers, self.written, self.ingested)
 
-    def draw(self, *about: object) -> int:
-        """A number that follows from the salt and what it is about."""
-        text = repr((self.salt, about))
-        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")
-
-    def answer(self, site: str, prompt: Messages, kind: Attribute, labels: Sequence[str]) -> Any:
-        """A value of a type; lists of at most six items."""
-        number = self.draw(site, prompt, str(kind))
-        match kind:
-            case flow.LabelType() if labels:
-                return [*labels, "something else"][number % (len(labels) + 1)]
-            case flow.TextType() | flow.LabelType():
-                return f"{['ACCEPT', 'REJECT'][number % 2]} {number:x}"
-            case flow.BoolType():
-                return number % 2 == 0
-        element = element_of(kind)
-        if element is None or isinstance(kind, flow.JsonType):
-            return [f"{number:x}.{place}" for place in range(number % 7)]
-        return [
-            self.answer(f"{site}.{place}", prompt, element, labels) for place in range(number % 7)
-        ]
-
     def embedding(self, op: prim.EmbeddingOp, given: Sequence[Any]) -> list[Any]:
         texts = values.part_of(values.texts(given[0]), op.part)
-        return [[(text, self.draw("vector", text)) for text in texts]]
+        return [[(text, self.engines.rank(None, text)) for text in texts]]
 
     def ingestion(self, op: prim.IngestionOp, given: Sequence[Any]) -> list[Any]:
         entries = tuple(values.part_of(given[0], op.part))
@@ -108,13 +147,15 @@ class _Run:
         where, queries = given
         found: list[str] = []
         for query in values.part_of(queries, op.part):
-            ranked = sorted(where, key=lambda entry: (self.draw(query, entry), entry))
+            ranked = sorted(where, key=lambda entry: (self.engines.rank(query, entry), entry))
             found += [text for text, _ in ranked[: op.top.data]]
         return [found]
 
     def reranking(self, op: prim.RerankingOp, given: Sequence[Any]) -> list[Any]:
         query, texts = given
-        ranked = sorted(values.texts(texts), key=lambda text: (self.draw(query, text), text))
+        ranked = sorted(
+            values.texts(texts), key=lambda text: (self.engines.rank(query, text), text)
+        )
         return [ranked[: op.top.data]]
 
     def prefill(self, op: prim.PrefillOp, given: Sequence[Any]) -> list[Any]:
@@ -129,22 +170,29 @@ class _Run:
 
     def decoding(self, op: prim.DecodingOp, given: Sequence[Any]) -> list[Any]:
         self.answers[_site(op), given[0]] += 1
-        return [self.answer(_site(op), given[0], op.output.type, _labels(op))]
+        return [self._answer(op, given[0])]
 
     def partial_decoding(self, op: prim.PartialDecodingOp, given: Sequence[Any]) -> list[Any]:
         assert op.part is not None
         if op.part.number.data == 1:
             self.answers[_site(op), given[0]] += 1
-        whole = self.answer(_site(op), given[0], op.output.type, _labels(op))
-        return [values.answer_part(whole, op.part), given[0]]
+        return [values.answer_part(self._answer(op, given[0]), op.part), given[0]]
+
+    def _answer(self, op: prim.DecodeOp, prompt: Messages) -> Any:
+        agent = self.symbols[op.callee.root_reference.data]
+        assert isinstance(agent, flow.AgentOp)
+        labels = tuple(word.data for word in op.labels or ())
+        text = self.engines.write(agent, _site(op), prompt, labels)
+        if op.raw is not None:
+            return text
+        return parse(parser_of(agent), agent.output, text, labels, _site(op))
 
     def tool(self, op: prim.ToolOp, given: Sequence[Any]) -> list[Any]:
-        name = op.callee.root_reference.data
-        declared = self.symbols.get(name)
-        shown = json.dumps(given, sort_keys=True, default=repr)
-        if not isinstance(declared, flow.ToolOp) or declared.effect.data is flow.Effect.WRITES:
-            self.written[name, shown] += 1
-        return [self.answer(name, (("tool", shown),), op.output.type, ())]
+        tool = self.symbols[op.callee.root_reference.data]
+        assert isinstance(tool, flow.ToolOp)
+        if tool.effect.data is flow.Effect.WRITES:
+            self.written[tool.sym_name.data, repr(given)] += 1
+        return [self.engines.tool(tool, given)]
 
     def item(self, op: prim.ItemOp, given: Sequence[Any]) -> list[Any]:
         return [values.item(op, given[0])]
@@ -156,7 +204,7 @@ class _Run:
         return list(values.held(op, given[0]))
 
 
-_ENGINES: Mapping[str, Callable[[_Run, Any, Sequence[Any]], Sequence[Any]]] = {
+_PRIMITIVES: Mapping[str, Callable[[_Run, Any, Sequence[Any]], Sequence[Any]]] = {
     "prim.aggregate": _Run.aggregate,
     "prim.condition": _Run.condition,
     "prim.decoding": _Run.decoding,
@@ -179,7 +227,3 @@ def _united(indices: Sequence[Any]) -> tuple[Any, ...]:
 
 def _site(op: prim.DecodeOp) -> str:
     return "" if op.site is None else op.site.data
-
-
-def _labels(op: prim.DecodeOp) -> tuple[str, ...]:
-    return tuple(word.data for word in op.labels or ())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
+from itertools import pairwise
 
 from xdsl.ir import OpResult, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
@@ -114,24 +115,19 @@ def parts_of(value: SSAValue, guard: SSAValue | None) -> tuple[SSAValue, ...]:
 
 def are_siblings(values: Sequence[SSAValue]) -> bool:
     """Whether the values are the results of the parts of one op, so that all are there or none."""
-    ops = [value.op for value in values if isinstance(value, OpResult)]
-    if len(ops) != len(values) or len(set(ops)) != len(ops):
+    ops = [op for value in values if isinstance(op := value.owner, prim.PrimitiveOp)]
+    if len(set(ops)) != len(values) or not ops:
         return False
     first = ops[0]
-    if any(type(op) is not type(first) for op in ops) or not isinstance(first, prim.PrimitiveOp):
-        return False
-    if any(op.guard is not first.guard for op in ops):
+    if any(type(op) is not type(first) or op.guard is not first.guard for op in ops):
         return False
     if isinstance(first, prim.PartialDecodingOp):
-        return all(
-            isinstance(before, OpResult) and before.op is op  # type: ignore[attr-defined]
-            for op, before in zip(ops, (later.operands[0] for later in ops[1:]), strict=False)
-        )
-    inputs = [tuple(op.inputs) for op in ops]  # type: ignore[attr-defined]
+        return all(later.inputs[0].owner is op for op, later in pairwise(ops))
+    inputs = [tuple(op.inputs) for op in ops]
     if len(set(inputs)) == 1:
         return True
     trait = first.get_trait(prim.Splittable)
-    if trait is None or len({len(each) for each in inputs}) > 1:
+    if trait is None:
         return False
     rest = {each[: trait.over] + each[trait.over + 1 :] for each in inputs}
     return len(rest) == 1 and are_siblings([each[trait.over] for each in inputs])

@@ -30,6 +30,8 @@ MISSING: Final = _Missing.MISSING
 Message = tuple[str, str]
 """(role, content)"""
 
+Messages = tuple[Message, ...]
+
 
 def runs(op: prim.PrimitiveOp, guard: bool, inputs: Sequence[Any]) -> bool:
     """Whether an op runs, of whose inputs some may be missing; if not, its results are missing."""
