@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from xdsl.dialects.builtin import ModuleOp
@@ -27,7 +26,6 @@ from flowir.backends.asyncio.names import Names
 from flowir.dialects import flow, prim
 from flowir.dialects.flow_checks import module_symbols
 from flowir.engines.engine import BatchEngine
-from flowir.errors import EmissionError
 from flowir.prim.from_ir import find_graph, tool_engines
 from flowir.prim.graph import Node, Work
 from flowir.runtime.primitives.from_ir import program_of
@@ -63,7 +61,6 @@ def emit_primitives(module: ModuleOp, name: str | None = None) -> str:
 
     Raises:
         PrimError: there is no such graph, or it cannot be run.
-        EmissionError: it cannot be written in Python.
     """
     text = _Writer(find_graph(module, name)).text()
     compile(text, "<emitted>", "exec")
@@ -85,16 +82,6 @@ class _Writer:
         self._name_constants()
         inner = self.names.inner()
         self.inputs = [inner.new(given.name) for given in self.program.inputs]
-        if self.inputs != [given.name for given in self.program.inputs]:
-            wrong = next(
-                given.name
-                for given, found in zip(self.program.inputs, self.inputs, strict=True)
-                if given.name != found
-            )
-            raise EmissionError(
-                f"prim.graph @{self.program.name}: input {wrong!r} cannot be a parameter in Python; "
-                "rename it"
-            )
         self.values: dict[Source, str] = {
             Source(-1, place): found for place, found in enumerate(self.inputs)
         }
@@ -127,8 +114,11 @@ class _Writer:
             engines,
         ]
         constants = "\n\n".join("\n".join(part) for part in parts if part)
-        kinds = [f"{name}={quoted(one.kind)}" for name, one in self._kinds()]
-        program = lines(prefixed("PROGRAM = ", call("written", self.function, *kinds)), 0)
+        kinds = [f"{quoted(one.name)}: {quoted(one.kind)}" for one in self.program.inputs]
+        options: list[Expression] = [self.function, collection(kinds, "{}")]
+        if self.function != self.program.name:
+            options.append(f"name={quoted(self.program.name)}")
+        program = lines(prefixed("PROGRAM = ", call("written", *options)), 0)
         options = ["PROGRAM", "__doc__"]
         options += ["tools=TOOLS"] if self._tools() else []
         options += ["engines=ENGINES"] if engines else []
@@ -139,26 +129,23 @@ class _Writer:
         head = [*self._docstring(), "", "from __future__ import annotations", ""]
         return "\n".join([*head, *self._imports(code), "", code.rstrip(), ""])
 
-    def _kinds(self) -> Sequence[tuple[str, Any]]:
-        return list(zip(self.inputs, self.program.inputs, strict=True))
-
     def _docstring(self) -> list[str]:
         given = " ".join(
-            "--corpus DIR" if kind.kind == "list[text]" else f"--{name} …"
-            for name, kind in self._kinds()
+            "--corpus DIR" if one.kind == "list[text]" else f"--{one.name} …"
+            for one in self.program.inputs
         )
         name = self.program.name
         text = [
             f"The workflow {name} as primitives, compiled by flowir.",
             "",
-            f"{len(self.program.graph.nodes)} primitives, each of which starts as soon as the values "
-            "it reads are there.",
+            f"{len(self.program.graph.nodes)} primitives, each of which starts as soon as the "
+            "values it reads are there.",
             "From a shell (--help says more), or from Python, with parts of your own:",
             "",
             f"{INDENT}python {self.function}.py {given} --base-url http://localhost:8000/v1",
             f"{INDENT}async with Executor(engines, parts) as executor:",
             f"{INDENT}{INDENT}answer = await executor.run(PROGRAM, "
-            "{" + ", ".join(f"{quoted(n)}: …" for n in self.inputs) + "})",
+            "{" + ", ".join(f"{quoted(one.name)}: …" for one in self.program.inputs) + "})",
         ]
         return escaped_lines(text)
 
@@ -221,18 +208,22 @@ class _Writer:
         arguments: list[Expression] = [*self._arguments(step, node)]
         arguments += self._common(node, primitive, op)
         names = self._results(node, op)
-        return prefixed(f"{names} = ", call(f"g.{method}", *arguments))
+        made = call(f"g.{method}", *arguments)
+        return prefixed(f"{names} = ", made) if names else made
 
     def _results(self, node: int, op: prim.PrimitiveOp) -> str:
-        count = len(op.results)
+        """Names of what it gives; empty where nobody reads it."""
+        if not any(result.uses for result in op.results):
+            return ""
         found = []
         for place, result in enumerate(op.results):
-            read = place == 0 or bool(result.uses) or count == 1
-            hint = result.name_hint or op.name.removeprefix("prim.")
-            name = self.inner.new(hint) if read else "_"
-            self.values[Source(node, place)] = name
+            name = "_"
+            if result.uses:
+                name = self.inner.new(result.name_hint or op.name.removeprefix("prim."))
+                self.values[Source(node, place)] = name
             found.append(name)
-        return ", ".join(found) + ("," if isinstance(op, prim.ConditionOp) and count == 1 else "")
+        alone = isinstance(op, prim.ConditionOp) and len(found) == 1
+        return ", ".join(found) + ("," if alone else "")
 
     def _arguments(self, step: Step, node: int) -> list[Expression]:
         """What a method takes beside what all take."""
@@ -296,9 +287,11 @@ class _Writer:
             if agent.params:
                 fields.append(prefixed("params=", expression(dict(agent.params))))
             blank = Agent(agent.name, agent.model)
-            for field in ("parser", "gives"):
-                if getattr(agent, field) != getattr(blank, field):
-                    fields.append(f"{field}={quoted(getattr(agent, field))}")
+            fields += [
+                f"{field}={quoted(getattr(agent, field))}"
+                for field in ("parser", "gives")
+                if getattr(agent, field) != getattr(blank, field)
+            ]
             self.agents[key] = name
             self.agent_lines += lines(prefixed(f"{name} = ", call("Agent", *fields)), 0)
         return self.agents[key]

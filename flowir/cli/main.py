@@ -207,6 +207,24 @@ def latency(endpoint: str | None, models: str, out: str, **options: Any) -> None
         raise click.ClickException(str(error)) from None
 
 
+@cli.command()
+@click.argument("trace", type=click.Path(dir_okay=False))
+@click.option("-o", "--out", type=click.Path(dir_okay=False), help="The page; beside TRACE if not.")
+def timeline(trace: str, out: str | None) -> None:
+    """Draw a run of primitives: a lane for each engine, batches, the critical path.
+
+    TRACE is what an emitted program writes with --trace.
+
+    Example: flowir timeline run.json -o timeline.html
+    """
+    from flowir.cli.timeline import run
+
+    try:
+        run(trace, out)
+    except FlowirError as error:
+        raise click.ClickException(str(error)) from None
+
+
 def _whole_numbers(option: str, text: str) -> tuple[int, ...]:
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not parts or not all(part.isdecimal() and int(part) for part in parts):

@@ -43,7 +43,7 @@ def program_of(graph: prim.GraphOp) -> Program:
     """The program of a verified graph.
 
     Raises:
-        PrimError: it takes what nobody can give, gives one of its inputs, or an agent has no model.
+        PrimError: it takes what nobody can give, or gives one of its inputs.
     """
     read = read_graph(graph, spare=True)
     reader = _Reader(module_symbols(graph) or {})
@@ -130,31 +130,24 @@ class _Reader:
                 content, kind = self.sources[value], kind_of(value.type)
             pieces.append(Piece(content, kind, piece.role.data))
         continued = None if op.continued is None else self.sources[op.continued]
-        return Prefill(self.agent(op, None), tuple(pieces), continued)
+        return Prefill(self.agent(op, False), tuple(pieces), continued)
 
     def decode(self, op: prim.DecodeOp) -> Step:
         labels = tuple(word.data for word in op.labels or ())
-        agent = self.agent(op, op.output.type)
+        agent = self.agent(op, op.raw is not None)
         return Decode(agent, self.sources[op.inputs[0]], labels, _part(op))
 
-    def agent(self, op: prim.PrefillOp | prim.DecodeOp, gives: Attribute | None) -> Agent:
-        """Whom an op asks. An answer that is wanted as text is not read as the agent declares.
-
-        Args:
-            gives: what is wanted; what the agent declares if None.
-        """
+    def agent(self, op: prim.PrefillOp | prim.DecodeOp, raw: bool) -> Agent:
+        """Whom an op asks; `raw`: for the text, not for what the agent declares."""
         name = op.callee.root_reference.data
         declared = self.symbols[name]
         assert isinstance(declared, flow.AgentOp)
-        if op.config is None:
-            raise PrimError(
-                f"nothing says which model @{name} runs on; give it a `space` or a `baseline`"
-            )
-        kind = kind_of(declared.output)
-        wanted = kind if gives is None else kind_of(gives)
-        parser = parser_of(declared) if wanted == kind else "text"
+        parser = "text" if raw else parser_of(declared)
+        gives = "text" if raw else kind_of(declared.output)
+        if op.config is None:  # Then its engine is all that is known of its model.
+            return Agent(name, op.engine.data if op.engine else "", {}, parser, gives)
         chosen = configuration(op.config)
-        return Agent(name, chosen.model, _params(chosen), parser, wanted)
+        return Agent(name, chosen.model, _params(chosen), parser, gives)
 
     def tool(self, op: prim.ToolOp) -> Step:
         name = op.callee.root_reference.data

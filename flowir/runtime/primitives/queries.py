@@ -89,6 +89,10 @@ class Query:
             return self.given[source.place]
         return self.values[source.node][source.place]
 
+    def site(self, node: int) -> str:
+        """The call of the workflow that a node belongs to, else the node's own name."""
+        return self.program.sites[node] or self.program.graph.nodes[node].name
+
     def inputs(self, node: int) -> list[Any]:
         """What a node reads."""
         return [self.value(source) for source in sources(self.program.steps[node])]

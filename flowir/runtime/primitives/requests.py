@@ -75,7 +75,7 @@ class Asking:
         """The answer that a decode goes on with, once its first piece is there."""
         if isinstance(before, LiveAnswer):
             return before
-        answer = LiveAnswer(self.model, step, self.query.program.sites[node], before)
+        answer = LiveAnswer(self.model, step, self.query.site(node), before)
         self.query.answers.append(answer)
         await answer.begun()
         return answer
@@ -85,7 +85,7 @@ class Asking:
         step = self.query.program.steps[node]
         if not self.model.warms or not isinstance(step, Prefill):
             return "not sent ahead"
-        site = self.query.program.sites[node]
+        site = self.query.site(node)
         found = await quietly(self.model.warm(site, step.agent, prompt))
         if isinstance(found, Exception):
             return f"the prefix could not be sent ahead: {found}"

@@ -24,8 +24,8 @@ SENTENCES = 2
 _COMMON = frozenset(
     re.findall(
         r"\w+",
-        """a an and are as at be been by can did do does for from had has have how i if in into is it
-        its no not of on or our so that the their them there these they this those to too was we
+        """a an and are as at be been by can did do does for from had has have how i if in into is
+        it its no not of on or our so that the their them there these they this those to too was we
         were what when where which who whom whose why will with you your
         about answer context one only question say says short text texts three two use using""",
     )
@@ -46,8 +46,10 @@ class ExtractiveModel:
 
     def __init__(self, program: Program, piece_s: float = 0.002) -> None:
         self._steps = {
-            site: step
-            for site, step in zip(program.sites, program.steps, strict=True)
+            site or node.name: step
+            for site, node, step in zip(
+                program.sites, program.graph.nodes, program.steps, strict=True
+            )
             if isinstance(step, Decode)
         }
         self._piece_s = piece_s

@@ -5,7 +5,7 @@
         …
         return g.decoding(ANSWER, prompt, engine="llm", at="answer")
 
-    PROGRAM = written(answer, question="text", texts="list[text]")
+    PROGRAM = written(answer, {"question": "text", "texts": "list[text]"})
 
 Methods only note what is to be done; an executor does it, as early as values allow.
 """
@@ -64,18 +64,20 @@ class Common(TypedDict, total=False):
     ahead: bool
 
 
-def written(function: Callable[..., Source], **inputs: str) -> Program:
+def written(
+    function: Callable[..., Source], inputs: Mapping[str, str], name: str | None = None
+) -> Program:
     """The program that a function notes.
 
     Args:
-        inputs: by parameter of the function, their kinds.
+        function: of a graph and one source for each input, in order.
+        inputs: their kinds, by name.
+        name: of the program; the function's if None.
     """
     graph = Graph()
-    given = {name: Source(-1, place) for place, name in enumerate(inputs)}
-    result = function(graph, **given)
-    return graph.program(
-        function.__name__, [Input(name, kind) for name, kind in inputs.items()], result
-    )
+    result = function(graph, *(Source(-1, place) for place in range(len(inputs))))
+    given = [Input(one, kind) for one, kind in inputs.items()]
+    return graph.program(function.__name__ if name is None else name, given, result)
 
 
 def system(content: str | Source, kind: str = "text") -> Piece:

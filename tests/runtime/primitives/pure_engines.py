@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import Builtin, ModuleOp
-from xdsl.ir import Attribute
 from xdsl.parser import Parser
 
 from flowir.dialects import flow, prim
 from flowir.dialects.dse import Dse
+from flowir.dialects.flow_checks import module_symbols
 from flowir.engines.engine import BatchEngine, Engine, LanguageModelEngine
 from flowir.prim import reference
 from flowir.prim.from_ir import find_graph
@@ -21,7 +21,6 @@ from flowir.runtime.llm import Completion, Message, Usage
 from flowir.runtime.primitives.answering import LanguageModel
 from flowir.runtime.primitives.from_ir import program_of
 from flowir.runtime.primitives.program import CallTool, Decode, Program
-from flowir.runtime.primitives.values import flow_type
 from flowir.runtime.retrieval.values import Entry, Hit, Search
 
 ENGINES: Mapping[str, Engine] = {
@@ -43,19 +42,9 @@ def parsed(text: str) -> ModuleOp:
     return module
 
 
-class OneWord(reference._Run):
-    """The reference, but for labels of more than a word, which no answer of a model could give."""
-
-    def answer(
-        self, site: str, prompt: reference.Messages, kind: Attribute, labels: Sequence[str]
-    ) -> Any:
-        found = super().answer(site, prompt, kind, labels)
-        return "other" if found == "something else" else found
-
-
 def outcome(graph: prim.GraphOp, inputs: Sequence[Any], salt: int = 0) -> reference.Outcome:
     """What the reference execution gives."""
-    return OneWord(graph, salt).graph(inputs)
+    return reference.run(graph, inputs, reference.PureEngines(salt))
 
 
 class Pure:
@@ -63,23 +52,29 @@ class Pure:
 
     Attributes:
         batches: (kind, items) of each call.
-        asked: messages of each request, and what it was for.
+        asked: messages of each request by site, and of each that was sent ahead.
+        written: calls of tools that write.
     """
 
     def __init__(self, graph: prim.GraphOp, salt: int = 0, pause_s: float = 0.01) -> None:
         self.graph = graph
         self.program: Program = program_of(graph)
-        self.run = OneWord(graph, salt)
+        self.engines = reference.PureEngines(salt)
         self.pause_s = pause_s
         self.batches: list[tuple[str, int]] = []
         self.asked: list[tuple[str, list[Message]]] = []
+        self.written: Counter[tuple[str, str]] = Counter()
         self.texts: dict[int, str] = {}
         self.entries: dict[str, list[tuple[int, str, int]]] = {}
-        self.steps: dict[str, Decode] = {
-            site: step
-            for site, step in zip(self.program.sites, self.program.steps, strict=True)
-            if isinstance(step, Decode)
-        }
+        self.symbols = module_symbols(graph) or {}
+        self.sites: dict[str, str] = {}
+        self.steps: dict[str, Decode] = {}
+        for site, node, step in zip(
+            self.program.sites, self.program.graph.nodes, self.program.steps, strict=True
+        ):
+            if isinstance(step, Decode):
+                self.steps[site or node.name] = step
+                self.sites[site or node.name] = site
 
     @property
     def parts(self) -> dict[str, Any]:
@@ -94,17 +89,18 @@ class Pure:
     @property
     def tools(self) -> dict[str, Callable[..., Any]]:
         """By name."""
-        found = {}
-        for op, step in zip(self.graph.primitives, self.program.steps, strict=True):
-            if isinstance(step, CallTool):
-                found[step.tool] = self.tool(step.tool, op.results[0].type)
-        return found
+        called = {step.tool for step in self.program.steps if isinstance(step, CallTool)}
+        return {name: self.tool(name) for name in called}
 
-    def tool(self, name: str, kind: Attribute) -> Callable[..., Any]:
+    def tool(self, name: str) -> Callable[..., Any]:
+        declared = self.symbols[name]
+        assert isinstance(declared, flow.ToolOp)
+
         async def call(*given: Any) -> Any:
             await self.took("tool", 1)
-            about = json.dumps(list(given), sort_keys=True, default=repr)
-            return self.run.answer(name, (("tool", about),), kind, ())
+            if declared.effect.data is flow.Effect.WRITES:
+                self.written[name, repr(list(given))] += 1
+            return self.engines.tool(declared, list(given))
 
         return call
 
@@ -114,7 +110,7 @@ class Pure:
 
     async def embed(self, texts: Sequence[str]) -> Any:
         await self.took("embedding", len(texts))
-        numbers = [self.run.draw("vector", text) for text in texts]
+        numbers = [self.engines.rank(None, text) for text in texts]
         self.texts.update(zip(numbers, texts, strict=True))
         return numbers
 
@@ -135,7 +131,7 @@ class Pure:
                 for index in one.indices
                 for _, text, vector in sorted(self.entries[index])
             ]
-            ranked = sorted(there, key=lambda entry: (self.run.draw(query, entry), entry))
+            ranked = sorted(there, key=lambda entry: (self.engines.rank(query, entry), entry))
             found.append(
                 [Hit(Entry("", place, text), -place) for place, (text, _) in enumerate(ranked)]
             )
@@ -156,11 +152,12 @@ class Pure:
     async def pieces(
         self, node: str, messages: list[Message], *, model: str, **params: Any
     ) -> AsyncIterator[str | Completion]:
-        self.asked.append((node, messages))
+        self.asked.append((self.sites[node], messages))
         step = self.steps[node]
+        agent = self.symbols[step.agent.name]
+        assert isinstance(agent, flow.AgentOp)
         prompt = tuple((message["role"], message["content"]) for message in messages)
-        value = self.run.answer(node, prompt, flow_type(step.agent.gives), step.labels)
-        text = written(value, step.agent.parser)
+        text = self.engines.write(agent, self.sites[node], prompt, step.labels)
         for begin in range(0, len(text), 3):
             await asyncio.sleep(self.pause_s)
             yield text[begin : begin + 3]
@@ -177,22 +174,9 @@ class _Reranker:
         await self.pure.took("reranking", sum(len(passages) for _, passages in asked))
         found = []
         for query, passages in asked:
-            order = sorted(passages, key=lambda text: (self.pure.run.draw(query, text), text))
+            order = sorted(passages, key=lambda text: (self.pure.engines.rank(query, text), text))
             found.append([-float(order.index(text)) for text in passages])
         return found
-
-
-def written(value: Any, parser: str) -> str:
-    """The text of an answer that is read as a value."""
-    match parser:
-        case "lines":
-            return "\n".join(value)
-        case "json":
-            return json.dumps(value)
-        case "verdict":
-            return "ACCEPT" if value else "REJECT"
-        case _:
-            return str(value)
 
 
 def pure(text: str, **options: Any) -> Pure:
