@@ -29,8 +29,9 @@ class PrimSpeculate(ModulePass):
         %e = prim.embedding(%q) engine "embedding" waste 0.045 : (!flow.text) -> !prim.embeddings
 
     Legal because whoever reads the result runs under the guard still, or chooses by it. Ops that
-    write, or whose effects are not known, stay; so does what could fail for a case that is not
-    taken (a condition without `else`, the last item of a map), and what would not begin earlier.
+    write, or whose effects are not known, stay; so do conditions, whose cases are cases of the one
+    around, what could fail for a case that is not taken (the last item of a map), and what would
+    not begin earlier.
 
     `waste` is what the op is expected to work for nothing: the chance that the case is not taken
     times the seconds it takes on an idle engine.
@@ -75,7 +76,7 @@ def _run_ahead(op: prim.PrimitiveOp, timer: Timer, most: float) -> None:
             return
         op.run_under(condition.guard)
         if duration:
-            op.properties["waste"] = FloatData(waste)
+            op.properties["waste"] = FloatData(round(waste, 9))
         wanted = chance
 
 
@@ -84,8 +85,8 @@ def _may(op: prim.PrimitiveOp, guard: SSAValue) -> bool:
     effects = get_effects(op)
     if effects is None or any(effect.kind is MemoryEffectKind.WRITE for effect in effects):
         return False
-    if isinstance(op, prim.ConditionOp) and op.test.data is prim.Test.LABEL and not op.otherwise:
-        return False
+    if isinstance(op, prim.ConditionOp):
+        return False  # Its own cases would no longer be inside of the case around.
     if isinstance(op, prim.ItemOp) and op.last is not None:
         return False
     return all(_unseen(use, guard) for result in op.results for use in result.uses)

@@ -173,10 +173,13 @@ class _Run:
         return [self._answer(op, given[0])]
 
     def partial_decoding(self, op: prim.PartialDecodingOp, given: Sequence[Any]) -> list[Any]:
+        """A stream is what will have been written when it ends."""
         assert op.part is not None
+        written = given[0]
         if op.part.number.data == 1:
             self.answers[_site(op), given[0]] += 1
-        return [values.answer_part(self._answer(op, given[0]), op.part), given[0]]
+            written = self._answer(op, given[0])
+        return [values.answer_part(written, op.part), written]
 
     def _answer(self, op: prim.DecodeOp, prompt: Messages) -> Any:
         agent = self.symbols[op.callee.root_reference.data]

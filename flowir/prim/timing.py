@@ -7,31 +7,62 @@ they would all end at once otherwise, and nothing could be gained from those tha
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 
 from xdsl.ir import SSAValue
 
 from flowir.dialects import prim
 from flowir.dialects.flow_checks import describe
-from flowir.engines.defaults import DEFAULT_ENGINES
+from flowir.engines.defaults import (
+    DEFAULT_ENGINES,
+    EMBEDDING,
+    LLM,
+    RERANKER,
+    VECTOR_STORE,
+)
 from flowir.engines.engine import BatchEngine, Engine
 from flowir.engines.files import load_engines
 from flowir.errors import PrimError, nearest
 from flowir.prim.from_ir import kind_of, tool_engines, work_of
-from flowir.prim.graph import Node, Work, alone_s
+from flowir.prim.graph import DECODES, PREFILLS, Node, Work, alone_s
 
 EPSILON_S = 1e-9
 """Differences below it are rounding."""
 
 
+DEFAULT_OF: Mapping[str, str] = {
+    **dict.fromkeys(PREFILLS | DECODES, LLM),
+    "embedding": EMBEDDING,
+    "ingestion": VECTOR_STORE,
+    "searching": VECTOR_STORE,
+    "reranking": RERANKER,
+}
+"""By kind of primitive, the engine to estimate with where nothing is known of its own."""
+
+
 def engines_of(graph: prim.GraphOp, path: str = "") -> dict[str, Engine]:
     """The engines that a graph is estimated with: the defaults, its tools', and those of a file.
+
+    An engine of which nothing is known is taken to be like the default of its kind, with a warning.
 
     Raises:
         ProfileError: the file is no file of engines.
     """
     given = load_engines(path) if path else {}
-    return {**DEFAULT_ENGINES, **tool_engines(graph), **given}
+    found = {**DEFAULT_ENGINES, **tool_engines(graph), **given}
+    for op in graph.primitives:
+        if op.engine is None or op.engine.data in found:
+            continue
+        like = DEFAULT_OF.get(kind_of(op))
+        if like is not None:
+            found[op.engine.data] = DEFAULT_ENGINES[like]
+            warnings.warn(
+                f'nothing is known of engine "{op.engine.data}"; estimated like "{like}". '
+                "Give it in a file: engines=FILE",
+                stacklevel=2,
+            )
+    return found
 
 
 class Timer:
@@ -56,18 +87,20 @@ class Timer:
         Raises:
             PrimError: no such engine is known, or it is of the wrong kind.
         """
-        name = None if op.engine is None else op.engine.data
-        node = Node(describe(op), kind_of(op), name, work_of(op) if work is None else work)
+        if op.engine is None:
+            return 0.0
+        name = op.engine.data
+        node = Node(op.name, kind_of(op), name, work_of(op) if work is None else work)
         try:
             return alone_s(node, self.engines)
         except KeyError:
             known = ", ".join(self.engines)
             raise PrimError(
-                f'{describe(op)}: no engine "{name}"{nearest(name or "", self.engines)}; known: '
+                f'{describe(op)}: no engine "{name}"{nearest(name, self.engines)}; known: '
                 f"{known}. Give it in a file: engines=FILE"
             ) from None
         except TypeError as error:
-            raise PrimError(f"{error}; name an engine that fits") from None
+            raise PrimError(f"{describe(op)}: {error}; name an engine that fits") from None
 
     def batches(self, op: prim.PrimitiveOp) -> BatchEngine | None:
         """Its engine, where that takes batches."""

@@ -85,7 +85,7 @@ class _Writer:
             [
                 self.embedding, self.embedding, self.ingestion, self.searching, self.reranking,
                 self.ask, self.ask, self.ask, self.item, self.gathered, self.tool, self.tool,
-                self.condition, self.choose, self.case, self.case,
+                self.judged, self.judged, self.choose, self.choose, self.case, self.case,
             ]
         )  # fmt: skip
         yield from made()
@@ -126,9 +126,9 @@ class _Writer:
 
     def ask(self) -> Iterator[str]:
         """A prefill and its decode."""
-        agent, gives = self.pick(
-            [("say", TEXT), ("list", TEXTS), ("list", TEXTS), ("judge", LABEL)]
-        )
+        yield from self.asked(*self.pick([("say", TEXT), ("list", TEXTS), ("list", TEXTS)]))
+
+    def asked(self, agent: str, gives: str) -> Iterator[str]:
         shown = [self.value(TEXT, TEXTS, CHUNKS, LABEL) for _ in range(self.integer(1, 3))]
         pieces, total = [], 0
         for value in shown:
@@ -175,10 +175,10 @@ class _Writer:
         given = [value for value in inputs if value is not None]
         yield self.add(f"tool @{tool}$", given, gives, f"@{tool}", "")
 
-    def condition(self) -> Iterator[str]:
-        given = self.value(LABEL)
-        if given is None:
-            return
+    def judged(self) -> Iterator[str]:
+        """A model's label, the condition on it, and a case to go on in."""
+        yield from self.asked("judge", LABEL)
+        given = self.scope[-1]
         yes, no = self.name(), self.name()
         odds = self.pick(['["x", else]', '["x" 0.3, else 0.7]'])
         gives = f"({GUARD}, {GUARD})"
@@ -187,6 +187,7 @@ class _Writer:
             f"{self.rest(None, '', [given], gives)}"
         )
         self.guards.append((yes, no))
+        self.guard = yes
 
     def case(self) -> Iterator[str]:
         """What follows belongs to some case, or to none."""
