@@ -47,11 +47,18 @@ class Served:
 
 @dataclass(frozen=True)
 class BatchEngines:
-    """What stands behind batch engines, and how often a batch is repeated."""
+    """What stands behind batch engines.
+
+    Attributes:
+        retries: how often a call is repeated.
+        largest: items in a call, at most, by engine. A batch has more where there turn out to be
+            more items than were expected; it is then several calls, one after another.
+    """
 
     parts: Mapping[str, Any]
     tools: Tools
     retries: int
+    largest: Mapping[str, int]
 
     async def serve(self, batch: Batch, queries: Mapping[Any, Query]) -> list[Served]:
         """The shares of queries that are still there, with results or the errors they failed with.
@@ -91,13 +98,18 @@ class BatchEngines:
             Exception: whatever the tool raised.
         """
         job = jobs.job(step, values, index="", tools=self.tools)
-        return job.finish(
-            await repeated(lambda: jobs.run_batch("tool", None, job.items), self.retries)
-        )
+        return job.finish(await self._once("tool", None, job.items))
 
     async def _call(self, batch: Batch, items: Sequence[Any]) -> Sequence[Any]:
         part = self.parts.get(batch.engine)
-        return await repeated(lambda: jobs.run_batch(batch.kind, part, items), self.retries)
+        found: list[Any] = []
+        size = self.largest.get(batch.engine, len(items))
+        for begin in range(0, len(items), size):
+            found += await self._once(batch.kind, part, items[begin : begin + size])
+        return found
+
+    async def _once(self, kind: str, part: Any, items: Sequence[Any]) -> Sequence[Any]:
+        return await repeated(lambda: jobs.run_batch(kind, part, items), self.retries)
 
     def _share(self, query: Query, share: Share) -> Served:
         found = Served(query, share)

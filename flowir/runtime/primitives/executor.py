@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self, TypeAlias
 
 from flowir.dialects import prim
-from flowir.engines.engine import Engine
+from flowir.engines.engine import BatchEngine, Engine
 from flowir.errors import PrimError
 from flowir.prim.graph import DECODES, PREFILLS
 from flowir.prim.trace import Outcome, QuerySpan, Trace, ordered
@@ -53,7 +53,12 @@ class Executor:
     ) -> None:
         self._scheduler = Scheduler(engines, policy)
         self._parts = dict(parts)
-        self._batch_engines = BatchEngines(self._parts, tools or {}, retries)
+        largest = {
+            name: engine.largest_batch
+            for name, engine in engines.items()
+            if isinstance(engine, BatchEngine)
+        }
+        self._batch_engines = BatchEngines(self._parts, tools or {}, retries, largest)
         self._queries: dict[Any, Query] = {}
         self._finished: list[Query] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -367,19 +372,20 @@ class Executor:
             self._give(query, task, value, start_s, note, batch=number)
             self._soon()
 
-        start = self._now()
         asking = Asking(query, model, request, give, self._now)
+        outcome: Outcome = "cancelled"
+        note = ""
         try:
             await asking.run()
         except Exception as error:  # noqa: BLE001 - It fails its query, or what ran ahead.
+            outcome, note = "failed", str(error)
             for task in asking.left:
                 self._set(query, task.node, query.failure(task.node, error))
-                query.span(task.node, start, self._now(), number, 1, "failed", str(error))
         finally:
             now = self._now()
             for task in asking.left:
-                if not any(isinstance(v, Failed) for v in query.values.get(task.node, ())):
-                    query.span(task.node, start, now, number, 1, "cancelled")
+                if task in asking.under_way:
+                    query.span(task.node, asking.start_s, now, number, 1, outcome, note)
                 self._progress(self._scheduler.done(task, now))
             self._soon()
 

@@ -23,7 +23,9 @@ class Asking:
     Attributes:
         give: see `Give`.
         now: seconds since the first query.
-        left: its tasks that are not done.
+        start_s: when what is under way began.
+        under_way: tasks that are being done.
+        left: tasks that are not done.
     """
 
     query: Query
@@ -31,6 +33,8 @@ class Asking:
     request: Request
     give: Give
     now: Callable[[], float]
+    start_s: float = 0.0
+    under_way: list[Task] = field(default_factory=list)
     left: list[Task] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -42,14 +46,14 @@ class Asking:
         Raises:
             Exception: whatever became of the request; what is `left` has not been done.
         """
-        start = self.now()
+        self.start_s = self.now()
         prompt: Prompt | None = None
-        reading: list[Task] = []
+        reading = self.under_way
         for task in self.request.tasks:
             step = self.query.program.steps[task.node]
             values = self.query.inputs(task.node)
             if (given := unusable(step, values)) is not None:
-                self._done(task, given, start)
+                self._done(task, given)
             elif isinstance(step, Prefill):
                 prompt = self.query.prompt(step)
                 self.query.values[task.node] = (prompt,)
@@ -57,19 +61,20 @@ class Asking:
             else:
                 assert isinstance(step, Decode)
                 answer = await self._answer(step, task.node, values[0])
-                for before in reading:
-                    self._done(before, self.query.values[before.node], start)
-                reading, start = [], self.now()
-                self._done(task, await _decoded(step, answer), start, _tokens(answer))
-                start = self.now()
+                for before in list(reading):
+                    self._done(before, self.query.values[before.node])
+                self.under_way[:], self.start_s = [task], self.now()
+                self._done(task, await _decoded(step, answer), _tokens(answer))
+                self.under_way.clear()
+                self.start_s = self.now()
         if reading and prompt is not None:
             note = await self._warmed(reading[-1].node, prompt)
-            for task in reading:
-                self._done(task, self.query.values[task.node], start, note)
+            for task in list(reading):
+                self._done(task, self.query.values[task.node], note)
 
-    def _done(self, task: Task, value: Any, start_s: float, note: str = "") -> None:
+    def _done(self, task: Task, value: Any, note: str = "") -> None:
         self.left.remove(task)
-        self.give(task, value, start_s, note)
+        self.give(task, value, self.start_s, note)
 
     async def _answer(self, step: Decode, node: int, before: Any) -> LiveAnswer:
         """The answer that a decode goes on with, once its first piece is there."""

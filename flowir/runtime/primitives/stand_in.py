@@ -111,12 +111,9 @@ def variants(question: str) -> Sequence[str]:
 
 def extract(question: str, prompt: str) -> str:
     """The sentences of a prompt that share most with a question, rare words counting more."""
-    sentences = [
-        sentence
-        for sentence in re.split(r"(?<=[.!?])\s+|\n+|(?:^|\s)\d+\.\s", prompt)
-        if sentence and sentence.strip().endswith(".") and question not in sentence
-    ]
-    sentences = list(dict.fromkeys(sentence.strip() for sentence in sentences))
+    parts = re.split(r"(?<=[.!?:])\s+|(?:^|\s)\d+\.\s", prompt)
+    texts = (" ".join(part.split()) for part in parts)
+    sentences = list(dict.fromkeys(text for text in texts if text.endswith(".")))
     seen = Counter(word for sentence in sentences for word in _words(sentence))
     wanted = _words(question)
 

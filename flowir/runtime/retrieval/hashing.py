@@ -13,6 +13,9 @@ import numpy as np
 from flowir.errors import RetrievalError
 from flowir.runtime.retrieval.values import Vectors, normalized
 
+SHORT, SHORT_WEIGHT = 3, 0.25
+"""Words of so few letters are mostly such as `the` and `of`: they count for less."""
+
 PART = 4
 """Letters of a part of a word: what `planet`, `planets` and `planetary` have in common."""
 
@@ -44,7 +47,8 @@ class HashingEmbedder:
         for feature, count in Counter(_features(text)).items():
             digest = hashlib.blake2b(feature.encode(), digest_size=8).digest()
             place = int.from_bytes(digest[:7], "big") % self.dimensions
-            vector[place] += (1 if digest[7] & 1 else -1) * (1 + math.log(count))
+            weight = SHORT_WEIGHT if len(feature) <= SHORT else 1.0
+            vector[place] += (1 if digest[7] & 1 else -1) * weight * (1 + math.log(count))
         return vector
 
 

@@ -165,7 +165,7 @@ class Pure:
 
 
 class _Reranker:
-    pairwise = False
+    pairwise = True
 
     def __init__(self, pure: Pure) -> None:
         self.pure = pure
@@ -174,8 +174,7 @@ class _Reranker:
         await self.pure.took("reranking", sum(len(passages) for _, passages in asked))
         found = []
         for query, passages in asked:
-            order = sorted(passages, key=lambda text: (self.pure.engines.rank(query, text), text))
-            found.append([-float(order.index(text)) for text in passages])
+            found.append([-float(self.pure.engines.rank(query, text)) for text in passages])
         return found
 
 
