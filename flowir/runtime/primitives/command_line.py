@@ -17,19 +17,22 @@ from typing import Any
 from flowir.engines.defaults import DEFAULT_ENGINES, LLM
 from flowir.engines.engine import Engine
 from flowir.engines.files import load_engines
-from flowir.errors import FlowirError, PrimError
+from flowir.errors import FlowirError, PrimError, nearest
 from flowir.prim.graph import DECODES, PREFILLS
 from flowir.prim.trace import write_trace
 from flowir.runtime.primitives.answering import LanguageModel
 from flowir.runtime.primitives.executor import Executor, Part
 from flowir.runtime.primitives.program import Program
 from flowir.runtime.primitives.stand_in import ExtractiveModel
+from flowir.runtime.primitives.values import flow_type
 from flowir.runtime.retrieval.chunking import CHUNK_CHARACTERS, chunked
 from flowir.runtime.retrieval.corpus import read_corpus
 from flowir.runtime.retrieval.values import Embedder, Reranker
+from flowir.runtime.values import is_of
 from flowir.scheduling.policies import POLICIES
 
 TEXTS = "list[text]"
+PLAIN = ("text", "label")
 
 
 def main(
@@ -40,7 +43,7 @@ def main(
     engines: Mapping[str, Engine] | None = None,
     arguments: Sequence[str] | None = None,
 ) -> int:
-    """Run a program on what the command line says; its answer goes to stdout.
+    """Run a program on what the command line says; its answers go to stdout.
 
     Args:
         tools: by name, `module:function`.
@@ -51,14 +54,29 @@ def main(
     """
     args = _parser(program, about).parse_args(arguments)
     try:
-        answer = asyncio.run(_run(program, args, tools or {}, engines or {}))
+        answers = asyncio.run(_run(program, args, tools or {}, engines or {}))
     except FlowirError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
-    print(answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False, indent=2))
+    if args.queries is not None:
+        return _tell(answers)
+    print(answers[0] if isinstance(answers[0], str) else _json(answers[0], indent=2))
     return 0
+
+
+def _tell(answers: Sequence[Any]) -> int:
+    """One line of JSON for each query; 1 where one failed."""
+    for number, answer in enumerate(answers, 1):
+        failed = isinstance(answer, FlowirError)
+        told = {"error": str(answer)} if failed else {"answer": answer}
+        print(_json({"query": number, **told}))
+    return int(any(isinstance(answer, FlowirError) for answer in answers))
+
+
+def _json(value: Any, indent: int | None = None) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=indent)
 
 
 def _parser(program: Program, about: str | None) -> argparse.ArgumentParser:
@@ -69,13 +87,14 @@ def _parser(program: Program, about: str | None) -> argparse.ArgumentParser:
     )
     option = parser.add_argument
     for given in program.inputs:
-        plain = given.kind in ("text", "label")
+        plain = given.kind in PLAIN
         option(
             f"--{given.name}",
             dest=f"input {given.name}",
             metavar="TEXT" if plain else "JSON",
             help=None if plain else f"{given.kind}; --corpus gives it too",
         )
+    option("--queries", metavar="FILE", help="JSON lines of inputs: queries at the same time")
     option("--corpus", metavar="DIR", help=".txt and .md files, for the input that is texts")
     option(
         "--chunk", type=int, metavar="N", default=CHUNK_CHARACTERS, help="characters (%(default)s)"
@@ -103,11 +122,12 @@ async def _run(
     args: argparse.Namespace,
     tools: Mapping[str, str],
     engines: Mapping[str, Engine],
-) -> Any:
+) -> list[Any]:
+    """The answers; of several queries, errors in the place of those that failed."""
     known = {**DEFAULT_ENGINES, **engines}
     if args.engines is not None:
         known |= load_engines(args.engines)
-    inputs = _inputs(program, args)
+    queries = _queries(program, args)
     async with AsyncExitStack() as stack:
         parts = await _parts(program, args, stack)
         executor = await stack.enter_async_context(
@@ -120,10 +140,17 @@ async def _run(
             )
         )
         try:
-            return await executor.run(program, inputs)
+            runs = [executor.run(program, inputs) for inputs in queries]
+            answers = await asyncio.gather(*runs, return_exceptions=True)
         finally:
             if args.trace is not None:
                 write_trace(args.trace, executor.trace(program.name))
+    for answer in answers:
+        if isinstance(answer, BaseException) and not (
+            isinstance(answer, FlowirError) and args.queries is not None
+        ):
+            raise answer
+    return answers
 
 
 def _models(program: Program, known: Mapping[str, Engine]) -> dict[str, Engine]:
@@ -132,13 +159,51 @@ def _models(program: Program, known: Mapping[str, Engine]) -> dict[str, Engine]:
     return {name: replace(known[LLM], name=name) for name in dict.fromkeys(names) if name}
 
 
+def _queries(program: Program, args: argparse.Namespace) -> list[dict[str, Any]]:
+    """The inputs of each query.
+
+    Raises:
+        PrimError: an input is missing or is not of its kind, or the file has no query.
+    """
+    common = _inputs(program, args)
+    found = [common]
+    if args.queries is not None:
+        found = [{**common, **given} for given in _lines(Path(args.queries))]
+        if not found:
+            raise PrimError(f"{args.queries}: no query; write one JSON object a line")
+    for number, inputs in enumerate(found, 1):
+        where = "" if args.queries is None else f"{args.queries}, query {number}: "
+        _check(program, inputs, where)
+    return found
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PrimError(f"{path}: cannot be read ({error})") from None
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            given = json.loads(line)
+        except ValueError as error:
+            raise PrimError(f"{path}, line {number}: not JSON ({error})") from None
+        if not isinstance(given, dict):
+            raise PrimError(f"{path}, line {number}: no JSON object; write the inputs by name")
+        found.append(given)
+    return found
+
+
 def _inputs(program: Program, args: argparse.Namespace) -> dict[str, Any]:
+    """What options say of the inputs."""
     found: dict[str, Any] = {}
     for given in program.inputs:
         text = getattr(args, f"input {given.name}")
         if text is not None:
             try:
-                found[given.name] = text if given.kind in ("text", "label") else json.loads(text)
+                found[given.name] = text if given.kind in PLAIN else json.loads(text)
             except ValueError as error:
                 raise PrimError(f"--{given.name} is not JSON ({error})") from None
     if args.corpus is not None:
@@ -149,10 +214,18 @@ def _inputs(program: Program, args: argparse.Namespace) -> dict[str, Any]:
                 "others as JSON"
             )
         found[open_[0]] = [chunk.text for chunk in chunked(read_corpus(args.corpus), args.chunk)]
-    lacking = [f"--{given.name}" for given in program.inputs if given.name not in found]
-    if lacking:
-        raise PrimError(f"{' and '.join(lacking)} is missing; --help says more")
     return found
+
+
+def _check(program: Program, inputs: Mapping[str, Any], where: str) -> None:
+    kinds = {given.name: given.kind for given in program.inputs}
+    if lacking := [name for name in kinds if name not in inputs]:
+        raise PrimError(f"{where}no {' and no '.join(lacking)}; --help says how to give it")
+    for name, value in inputs.items():
+        if name not in kinds:
+            raise PrimError(f"{where}there is no input {name}{nearest(name, kinds)}")
+        if not is_of(value, flow_type(kinds[name])):
+            raise PrimError(f"{where}{name} is not {kinds[name]}: {_json(value)[:80]}")
 
 
 async def _parts(

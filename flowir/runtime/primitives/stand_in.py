@@ -111,7 +111,7 @@ def variants(question: str) -> Sequence[str]:
 
 def extract(question: str, prompt: str) -> str:
     """The sentences of a prompt that share most with a question, rare words counting more."""
-    parts = re.split(r"(?<=[.!?:])\s+|(?:^|\s)\d+\.\s", prompt)
+    parts = re.split(r"(?<=[.!?:])\s+|^\d{1,3}\.\s", prompt, flags=re.MULTILINE)
     texts = (" ".join(part.split()) for part in parts)
     sentences = list(dict.fromkeys(text for text in texts if text.endswith(".")))
     seen = Counter(word for sentence in sentences for word in _words(sentence))
