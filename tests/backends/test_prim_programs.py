@@ -48,7 +48,7 @@ def test_an_emitted_file_is_as_ruff_would_have_it(text: str, tmp_path: Path) -> 
         assert found.returncode == 0, found.stdout + file.read_text()
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(graph_texts)
 def test_any_graph_is_emitted_as_the_same_program(text: str) -> None:
     module = parsed(text)

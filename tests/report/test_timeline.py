@@ -139,7 +139,7 @@ def test_boxes_lie_within_the_drawing_and_batches_of_an_engine_not_on_each_other
             assert apart
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(st.floats(1e-5, 1e4))
 def test_a_run_of_any_length_has_a_few_marks_of_time(end: float) -> None:
     trace = Trace("w", (QuerySpan("q", 0.0, end, 0),), (span("q", 0, "e", 0.0, end),))

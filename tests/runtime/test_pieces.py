@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowir.dialects import flow
@@ -62,12 +62,14 @@ def read(form: Form, parts: list[str]) -> list[Any]:
     return [*(piece for part in parts for piece in reader.feed(part)), *reader.close()]
 
 
+@settings(max_examples=60)
 @given(cut_texts(), st.sampled_from(["lines", "numbered"]))
 def test_any_cut_of_a_text_gives_the_same_pieces(cut: tuple[str, list[str]], form: Form) -> None:
     text, parts = cut
     assert read(form, parts) == pieces_of(form, text)
 
 
+@settings(max_examples=50)
 @given(cut_texts())
 def test_lines_are_those_that_a_whole_answer_is_read_as(cut: tuple[str, list[str]]) -> None:
     text, parts = cut
@@ -75,6 +77,7 @@ def test_lines_are_those_that_a_whole_answer_is_read_as(cut: tuple[str, list[str
     assert read("lines", parts) == whole
 
 
+@settings(max_examples=60)
 @given(cut_arrays())
 def test_any_cut_of_an_array_gives_its_elements(cut: tuple[list[str], list[Any]]) -> None:
     parts, values = cut
@@ -82,6 +85,7 @@ def test_any_cut_of_an_array_gives_its_elements(cut: tuple[list[str], list[Any]]
     assert parse("json", flow.ListType(flow.JsonType()), "".join(parts), (), "") == values
 
 
+@settings(max_examples=40)
 @given(st.lists(VALUES, min_size=1, max_size=4))
 def test_an_element_comes_before_the_next_one_does(values: list[Any]) -> None:
     reader = piece_reader("json")

@@ -40,7 +40,7 @@ def embed(texts: list[str]) -> Vectors:
     return asyncio.run(HashingEmbedder()(texts))
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.lists(WORDS | st.text(), max_size=5))
 def test_an_embedding_does_not_depend_on_its_batch(texts: list[str]) -> None:
     together = embed(texts)
@@ -64,6 +64,7 @@ def test_embeddings_are_checked() -> None:
         HashingEmbedder(0)
 
 
+@settings(max_examples=50)
 @given(st.text(alphabet="ab. \n", max_size=300), st.integers(5, 40))
 def test_chunks_fit_and_lose_nothing_but_space(text: str, size: int) -> None:
     chunks = chunked([Document("d", text)], size)
@@ -84,7 +85,7 @@ def test_neighbours_are_of_the_same_document() -> None:
     assert neighbours(chunks, 0) == ["one", "two", "three"]
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(st.lists(WORDS, min_size=1, max_size=8), st.lists(WORDS, min_size=1, max_size=3))
 def test_the_store_finds_what_comparing_all_finds(texts: list[str], asked: list[str]) -> None:
     """Against the scalar products of all pairs; in two indices, ingested in either order."""
