@@ -110,7 +110,7 @@ def _parser(program: Program, about: str | None) -> argparse.ArgumentParser:
     option("--reranker", metavar="KIND", default="bm25", help="bm25 or local:MODEL")
     option("--store", metavar="PLACE", default=":memory:", help="Qdrant: :memory:, a folder, a URL")
     option("--engines", metavar="FILE", help="engine profiles: slots and batches")
-    option("--policy", choices=sorted(POLICIES), default="teola", help="(%(default)s)")
+    option("--policy", choices=sorted(POLICIES), default="oldest first", help="(%(default)s)")
     option("--retries", type=int, metavar="N", default=3, help="repeats of one request (3)")
     option("--call-timeout", type=float, metavar="S", help="seconds for one request")
     option("--trace", metavar="FILE", help="write what happened when; see flowir timeline")

@@ -25,7 +25,7 @@ from flowir.runtime.primitives.program import Aggregate, CallTool, Condition, It
 from flowir.runtime.primitives.queries import Query, unusable
 from flowir.runtime.primitives.requests import Asking
 from flowir.runtime.primitives.values import Failed, united
-from flowir.scheduling.policies import TEOLA, Policy
+from flowir.scheduling.policies import OLDEST_FIRST, Policy
 from flowir.scheduling.scheduler import Scheduler
 from flowir.scheduling.work import Batch, Progress, Request, Task
 
@@ -48,7 +48,7 @@ class Executor:
         parts: Mapping[str, Part],
         *,
         tools: Tools | None = None,
-        policy: Policy = TEOLA,
+        policy: Policy = OLDEST_FIRST,
         retries: int = 3,
     ) -> None:
         self._scheduler = Scheduler(engines, policy)
