@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from xdsl.context import Context
 
 from flowir.dialects import prim
-from flowir.engines.engine import BatchEngine, LanguageModelEngine
+from flowir.engines.engine import BatchEngine, Engine, LanguageModelEngine
 from flowir.errors import PrimError, SchedulingError
 from flowir.passes.prim_pipeline_decode import PrimPipelineDecode
 from flowir.passes.prim_prune_deps import PrimPruneDeps
@@ -35,14 +36,19 @@ from tests.runtime.primitives.pure_engines import ENGINES, Pure, outcome, parsed
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 """Seeds of graphs do not shrink."""
 
+STORE = BatchEngine("vector store", 0.01)
+
 GRAPHS = {"rag": RAG, "branch": BRANCH, "map": MAP}
 
 
 async def together(
-    engines: Pure, inputs: list[dict[str, Any]], policy: Policy = TEOLA
+    engines: Pure,
+    inputs: list[dict[str, Any]],
+    policy: Policy = TEOLA,
+    known: Mapping[str, Engine] = ENGINES,
 ) -> tuple[list[Any], Trace]:
     """What queries give that arrive one after another and run at the same time."""
-    async with Executor(ENGINES, engines.parts, tools=engines.tools, policy=policy) as executor:
+    async with Executor(known, engines.parts, tools=engines.tools, policy=policy) as executor:
 
         async def later(place: int, given: dict[str, Any]) -> Any:
             await asyncio.sleep(place * 0.02)
@@ -144,8 +150,9 @@ def check_batches(engines: Pure) -> None:
 def test_queries_share_batches_unless_the_policy_forbids_it() -> None:
     inputs = [INPUTS["rag"]] * 3
     shared, alone = pure(RAG, pause_s=0.1), pure(RAG, pause_s=0.1)
-    first, trace = clock.run(together(shared, inputs, TEOLA))
-    second, _ = clock.run(together(alone, inputs, PER_INVOCATION))
+    wide = {**ENGINES, "embedding": BatchEngine("embedding", 0.05), "vector store": STORE}
+    first, trace = clock.run(together(shared, inputs, TEOLA, wide))
+    second, _ = clock.run(together(alone, inputs, PER_INVOCATION, wide))
     assert first == second
     assert len(shared.batches) < len(alone.batches)
     queries: dict[int | None, set[str]] = {}

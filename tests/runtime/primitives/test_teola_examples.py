@@ -55,8 +55,9 @@ def test_queries_at_the_same_time_get_what_they_get_alone(
     alone = [answer(capsys, "naive_rag", "--question", question) for question in asked]
     assert [line["answer"] + "\n" for line in lines] == alone
     run = read_trace(trace)
-    shared = {span.batch for span in run.spans if span.query == "1"}
-    assert any(span.batch in shared for span in run.spans if span.query != "1" and span.batch)
+    assert [query.name for query in run.queries] == ["1", "2", "3", "4"]
+    started = {query.name: query.arrived_s for query in run.queries}
+    assert max(started.values()) < min(span.end_s for span in run.spans)
     assert "naive_rag" in timeline(run)
 
 
