@@ -15,6 +15,9 @@ WIDTH = 1000.0
 ROW, GAP, LABEL = 22.0, 10.0, 150.0
 """Height of a row, space between lanes, and room for their names."""
 
+MARGIN = 40.0
+"""At the right, for the last mark of time."""
+
 COLOURS = 6
 """Of queries; the style sheet has as many, and queries beyond take them again."""
 
@@ -213,7 +216,7 @@ def _said(span: Span) -> str:
 
 
 def _scaled(seconds: float, end: float) -> float:
-    return round((WIDTH - LABEL - 10) * seconds / end, 2)
+    return round((WIDTH - LABEL - MARGIN) * seconds / end, 2)
 
 
 def _ticks(end: float) -> list[float]:

@@ -55,6 +55,9 @@ class Asking:
             if (given := unusable(step, values)) is not None:
                 self._done(task, given)
             elif isinstance(step, Prefill):
+                for before in list(reading):  # One prefill, of which this is the rest.
+                    reading.remove(before)
+                    self._done(before, self.query.values[before.node], "read with what follows")
                 prompt = self.query.prompt(step)
                 self.query.values[task.node] = (prompt,)
                 reading.append(task)
