@@ -42,7 +42,7 @@ class PrimPipelineDecode(ModulePass):
     something that works item by item, reads the answer and ends no later for it.
 
     Attributes:
-        engines: a file of engines (`flowir.engines.files`) beside the defaults.
+        engines: a file of engines (`flowir.engines.storage`) beside the defaults.
     """
 
     name = "prim-pipeline-decode"

@@ -38,7 +38,7 @@ class PrimSpeculate(ModulePass):
 
     Attributes:
         most: seconds of waste, at most, of one op.
-        engines: a file of engines (`flowir.engines.files`) beside the defaults.
+        engines: a file of engines (`flowir.engines.storage`) beside the defaults.
     """
 
     name = "prim-speculate"

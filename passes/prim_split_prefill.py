@@ -34,7 +34,7 @@ class PrimSplitPrefill(ModulePass):
     where it ends earliest.
 
     Attributes:
-        engines: a file of engines (`flowir.engines.files`) beside the defaults.
+        engines: a file of engines (`flowir.engines.storage`) beside the defaults.
     """
 
     name = "prim-split-prefill"

@@ -35,7 +35,7 @@ class PrimSplitStages(ModulePass):
     pays the base of a batch: an op that would end later so stays whole.
 
     Attributes:
-        engines: a file of engines (`flowir.engines.files`) beside the defaults.
+        engines: a file of engines (`flowir.engines.storage`) beside the defaults.
     """
 
     name = "prim-split-stages"

@@ -14,6 +14,7 @@ from xdsl.ir import SSAValue
 
 from flowir.dialects import prim
 from flowir.dialects.flow_checks import describe
+from flowir.engines import storage
 from flowir.engines.defaults import (
     DEFAULT_ENGINES,
     EMBEDDING,
@@ -22,7 +23,6 @@ from flowir.engines.defaults import (
     VECTOR_STORE,
 )
 from flowir.engines.engine import BatchEngine, Engine
-from flowir.engines.files import load_engines
 from flowir.errors import PrimError, nearest
 from flowir.prim.from_ir import kind_of, tool_engines, work_of
 from flowir.prim.graph import DECODES, PREFILLS, Node, Work, alone_s
@@ -33,10 +33,10 @@ EPSILON_S = 1e-9
 
 DEFAULT_OF: Mapping[str, str] = {
     **dict.fromkeys(PREFILLS | DECODES, LLM),
-    "embedding": EMBEDDING,
-    "ingestion": VECTOR_STORE,
-    "searching": VECTOR_STORE,
-    "reranking": RERANKER,
+    "embedding": EMBEDDING.name,
+    "ingestion": VECTOR_STORE.name,
+    "searching": VECTOR_STORE.name,
+    "reranking": RERANKER.name,
 }
 """By kind of primitive, the engine to estimate with where nothing is known of its own."""
 
@@ -49,7 +49,7 @@ def engines_of(graph: prim.GraphOp, path: str = "") -> dict[str, Engine]:
     Raises:
         ProfileError: the file is no file of engines.
     """
-    given = load_engines(path) if path else {}
+    given = storage.read(path) if path else {}
     found = {**DEFAULT_ENGINES, **tool_engines(graph), **given}
     for op in graph.primitives:
         if op.engine is None or op.engine.data in found:

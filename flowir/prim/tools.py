@@ -80,7 +80,11 @@ def _embedding(call: Call) -> Made:
     size = call.sizes[texts]
     work = prim.WorkAttr.of(items=size.items, input=size.tokens)
     made = prim.EmbeddingOp.make(
-        [texts], [embeddings], site=call.site, engine=call.engine(defaults.EMBEDDING), work=work
+        [texts],
+        [embeddings],
+        site=call.site,
+        engine=call.engine(defaults.EMBEDDING.name),
+        work=work,
     )
     return Made(made, size)
 
@@ -92,7 +96,7 @@ def _ingestion(call: Call) -> Made:
     size = call.sizes[given]
     work = prim.WorkAttr.of(items=size.items, input=size.tokens)
     made = prim.IngestionOp.make(
-        [given], [index], site=call.site, engine=call.engine(defaults.VECTOR_STORE), work=work
+        [given], [index], site=call.site, engine=call.engine(defaults.VECTOR_STORE.name), work=work
     )
     return Made(made, size)
 
@@ -107,7 +111,7 @@ def _searching(call: Call) -> Made:
         [where, queries],
         [chunks],
         site=call.site,
-        engine=call.engine(defaults.VECTOR_STORE),
+        engine=call.engine(defaults.VECTOR_STORE.name),
         top=IntAttr(call.count),
         work=prim.WorkAttr.of(items=size.items),
     )
@@ -128,7 +132,7 @@ def _reranking(call: Call) -> Made:
         [query, texts],
         [chunks],
         site=call.site,
-        engine=call.engine(defaults.RERANKER),
+        engine=call.engine(defaults.RERANKER.name),
         top=IntAttr(call.count),
         work=prim.WorkAttr.of(items=size.items, input=size.tokens),
     )

@@ -22,6 +22,9 @@ class Policy:
             its next; without, the oldest query gives all it has.
         mixes: a batch may hold tasks of several calls and queries; otherwise it is of one task.
         linger_s: how long a batch that is not full waits for more.
+        idle_early: a prefill whose continuation still waits for something starts only when the
+            model is idle, and at once when the continuation could go on: the two are one prefill
+            then, so that under load a split costs nothing.
         window: requests that a query may have at a language model at a time; None: any number.
     """
 
@@ -31,6 +34,7 @@ class Policy:
     rounds: bool = False
     mixes: bool = True
     linger_s: float = 0.0
+    idle_early: bool = False
     window: int | None = None
 
     def __post_init__(self) -> None:
@@ -43,8 +47,8 @@ class Policy:
 
 
 TEOLA = Policy("teola", rounds=True)
-OLDEST_FIRST = Policy("oldest first")
-LONGEST_PATH = Policy("longest path", "longest path")
+OLDEST_FIRST = Policy("oldest first", idle_early=True)
+LONGEST_PATH = Policy("longest path", "longest path", idle_early=True)
 SHORTEST_PATH = Policy("shortest path", "shortest path", by_query=False)
 DEPTH_ONLY = Policy("depth only", by_query=False)
 FIFO = Policy("fifo", "ready", by_query=False)

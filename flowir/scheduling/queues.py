@@ -89,7 +89,7 @@ class Queue:
             first = bucket[0][0]
             while bucket and not full and (not self._rounds or bucket[0][0] == first):
                 entry = bucket[0][2]
-                taken = accept(entry)
+                taken = accept(entry) if entry.items else 0
                 entry.items -= taken
                 self.items -= taken
                 full = entry.items > 0
@@ -101,6 +101,11 @@ class Queue:
                 del self._buckets[key]
         for key in again:
             heappush(self._order, key)
+
+    def discard(self, entry: Entry) -> None:
+        """Forget an entry; what is left of it is passed over later."""
+        self.items -= entry.items
+        entry.items = 0
 
     def remove(self, keep: Callable[[Entry], bool]) -> None:
         """Forget entries; this one looks at all."""

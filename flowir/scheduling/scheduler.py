@@ -25,7 +25,7 @@ from flowir.engines.engine import Engine, LanguageModelEngine
 from flowir.errors import SchedulingError
 from flowir.prim.graph import PrimitiveGraph
 from flowir.scheduling.plans import Plan, plan
-from flowir.scheduling.policies import TEOLA, Policy
+from flowir.scheduling.policies import OLDEST_FIRST, Policy
 from flowir.scheduling.queues import Bucket, Entry
 from flowir.scheduling.stations import BatchStation, ModelStation
 from flowir.scheduling.work import Batch, Progress, Request, Task
@@ -45,6 +45,7 @@ class _Query:
         finished: by node, a byte each.
         left: nodes that are not done.
         held: tasks that wait for the query's window at an engine.
+        early: prefills that wait for the model to be idle.
         within: how many tasks it has at an engine, queued or running, of those its window counts.
     """
 
@@ -57,13 +58,14 @@ class _Query:
     labels: dict[int, str | None] = field(default_factory=dict)
     items: dict[int, int] = field(default_factory=dict)
     held: dict[str, list[tuple[float, int, Entry]]] = field(default_factory=dict)
+    early: dict[int, Entry] = field(default_factory=dict)
     within: dict[str, int] = field(default_factory=dict)
 
 
 class Scheduler:
     """See the module."""
 
-    def __init__(self, engines: Mapping[str, Engine], policy: Policy = TEOLA) -> None:
+    def __init__(self, engines: Mapping[str, Engine], policy: Policy = OLDEST_FIRST) -> None:
         self.policy = policy
         self._engines = dict(engines)
         self._models = {
@@ -244,9 +246,19 @@ class Scheduler:
             self._changed[name] = None
             return
         entry = Entry(task, bucket, rank, 1, now)
+        if self.policy.idle_early and self._is_early(state, node):
+            state.early[node] = entry
+            self._models[name].early.push(entry)
+            self._changed[name] = None
+        else:
+            self._submit(state, name, entry)
+
+    def _submit(self, state: _Query, name: str, entry: Entry) -> None:
+        """Ask a model for a request, unless the query already has as many there as it may."""
         window = self.policy.window
         if window is not None and state.within.get(name, 0) >= window:
-            heappush(state.held.setdefault(name, []), (rank, node, entry))
+            held = state.held.setdefault(name, [])
+            heappush(held, (entry.rank, entry.task.node, entry))
             return
         state.within[name] = state.within.get(name, 0) + 1
         self._models[name].queue.push(entry)
@@ -284,7 +296,44 @@ class Scheduler:
             return 1
 
         station.queue.take(accept)
+        if not station.running and station.early.items:
+
+            def accept_early(entry: Entry) -> int:
+                node, state = entry.task.node, self._queries[entry.task.query]
+                taken = 0 if station.running else accept(entry)
+                if taken:
+                    del state.early[node]
+                    state.within[station.name] = state.within.get(station.name, 0) + 1
+                return taken
+
+            station.early.take(accept_early)
         return found
+
+    def _is_early(self, state: _Query, node: int) -> bool:
+        """Whether it is a prefill all of whose continuations wait for something else too."""
+        children = state.plan.kv_children[node]
+        if state.plan.graph.nodes[node].kind != "partial prefilling" or not children:
+            return False
+        if len(state.plan.successors[node]) > len(children):
+            return False
+        mine = 0 if state.finished[node] else 1
+        return all(
+            not state.finished[child]
+            and (state.unmet[child] > mine or self._is_early(state, child))
+            for child in children
+        )
+
+    def _promote(self, state: _Query, node: int, name: str) -> None:
+        """What the node continues is needed now: take it out of those that wait for idleness."""
+        parent = state.plan.graph.nodes[node].kv
+        while parent is not None and not state.finished[parent]:
+            entry = state.early.pop(parent, None)
+            if entry is not None:
+                again = Entry(entry.task, entry.bucket, entry.rank, 1, entry.ready_s)
+                self._models[name].early.discard(entry)
+                self._submit(state, name, again)
+                return
+            parent = state.plan.graph.nodes[parent].kv
 
     def _stretch(self, head: Task, state: _Query) -> tuple[Task, ...]:
         """The task and those that go on from it at once, needing nothing that is not there."""
@@ -342,6 +391,8 @@ class Scheduler:
             for after in state.plan.successors[node]:
                 state.unmet[after] -= 1
                 if state.unmet[after]:
+                    if state.early and state.unmet[after] == 1:
+                        self._needed(state, after)
                     continue
                 if not _wanted(state, after):
                     progress.skipped.append(Task(query, after))
@@ -352,11 +403,22 @@ class Scheduler:
             del self._queries[query]
             progress.ended.append(query)
 
+    def _needed(self, state: _Query, node: int) -> None:
+        """All but one thing that a node needs is there: if that is an early prefill, it goes."""
+        name = state.plan.graph.nodes[node].engine
+        if name in self._models and _wanted(state, node) and not self._is_early(state, node):
+            self._promote(state, node, name)
+
     def _continued(self, state: _Query, parent: int) -> None:
         """One that continues the parent's KV cache is done, or will not run."""
         state.kv_left[parent] -= 1
         engine = state.plan.graph.nodes[parent].engine
         if not state.kv_left[parent] and engine in self._models:
+            if parent in state.early:  # nothing continues it after all
+                entry = state.early.pop(parent)
+                self._models[engine].early.discard(entry)
+                again = Entry(entry.task, entry.bucket, entry.rank, 1, entry.ready_s)
+                self._submit(state, engine, again)
             self._models[engine].memory.drop((state.bucket, parent))
             self._changed[engine] = None
 

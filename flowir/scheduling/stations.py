@@ -9,25 +9,31 @@ from flowir.prim.graph import Node
 from flowir.scheduling.memory import Memory
 from flowir.scheduling.policies import Policy
 from flowir.scheduling.queues import Entry, Queue
-from flowir.scheduling.work import Batch, Share
+from flowir.scheduling.work import Batch, Share, Task
 
 Lane = tuple[str, bool]
 """What may be in a batch together: a kind of primitive; False: each alone."""
 
 
 class ModelStation:
-    """A language model: requests that run and wait."""
+    """A language model: requests that run and wait.
+
+    Attributes:
+        early: prefills that wait for the model to be idle; see `Policy.idle_early`.
+    """
 
     def __init__(self, name: str, engine: LanguageModelEngine, rounds: bool) -> None:
         self.name = name
         self.engine = engine
         self.queue = Queue(rounds)
+        self.early = Queue(False)
         self.memory = Memory(engine.kv_tokens)
         self.running = 0
 
     def forget(self, query: Hashable) -> None:
         """Drop what waits of a query."""
-        self.queue.remove(lambda entry: entry.task.query != query)
+        for queue in (self.queue, self.early):
+            queue.remove(lambda entry: entry.task.query != query)
 
 
 class BatchStation:
@@ -46,7 +52,7 @@ class BatchStation:
         self._policy = policy
         self._limit = min(engine.largest_batch, engine.efficient_batch)
         self._lanes: dict[Lane, Queue] = {}
-        self._tokens: dict[Hashable, float] = {}
+        self._tokens: dict[Task, float] = {}
 
     def push(self, entry: Entry, node: Node) -> None:
         """Let a task wait."""
@@ -72,6 +78,7 @@ class BatchStation:
         """Drop what waits of a query."""
         for queue in self._lanes.values():
             queue.remove(lambda entry: entry.task.query != query)
+        self._tokens = {task: each for task, each in self._tokens.items() if task.query != query}
 
     def _next(self, now: float) -> Lane | None:
         """The lane whose first entry comes first, of those whose batch is full or has waited."""
@@ -105,8 +112,8 @@ class BatchStation:
         def accept(entry: Entry) -> int:
             nonlocal room, tokens
             items = min(room, entry.items)
-            if not items or (shares and not mixes):
-                return 0
+            if shares and (not mixes or items < entry.items <= self._limit):
+                return 0  # what fits a batch of its own is not torn in two
             shares.append(Share(entry.task, entry.first, items))
             entry.first += items
             each = self._tokens[entry.task]

@@ -77,7 +77,7 @@ class Model:
     _decoding: list[Run] = field(default_factory=list)
 
     def join(self, request: Request, nodes: Sequence[Node], now: float) -> list[Ended]:
-        """A request is there; gives tasks that end at once. `go_on` follows, after all that join."""
+        """A request is there; gives tasks that end at once. `go_on` follows after the last."""
         ended: list[Ended] = []
         self._enter(Run(request, nodes, request.recompute_tokens), now, ended)
         return ended

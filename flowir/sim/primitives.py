@@ -11,7 +11,7 @@ from typing import Literal
 from flowir.engines.engine import BatchEngine, Engine, LanguageModelEngine
 from flowir.errors import SimulationError
 from flowir.prim.graph import PrimitiveGraph
-from flowir.scheduling.policies import TEOLA, Policy
+from flowir.scheduling.policies import OLDEST_FIRST, Policy
 from flowir.scheduling.scheduler import Scheduler
 from flowir.scheduling.work import Batch, Progress, Request, Task
 from flowir.sim.continuous import Ended, Model
@@ -105,7 +105,7 @@ _RANK: Mapping[_Kind, int] = {"batch": 0, "model": 1, "arrival": 2, "wake": 3}
 def simulate_primitives(
     arrivals: Sequence[Arrival],
     engines: Mapping[str, Engine],
-    policy: Policy = TEOLA,
+    policy: Policy = OLDEST_FIRST,
     *,
     seed: int = 0,
     record: bool = False,
@@ -181,7 +181,7 @@ class _Simulation:
         )
 
     def _at(self, when: float, kind: _Kind, what: object) -> None:
-        heappush(self._events, (when, _RANK[kind], self._pushed, what))
+        heappush(self._events, (float(when), _RANK[kind], self._pushed, what))
         self._pushed += 1
 
     def _happen(self, event: object, now: float) -> None:
@@ -257,15 +257,15 @@ class _Simulation:
         return self._graphs[task.query].graph.nodes[task.node].kind == "condition"
 
     def _label(self, task: Task) -> str:
-        """As the arrival says, else drawn: the same for a query whatever the policy."""
+        """As the arrival says, else drawn by the condition's name: the same whatever the passes."""
         arrival = self._graphs[task.query]
         label = arrival.labels.get(task.node)
         if label is None:
             odds = arrival.graph.odds.get(task.node)
+            name = arrival.graph.nodes[task.node].name
             if not odds:
-                name = arrival.graph.nodes[task.node].name
                 raise SimulationError(f"condition {name} has no odds; give its labels or odds")
-            draw = random.Random(f"{self._seed}/{task.query}/{task.node}")
+            draw = random.Random(f"{self._seed}/{task.query}/{name}")
             label = draw.choices(list(odds), list(odds.values()))[0]
         self._labels[task.query][task.node] = label
         return label

@@ -19,6 +19,7 @@ from flowir.calculus.plans import written_tasks
 from flowir.errors import SimulationError
 from flowir.runtime.llm import Completion, Message, Usage
 from flowir.sim.draws import Draw, Draws
+from flowir.sim.endpoints import Endpoint
 from flowir.sim.marks import Mark, as_items, find, right_answer, wrong_answer
 from flowir.sim.plans import AGAIN, LAST, last_plan, next_task, plan_lines
 from flowir.sim.rates import Rates
@@ -51,16 +52,18 @@ class SimulatedClient:
         self, node: str, messages: list[Message], *, model: str, **params: Any
     ) -> Completion:
         answer = self.provider.begin(node, messages, model, params)
-        await asyncio.sleep(answer.seconds)
+        async for _ in self.provider.written(answer, model, 1):
+            pass
         return answer.completion
 
     async def pieces(
         self, node: str, messages: list[Message], *, model: str, **params: Any
     ) -> AsyncIterator[str | Completion]:
         answer = self.provider.begin(node, messages, model, params)
-        for piece in answer.pieces:
-            await asyncio.sleep(answer.seconds / len(answer.pieces))
-            yield piece
+        at = 0
+        async for _ in self.provider.written(answer, model, len(answer.pieces)):
+            yield answer.pieces[at]
+            at += 1
         yield answer.completion
 
 
@@ -77,8 +80,17 @@ class SimulatedProvider:
         cost_usd: US dollars so far, NaN where a price is not known.
     """
 
-    def __init__(self, simulation: Simulation, scenario: int, sample: int = 0) -> None:
+    def __init__(
+        self,
+        simulation: Simulation,
+        scenario: int,
+        sample: int = 0,
+        endpoints: Mapping[str, Endpoint] | None = None,
+    ) -> None:
         """A run in one scenario, so of one query under one draw; `sample` tells repeats apart.
+
+        Calls of a model that has an endpoint take what the endpoint takes at its load; of others,
+        what the scenario says.
 
         Raises:
             SimulationError: no such scenario.
@@ -88,11 +100,24 @@ class SimulatedProvider:
                 f"scenario {scenario}: there are {simulation.scenarios.size}, counted from 0"
             )
         self._simulation = simulation
+        self._endpoints = endpoints or {}
         self._scenario = scenario
         self._draws = Draws(simulation.seed, sample, scenario)
         self.tools = SimulatedTools(simulation, scenario, self._draws)
         self.calls: Counter[str] = Counter()
         self.cost_usd = 0.0
+
+    async def written(self, answer: _Answer, model: str, pieces: int) -> AsyncIterator[None]:
+        """Yields when each piece of the answer is there."""
+        endpoint = self._endpoints.get(model)
+        if endpoint is None:
+            for _ in range(pieces):
+                await asyncio.sleep(answer.seconds / pieces)
+                yield
+            return
+        usage = answer.completion.usage
+        async for _ in endpoint.serve(usage.input_tokens, usage.output_tokens, pieces):
+            yield
 
     @property
     def llm(self) -> SimulatedClient:

@@ -14,9 +14,11 @@ import numpy.typing as npt
 
 from flowir.calculus.scenarios import Array, Scenarios
 from flowir.calculus.terms import Workflow
+from flowir.engines.engine import LanguageModelEngine
 from flowir.errors import SimulationError
 from flowir.runtime.llm import LLM, Tools
 from flowir.sim import clock
+from flowir.sim.endpoints import Endpoint, endpoints
 from flowir.sim.provider import SimulatedProvider
 from flowir.sim.simulation import Simulation
 
@@ -92,18 +94,24 @@ def simulate(
     parsers: Mapping[str, str] | None = None,
     samples: int = 1000,
     seed: int = 0,
+    engines: Mapping[str, LanguageModelEngine] | None = None,
+    arrivals_s: Sequence[float] | None = None,
 ) -> Simulated:
     """Run a program once in each of `samples` scenarios.
 
     The scenarios are a random choice without replacement; where more samples than scenarios are
     asked for, each scenario serves equally often, give or take one. Runs do not influence one
-    another: each has the virtual machine to itself. The same arguments give the same result.
+    another: each has the virtual machine to itself, unless they arrive while others go on and share
+    engines. The same arguments give the same result.
 
     Args:
         run_one: the program; see :data:`RunOne`.
         workflow: what it was emitted from, specialised to the structures it uses.
         settings: for each decision, the index of the configuration it uses.
         inputs: given to every run. They count as right; text needs no mark.
+        engines: of a model, what it takes to answer at its load, in place of the latency that the
+            scenario says.
+        arrivals_s: [samples] when each run starts; without, each starts when the one before ended.
         parsers: see :class:`flowir.sim.simulation.Simulation`.
 
     Raises:
@@ -115,34 +123,56 @@ def simulate(
     simulation = Simulation(workflow, settings, scenarios, seed, parsers or {})
     order = _scenarios(scenarios.size, samples, seed)
     calls: Counter[str] = Counter()
-    rows = clock.run(_runs(run_one, simulation, order, inputs or {}, calls))
+    if arrivals_s is not None and len(arrivals_s) != samples:
+        raise SimulationError(f"{len(arrivals_s)} arrivals of {samples} samples; give one of each")
+    one = _One(run_one, simulation, inputs or {}, calls, endpoints(engines or {}))
+    rows = clock.run(_runs(one, order, arrivals_s))
     right, latency, cost, count = np.array(rows, dtype=np.float64).reshape(-1, 4).T
     return Simulated(order, right, latency, cost, count, dict(sorted(calls.items())))
 
 
-async def _runs(
-    run_one: RunOne,
-    simulation: Simulation,
-    order: npt.NDArray[np.int64],
-    inputs: Mapping[str, object],
-    calls: Counter[str],
-) -> list[tuple[float, float, float, float]]:
-    """(right, latency, cost, calls) of one run after the other; adds its calls to `calls`."""
-    loop = asyncio.get_running_loop()
-    rows = []
-    for sample, scenario in enumerate(order):
-        provider = SimulatedProvider(simulation, int(scenario), sample)
+@dataclass(frozen=True)
+class _One:
+    """How a run is made; it adds its calls to `calls`."""
+
+    run_one: RunOne
+    simulation: Simulation
+    inputs: Mapping[str, object]
+    calls: Counter[str]
+    endpoints: Mapping[str, Endpoint]
+
+    async def __call__(
+        self, sample: int, scenario: int, at: float | None = None
+    ) -> tuple[float, float, float, float]:
+        """(right, latency, cost, calls) of one run, which starts now or at that time."""
+        loop = asyncio.get_running_loop()
+        if at is not None:
+            await asyncio.sleep(max(0.0, at - loop.time()))
+        provider = SimulatedProvider(self.simulation, scenario, sample, self.endpoints)
         start = loop.time()
         try:
-            value = await run_one(inputs, provider.llm, provider.tools)
+            value = await self.run_one(self.inputs, provider.llm, provider.tools)
             latency = loop.time() - start
-            right = simulation.rightness(value)
+            right = self.simulation.rightness(value)
         except Exception as error:
             error.add_note(f"in simulated run {sample}, scenario {scenario}")
             raise
-        rows.append((right, latency, provider.cost_usd, float(provider.calls.total())))
-        calls.update(provider.calls)
-    return rows
+        self.calls.update(provider.calls)
+        return right, latency, provider.cost_usd, float(provider.calls.total())
+
+
+async def _runs(
+    one: _One, order: npt.NDArray[np.int64], arrivals_s: Sequence[float] | None
+) -> list[tuple[float, float, float, float]]:
+    """(right, latency, cost, calls) of each run."""
+    if arrivals_s is None:
+        return [await one(sample, int(scenario)) for sample, scenario in enumerate(order)]
+    return await asyncio.gather(
+        *(
+            one(sample, int(scenario), at)
+            for sample, (scenario, at) in enumerate(zip(order, arrivals_s, strict=True))
+        )
+    )
 
 
 def _scenarios(size: int, samples: int, seed: int) -> npt.NDArray[np.int64]:

@@ -11,7 +11,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from flowir.dialects import prim
-from flowir.engines.defaults import DEFAULT_ENGINES, EMBEDDING, LLM, PREFILL_BASE_S
+from flowir.engines.defaults import DEFAULT_ENGINES, EMBEDDING, LLM, SPLIT_OVERHEAD_S
 from flowir.engines.engine import BatchEngine, LanguageModelEngine
 from flowir.errors import PrimError
 from flowir.passes.prim_pipeline_decode import PrimPipelineDecode
@@ -61,10 +61,10 @@ EMBED_48 = """
 def test_48_embeddings_in_batches_of_16_take_1_35_s_and_of_4_take_1_8_s() -> None:
     """Teola's example: 1.8 s in the module's batches of 4, 1.35 s in the engine's of 16."""
     whole = graph(EMBED_48, "!prim.embeddings")
-    by_4 = BatchEngine(EMBEDDING, base_s=0.05, per_item_s=0.025, largest_batch=4)
-    assert critical_path_s(primitive_graph(find_graph(whole)), {EMBEDDING: by_4}) == pytest.approx(
-        1.8, abs=1e-12
-    )
+    by_4 = BatchEngine(EMBEDDING.name, base_s=0.05, per_item_s=0.025, largest_batch=4)
+    assert critical_path_s(
+        primitive_graph(find_graph(whole)), {EMBEDDING.name: by_4}
+    ) == pytest.approx(1.8, abs=1e-12)
     split = primitive_graph(find_graph(after(whole, PrimSplitStages())))
     parts = [node for node in split.nodes if node.kind == "embedding"]
     assert [node.work.items for node in parts] == [16, 16, 16]
@@ -80,7 +80,7 @@ def prefill_after(seconds: float, folder: Path) -> tuple[ModuleOp, str]:
   %a = prim.decoding @say(%kv) engine "llm" : (!prim.kv) -> {TEXT}
   prim.return %a : {TEXT}""")
     model = {
-        "name": "llm", "kind": "language model", "prefill_base_s": PREFILL_BASE_S,
+        "name": "llm", "kind": "language model", "prefill_base_s": SPLIT_OVERHEAD_S,
         "prefill_per_token_s": 1e-5, "decode_base_s": 0.01,
     }  # fmt: skip
     slow = {"name": "slow", "kind": "batch", "base_s": seconds}

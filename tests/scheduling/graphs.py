@@ -22,7 +22,7 @@ MODELS = ("llm", "small")
 
 @st.composite
 def graphs(draw: st.DrawFn, most: int = 12) -> PrimitiveGraph:
-    """Random primitives: chains of prefills and decodes, batches, conditions and what they guard."""
+    """Random primitives: chains of prefills and decodes, batches, conditions and guards."""
     nodes: list[Node] = []
     odds: dict[int, dict[str, float]] = {}
     for index in range(draw(st.integers(1, most))):

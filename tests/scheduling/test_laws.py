@@ -21,7 +21,7 @@ CHOSEN = st.sampled_from(
         *POLICIES.values(),
         Policy("window", "ready", False, window=1),
         Policy("in turn", rounds=True, linger_s=0.5, window=2),
-    ]  # fmt: skip
+    ]
 )
 
 
@@ -103,6 +103,8 @@ class Player:
 
     def begins(self, task: Task) -> None:
         """All it needs is done, and its conditions said so."""
+        if task.query in self.cancelled:
+            return
         node = self.node(task)
         for other in node.after:
             assert Task(task.query, other) in self.finished
@@ -157,7 +159,7 @@ class Player:
         return "yes" if task.node % 2 else "no"
 
 
-@settings(max_examples=150, deadline=None, phases=[Phase.generate])
+@settings(max_examples=80, deadline=None, phases=[Phase.generate])
 @given(st.data(), CHOSEN, st.lists(graphs(), min_size=1, max_size=5), st.booleans())
 def test_every_primitive_runs_once_after_its_inputs_and_within_slots_and_cache(
     data: st.DataObject, policy: Policy, arrivals: list[PrimitiveGraph], cancel: bool
