@@ -14,9 +14,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from flowir.engines import storage
 from flowir.engines.defaults import DEFAULT_ENGINES, LLM
 from flowir.engines.engine import Engine
-from flowir.engines.files import load_engines
 from flowir.errors import FlowirError, PrimError, nearest
 from flowir.prim.graph import DECODES, PREFILLS
 from flowir.prim.trace import write_trace
@@ -126,7 +126,7 @@ async def _run(
     """The answers; of several queries, errors in the place of those that failed."""
     known = {**DEFAULT_ENGINES, **engines}
     if args.engines is not None:
-        known |= load_engines(args.engines)
+        known |= storage.read(args.engines)
     queries = _queries(program, args)
     async with AsyncExitStack() as stack:
         parts = await _parts(program, args, stack)

@@ -219,7 +219,7 @@ class Executor:
             for task in work.tasks:
                 self._scheduler.done(task, self._now())
         else:
-            self._keep(asyncio.create_task(self._request(query, work, self._batches)), query)
+            self._ask(query, work, self._batches)
 
     def _keep(self, running: asyncio.Task[None], query: Query | None = None) -> None:
         """Hold on to a task until it ends; with a query it ends with that at the latest."""
@@ -364,7 +364,7 @@ class Executor:
             if self._queries.get(query.name) is not query:
                 await self._forget(query)  # It was left while the batch ran.
 
-    async def _request(self, query: Query, request: Request, number: int) -> None:
+    def _ask(self, query: Query, request: Request, number: int) -> None:
         model = self._parts[request.engine]
         assert isinstance(model, LanguageModel)
 
@@ -373,21 +373,25 @@ class Executor:
             self._soon()
 
         asking = Asking(query, model, request, give, self._now)
-        outcome: Outcome = "cancelled"
-        note = ""
-        try:
-            await asking.run()
-        except Exception as error:  # noqa: BLE001 - It fails its query, or what ran ahead.
-            outcome, note = "failed", str(error)
-            for task in asking.left:
+        running = asyncio.create_task(asking.run())
+        self._keep(running, query)
+        # Not within the task: one that is cancelled before it begins never gets there.
+        running.add_done_callback(lambda ended: self._asked(asking, number, ended))
+
+    def _asked(self, asking: Asking, number: int, ended: asyncio.Task[None]) -> None:
+        """A request has ended: what it has not done has failed, or was cancelled."""
+        query, now = asking.query, self._now()
+        error = None if ended.cancelled() else ended.exception()
+        outcome: Outcome = "cancelled" if error is None else "failed"
+        for task in asking.left:
+            if error is not None:
                 self._set(query, task.node, query.failure(task.node, error))
-        finally:
-            now = self._now()
-            for task in asking.left:
-                if task in asking.under_way:
-                    query.span(task.node, asking.start_s, now, number, 1, outcome, note)
-                self._progress(self._scheduler.done(task, now))
-            self._soon()
+            if task in asking.under_way:
+                note = "" if error is None else str(error)
+                query.span(task.node, asking.start_s, now, number, 1, outcome, note)
+        for task in asking.left:
+            self._progress(self._scheduler.done(task, now))
+        self._soon()
 
 
 def _evaluate(query: Query, node: int) -> tuple[Any, str | None]:

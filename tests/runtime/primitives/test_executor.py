@@ -326,6 +326,22 @@ def test_cancelling_a_query_ends_its_requests_and_leaves_the_others() -> None:
     assert not engines.entries
 
 
+@pytest.mark.parametrize("turns", range(8))
+def test_a_request_that_is_cancelled_before_it_begins_frees_its_slot(turns: int) -> None:
+    engines = pure(MAP)
+    one = {**ENGINES, "llm": LanguageModelEngine("llm", 0.01, 1e-4, 0.01, slots=1)}
+
+    async def run() -> Any:
+        async with Executor(one, engines.parts, tools=engines.tools) as executor:
+            first = asyncio.create_task(executor.run(engines.program, INPUTS["map"]))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            first.cancel()
+            return await executor.run(engines.program, INPUTS["map"])
+
+    assert clock.run(run()) == outcome(engines.graph, ["the whole"]).value
+
+
 def test_what_is_missing_is_said() -> None:
     engines = pure(RAG)
 

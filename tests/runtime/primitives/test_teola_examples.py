@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from flowir.examples.teola import tools
 from flowir.examples.teola.__main__ import LOWERED, WORKFLOWS, graph_of, main
 from flowir.examples.teola.tools import CORPUS
 from flowir.passes.pipelines import TEOLA
@@ -20,6 +22,12 @@ from flowir.runtime.primitives.command_line import main as run_program
 from flowir.runtime.primitives.from_ir import program_of
 
 QUESTION = "Who discovered the two moons of Mars?"
+MOONS = (
+    "The Moon raises the tides.",
+    "Asaph Hall discovered the moons of Mars.",
+    "Venus has no moon.",
+    "Comets have tails.",
+)
 QUESTIONS = str(files("flowir.examples.teola") / "questions.jsonl")
 
 
@@ -59,6 +67,25 @@ def test_queries_at_the_same_time_get_what_they_get_alone(
     started = {query.name: query.arrived_s for query in run.queries}
     assert max(started.values()) < min(span.end_s for span in run.spans)
     assert "naive_rag" in timeline(run)
+
+
+def test_the_code_of_the_workflows_does_what_their_engines_do() -> None:
+    """In `flow` it is called; in `prim` the engines do it."""
+
+    async def run() -> tuple[list[str], list[str]]:
+        index = tools.ingest(await tools.embed(list(MOONS)))
+        found = tools.nearest_16(index, await tools.embed("moons of Mars"))
+        return found, await tools.best_3("Who discovered the moons of Mars?", found)
+
+    found, best = asyncio.run(run())
+    assert sorted(found) == sorted(MOONS)
+    assert tools.first(best) == MOONS[1]
+    assert len(best) == 3
+    assert tools.second(best) != tools.third(best)
+    windows = tools.windows(MOONS)
+    assert windows[0].splitlines()[0] == ">>> " + MOONS[0]
+    assert tools.prefixed(windows[2], "About Venus.") == f"About Venus.\n{MOONS[2]}"
+    assert "Phobos" in asyncio.run(tools.search("Who discovered the moons of Mars?"))
 
 
 def emitted(workflow: str, folder: Path) -> Path:
