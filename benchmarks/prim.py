@@ -19,7 +19,9 @@ from dataclasses import replace
 
 from benchmarks.figures import Figures, arguments, write_json
 from benchmarks.fit_engines import fits
+from benchmarks.prim_compiled import through_the_compiler
 from benchmarks.prim_load import Runs, loaded, mixed
+from benchmarks.prim_passes import optimising
 from benchmarks.prim_workflows import (
     OPTIMISED,
     SEQUENTIAL,
@@ -269,10 +271,15 @@ def main(given: Sequence[str] | None = None) -> None:
         fits(figures, asked.data)
     golden(figures)
     decisions(figures, 10_000, 3 if asked.quick else 5)
+    measured = Figures()
+    measured.heading("Optimising: the passes of `teola`")
+    optimising(measured, quick=asked.quick)
+    figures.found += measured.found
     single(figures, settings)
     elsewhere(figures, settings)
     speculation(figures, settings, 100 if asked.quick else 1000, asked.seed)
     runs = Runs(seeds, 60, asked.data, settings)
+    through_the_compiler(figures, runs)
     loaded(figures, runs)
     mixed(figures, runs)
     if asked.json:

@@ -118,7 +118,7 @@ def read_engines(path: str | Path) -> dict[str, EngineProfile]:
     found: dict[str, EngineProfile] = {}
     for number, entry in enumerate(document["engines"], start=1):
         try:
-            engine = _from_json(entry)
+            engine = profile(entry)
         except (KeyError, TypeError, ValueError) as error:
             what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
             raise ProfileError(f"{path}: engine {number}: {what}") from None
@@ -136,7 +136,12 @@ def _as_json(engine: EngineProfile) -> dict[str, Any]:
     }
 
 
-def _from_json(entry: Mapping[str, Any]) -> EngineProfile:
+def profile(entry: Mapping[str, Any]) -> EngineProfile:
+    """The engine profile of one entry of a file.
+
+    Raises:
+        KeyError, TypeError, ValueError: something is missing, or is no time.
+    """
     prefill, decode = entry["prefill"], entry["decode"]
     return EngineProfile(
         str(entry["model"]),

@@ -7,8 +7,8 @@
       {"kind": "batch", "name", "base_s", "per_item_s", "per_token_s", "largest_batch",
        "efficient_batch", "slots", "simulated"}]}
 
-What an engine leaves out is as the class has it. The file that `flowir latency` writes is read as
-well: each model it measured is an engine.
+What an engine leaves out is as the class has it. Entries that `flowir latency` wrote, with "model"
+and what was measured, are read as well, and may stand beside others.
 """
 
 from __future__ import annotations
@@ -71,14 +71,13 @@ def read(path: str | Path) -> dict[str, Engine]:
         raise ProfileError(
             f"{path}: engines of schema {document.get('schema')}, this flowir reads {SCHEMA}"
         )
-    if entries and all("model" in entry for entry in entries):
-        return {name: engine(one) for name, one in measured.read_engines(path).items()}
     found: dict[str, Engine] = {}
     for number, entry in enumerate(entries, start=1):
         try:
-            one = _from_json(entry)
-        except ValueError as error:
-            raise ProfileError(f"{path}: engine {number}: {error}") from None
+            one = engine(measured.profile(entry)) if "model" in entry else _from_json(entry)
+        except (KeyError, TypeError, ValueError) as error:
+            what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+            raise ProfileError(f"{path}: engine {number}: {what}") from None
         if one.name in found:
             raise ProfileError(f"{path}: engine {number}: {one.name!r} is there twice; keep one")
         found[one.name] = one

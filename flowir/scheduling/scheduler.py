@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 from flowir.engines.engine import Engine, LanguageModelEngine
@@ -26,40 +25,13 @@ from flowir.errors import SchedulingError
 from flowir.prim.graph import PrimitiveGraph
 from flowir.scheduling.plans import Plan, plan
 from flowir.scheduling.policies import OLDEST_FIRST, Policy
-from flowir.scheduling.queues import Bucket, Entry
+from flowir.scheduling.queries import Query
+from flowir.scheduling.queues import Entry
 from flowir.scheduling.stations import BatchStation, ModelStation
 from flowir.scheduling.work import Batch, Progress, Request, Task
 
 _PLANS = 1024
 """Graphs whose plans are kept for the next query that has the same."""
-
-
-@dataclass(slots=True, eq=False)
-class _Query:
-    """A query that has arrived and has not ended.
-
-    Attributes:
-        unmet: of each node, how many of its needs are not done.
-        kv_left: of each node, how many that continue its KV cache are not done.
-        labels: what conditions said.
-        finished: by node, a byte each.
-        left: nodes that are not done.
-        held: tasks that wait for the query's window at an engine.
-        early: prefills that wait for the model to be idle.
-        within: how many tasks it has at an engine, queued or running, of those its window counts.
-    """
-
-    plan: Plan
-    bucket: Bucket
-    unmet: list[int]
-    kv_left: list[int]
-    finished: bytearray
-    left: int
-    labels: dict[int, str | None] = field(default_factory=dict)
-    items: dict[int, int] = field(default_factory=dict)
-    held: dict[str, list[tuple[float, int, Entry]]] = field(default_factory=dict)
-    early: dict[int, Entry] = field(default_factory=dict)
-    within: dict[str, int] = field(default_factory=dict)
 
 
 class Scheduler:
@@ -78,7 +50,7 @@ class Scheduler:
             for name, engine in engines.items()
             if not isinstance(engine, LanguageModelEngine)
         }
-        self._queries: dict[Hashable, _Query] = {}
+        self._queries: dict[Hashable, Query] = {}
         self._running: dict[Task, Request] = {}
         self._batches: dict[int, Batch] = {}
         self._immediate: deque[Task] = deque()
@@ -97,14 +69,7 @@ class Scheduler:
         if query in self._queries:
             raise SchedulingError(f"query {query!r} is already there; give each its own name")
         known = self._plan(graph)
-        state = _Query(
-            known,
-            (now, self._arrivals),
-            [len(needs) for needs in known.needs],
-            [len(children) for children in known.kv_children],
-            bytearray(len(graph.nodes)),
-            len(graph.nodes),
-        )
+        state = Query.arrived(known, (now, self._arrivals))
         self._arrivals += 1
         self._queries[query] = state
         progress = Progress()
@@ -227,7 +192,7 @@ class Scheduler:
             self._plans[id(graph)] = known
         return known
 
-    def _ready(self, query: Hashable, state: _Query, node: int, now: float) -> None:
+    def _ready(self, query: Hashable, state: Query, node: int, now: float) -> None:
         """All it needs is done, and it is to run."""
         primitive = state.plan.graph.nodes[node]
         task = Task(query, node)
@@ -246,14 +211,14 @@ class Scheduler:
             self._changed[name] = None
             return
         entry = Entry(task, bucket, rank, 1, now)
-        if self.policy.idle_early and self._is_early(state, node):
+        if self.policy.idle_early and state.is_early(node):
             state.early[node] = entry
             self._models[name].early.push(entry)
             self._changed[name] = None
         else:
             self._submit(state, name, entry)
 
-    def _submit(self, state: _Query, name: str, entry: Entry) -> None:
+    def _submit(self, state: Query, name: str, entry: Entry) -> None:
         """Ask a model for a request, unless the query already has as many there as it may."""
         window = self.policy.window
         if window is not None and state.within.get(name, 0) >= window:
@@ -272,12 +237,9 @@ class Scheduler:
             if station.running >= station.engine.slots:
                 return 0
             state = self._queries[entry.task.query]
-            tasks = self._stretch(entry.task, state)
-            nodes = state.plan.graph.nodes
-            head = nodes[entry.task.node]
-            new = sum(nodes[t.node].work.input_tokens + nodes[t.node].work.output_tokens
-                      for t in tasks)  # fmt: skip
-            tokens = head.work.context_tokens + new
+            members, tokens = state.stretch(entry.task.node, station.engine.kv_tokens)
+            tasks = tuple(Task(entry.task.query, node) for node in members)
+            head = state.plan.graph.nodes[entry.task.node]
             if not station.memory.fits(tokens):
                 return 0
             recompute = 0.0
@@ -309,21 +271,7 @@ class Scheduler:
             station.early.take(accept_early)
         return found
 
-    def _is_early(self, state: _Query, node: int) -> bool:
-        """Whether it is a prefill all of whose continuations wait for something else too."""
-        children = state.plan.kv_children[node]
-        if state.plan.graph.nodes[node].kind != "partial prefilling" or not children:
-            return False
-        if len(state.plan.successors[node]) > len(children):
-            return False
-        mine = 0 if state.finished[node] else 1
-        return all(
-            not state.finished[child]
-            and (state.unmet[child] > mine or self._is_early(state, child))
-            for child in children
-        )
-
-    def _promote(self, state: _Query, node: int, name: str) -> None:
+    def _promote(self, state: Query, node: int, name: str) -> None:
         """What the node continues is needed now: take it out of those that wait for idleness."""
         parent = state.plan.graph.nodes[node].kv
         while parent is not None and not state.finished[parent]:
@@ -334,25 +282,6 @@ class Scheduler:
                 self._submit(state, name, again)
                 return
             parent = state.plan.graph.nodes[parent].kv
-
-    def _stretch(self, head: Task, state: _Query) -> tuple[Task, ...]:
-        """The task and those that go on from it at once, needing nothing that is not there."""
-        tasks, inside, node = [head], {head.node}, head.node
-        engine = state.plan.graph.nodes[node].engine
-        while len(state.plan.kv_children[node]) == 1:
-            node = state.plan.kv_children[node][0]
-            primitive = state.plan.graph.nodes[node]
-            if state.unmet[node] > len(state.plan.needs[node] & inside):
-                break
-            if primitive.engine != engine or not _wanted(state, node):
-                break
-            capacity = self._models[engine].engine.kv_tokens if engine else 0
-            work = primitive.work
-            if work.context_tokens + work.input_tokens + work.output_tokens > capacity:
-                break
-            inside.add(node)
-            tasks.append(Task(head.query, node))
-        return tuple(tasks)
 
     def _release(self, request: Request, now: float) -> None:
         """The last task of a request is done: its slot is free, its prefix may be kept."""
@@ -394,7 +323,7 @@ class Scheduler:
                     if state.early and state.unmet[after] == 1:
                         self._needed(state, after)
                     continue
-                if not _wanted(state, after):
+                if not state.wanted(after):
                     progress.skipped.append(Task(query, after))
                     todo.append((after, None))
                 elif Task(query, after) not in self._running:
@@ -403,13 +332,13 @@ class Scheduler:
             del self._queries[query]
             progress.ended.append(query)
 
-    def _needed(self, state: _Query, node: int) -> None:
+    def _needed(self, state: Query, node: int) -> None:
         """All but one thing that a node needs is there: if that is an early prefill, it goes."""
         name = state.plan.graph.nodes[node].engine
-        if name in self._models and _wanted(state, node) and not self._is_early(state, node):
+        if name in self._models and state.wanted(node) and not state.is_early(node):
             self._promote(state, node, name)
 
-    def _continued(self, state: _Query, parent: int) -> None:
+    def _continued(self, state: Query, parent: int) -> None:
         """One that continues the parent's KV cache is done, or will not run."""
         state.kv_left[parent] -= 1
         engine = state.plan.graph.nodes[parent].engine
@@ -432,9 +361,3 @@ class Scheduler:
             raise SchedulingError(
                 f"condition {name} gave {label!r}; it has {', '.join(map(repr, odds))}"
             )
-
-
-def _wanted(state: _Query, node: int) -> bool:
-    """Whether every condition gave the label that the node runs for."""
-    guards = state.plan.graph.nodes[node].guards
-    return all(state.labels.get(condition) == label for condition, label in guards)

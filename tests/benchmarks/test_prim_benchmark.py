@@ -12,10 +12,11 @@ import pytest
 
 from benchmarks.figures import Figures
 from benchmarks.prim import golden, speculation
+from benchmarks.prim_compiled import compiled
 from benchmarks.prim_load import Graphs, Runs, capacity
 from benchmarks.prim_workflows import OPTIMISED, SEQUENTIAL, WORKFLOWS, Passes, Settings
 from flowir.engines.defaults import DEFAULTS
-from flowir.prim.graph import DECODES, PREFILLS, Node, critical_path_s
+from flowir.prim.graph import DECODES, PREFILLS, Node, PrimitiveGraph, critical_path_s
 from flowir.scheduling.policies import OLDEST_FIRST, PER_INVOCATION
 from flowir.sim.bounds import query_bounds
 from flowir.sim.primitives import Arrival, simulate_primitives
@@ -65,6 +66,23 @@ def test_passes_never_make_one_query_slower_and_bounds_hold(name: str) -> None:
             assert after.mean_latency_s <= 1.01 * before.mean_latency_s
             assert query_bounds(ours, DEFAULTS, said[1]).latency_s <= after.mean_latency_s + 1e-9
         assert critical_path_s(ours, DEFAULTS) <= critical_path_s(base, DEFAULTS) + 1e-9
+
+
+@pytest.mark.parametrize("name", ["naive RAG", "advanced RAG"])
+def test_compiled_workflows_do_what_those_written_by_hand_do(name: str) -> None:
+    """The compiler's own graphs: as many items embedded and reranked, as many tokens written."""
+    made = compiled(name.lower().replace(" ", "_"), Settings())
+    by_hand = WORKFLOWS[name](Settings(), OPTIMISED)
+
+    def amounts(graph: PrimitiveGraph) -> dict[str, float]:
+        found: Counter[str] = Counter()
+        for node in graph.nodes:
+            if node.kind in ("embedding", "ingestion", "reranking"):
+                found[node.kind] += node.work.items
+            found["written"] += int(node.work.output_tokens)
+        return dict(found)
+
+    assert amounts(made.before) == amounts(made.after) == amounts(by_hand)
 
 
 def test_the_published_examples_are_met(capsys: pytest.CaptureFixture[str]) -> None:

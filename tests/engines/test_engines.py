@@ -180,6 +180,13 @@ def test_what_flowir_latency_wrote_is_an_engine(tmp_path: Path) -> None:
     loads = tuple(Load(c, 10, 100.0, 20.0, spread, spread, 5.0) for c in (1, 4, 16))
     profile = EngineProfile("m", 0.2, 1e-4, 0.01, 1e-3, loads)
     measured.write_engines(tmp_path / "latency.json", [profile])
-    assert storage.read(tmp_path / "latency.json") == {
-        "m": LanguageModelEngine("m", 0.2, 1e-4, 0.01, 1e-3, slots=16, simulated=False)
-    }
+    model = LanguageModelEngine("m", 0.2, 1e-4, 0.01, 1e-3, slots=16, simulated=False)
+    assert storage.read(tmp_path / "latency.json") == {"m": model}
+    document = json.loads((tmp_path / "latency.json").read_text(encoding="utf-8"))
+    document["engines"].append({"kind": "batch", "name": "e", "base_s": 1})
+    (tmp_path / "both.json").write_text(json.dumps(document), encoding="utf-8")
+    assert storage.read(tmp_path / "both.json") == {"m": model, "e": BatchEngine("e", 1.0)}
+    del document["engines"][0]["prefill"]
+    (tmp_path / "less.json").write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(ProfileError, match="engine 1: 'prefill' is missing"):
+        storage.read(tmp_path / "less.json")
