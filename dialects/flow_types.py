@@ -151,6 +151,9 @@ class AcceptsAttr(ParametrizedAttribute):
 PRIMITIVES = ("embedding", "ingestion", "searching", "reranking", "item", "tool")
 """What a tool may be declared as; `item` gives one item of a list, `tool` is any code."""
 
+COUNTED = ("searching", "reranking", "item")
+"""Those that say how many they give, or which item."""
+
 
 @irdl_attr_definition
 class PrimitiveAttr(ParametrizedAttribute):
@@ -183,7 +186,7 @@ class PrimitiveAttr(ParametrizedAttribute):
         count = 0
         if kind in ("searching", "reranking"):
             parser.parse_keyword("top")
-        if kind in ("searching", "reranking", "item"):
+        if kind in COUNTED:
             count = parser.parse_integer(allow_boolean=False, allow_negative=False)
         engine = ""
         if parser.parse_optional_keyword("engine"):
@@ -199,7 +202,7 @@ class PrimitiveAttr(ParametrizedAttribute):
         printer.print_string(self.kind.data)
         if self.kind.data in ("searching", "reranking"):
             printer.print_string(" top")
-        if self.kind.data in ("searching", "reranking", "item"):
+        if self.kind.data in COUNTED:
             printer.print_string(f" {self.count.data}")
         if self.engine.data:
             printer.print_string(" engine ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,7 +17,7 @@ from flowir.configuration import Configuration
 from flowir.dialects import flow, prompt
 from flowir.dialects.dse import ConfigAttr, SpaceAttr
 from flowir.dialects.dse_space import ModelOptionAttr, budget_attribute
-from flowir.dialects.flow_types import AcceptsAttr, Effect, EffectAttr, json
+from flowir.dialects.flow_types import COUNTED, AcceptsAttr, Effect, EffectAttr, PrimitiveAttr, json
 from flowir.dialects.literals import literal
 from flowir.errors import WorkflowError
 from flowir.workflow.calls import call
@@ -24,6 +25,10 @@ from flowir.workflow.kinds import kind_of, signature, without_defaults
 from flowir.workflow.places import Place, here
 from flowir.workflow.tracing import Declaration
 from flowir.workflow.values import Traced
+
+_PRIMITIVE = re.compile(
+    r'(?P<kind>\w+)(?: (?:top )?(?P<count>\d+))?(?: engine "(?P<engine>[^"]+)")?'
+)
 
 Own = Sequence[int | str] | Mapping[str, Any]
 Models = Sequence[str] | Mapping[str, Own]
@@ -161,6 +166,7 @@ def tool(
     accepts: tuple[float, ...] | None = None,
     concurrency: int | None = None,
     timeout: float | None = None,
+    primitive: str | None = None,
 ) -> Any:
     """Declare code: `@tool`, `@tool(effect="pure")`, or `tool(function, …)`.
 
@@ -172,9 +178,12 @@ def tool(
             persistence of its verdicts (0 where left out).
         concurrency: how many of its calls in one plan may run at once, None for any number.
         timeout: seconds for one call in a plan, None for any time.
+        primitive: what it is to engines, as the text says it after `as`: `embedding`,
+            `searching top 16`, `item 0`, `tool engine "solver"`.
 
     Raises:
-        WorkflowError: an effect, rate or latency that means nothing, or a hint without counterpart.
+        WorkflowError: an effect, rate, latency or primitive that means nothing, or a hint without
+            counterpart.
     """
 
     def decorate(function: Callable[..., Any]) -> Tool:
@@ -210,12 +219,36 @@ def tool(
             properties["concurrency"] = IntAttr(concurrency)
         if timeout is not None:
             properties["timeout"] = FloatData(float(timeout))
+        if primitive is not None:
+            properties["primitive"] = _primitive(primitive, where)
         op = flow.ToolOp.create(properties=properties)
         op.location = place.location
         _verified(op, place)
         return Tool(symbol, names, kinds[: len(names)], names, required, kind, op, function)
 
     return decorate if of is None else decorate(of)
+
+
+def _primitive(words: str, where: str) -> Attribute:
+    """`searching top 16 engine "vector store"`
+
+    Raises:
+        WorkflowError: words that say no primitive.
+    """
+    found = _PRIMITIVE.fullmatch(words.strip())
+    if found is None or (found["count"] is None) == (found["kind"] in COUNTED):
+        raise WorkflowError(
+            f"{where}: primitive={words!r}; write embedding, ingestion, searching top N, "
+            'reranking top N, item N or tool, and engine "name" after it if it has its own'
+        )
+    return _made(
+        lambda: PrimitiveAttr(
+            StringAttr(found["kind"]),
+            StringAttr(found["engine"] or ""),
+            IntAttr(int(found["count"] or 0)),
+        ),
+        where,
+    )
 
 
 def _positional(parameters: Sequence[inspect.Parameter], where: str) -> tuple[tuple[str, ...], int]:

@@ -111,7 +111,7 @@ def lowered(module: ModuleOp, optimised: bool) -> ModuleOp:
     return result
 
 
-@settings(max_examples=60, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+@settings(max_examples=30, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 @given(text=modules, seed=st.integers(0, 1000), optimised=st.booleans())
 def test_a_lowered_workflow_does_what_the_workflow_does(
     text: str, seed: int, optimised: bool

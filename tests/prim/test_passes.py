@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
+from xdsl.transforms.common_subexpression_elimination import CommonSubexpressionElimination
+from xdsl.transforms.dead_code_elimination import DeadCodeElimination
 
 from flowir.dialects import prim
 from flowir.passes.prim_pipeline_decode import PrimPipelineDecode
@@ -76,7 +78,7 @@ def same(before: Outcome, after: Outcome, speculated: bool) -> None:
         assert before.answers == after.answers
 
 
-@settings(max_examples=80, deadline=None, phases=PHASES)
+@settings(max_examples=60, deadline=None, phases=PHASES)
 @given(
     text=graph_texts,
     order=st.permutations(range(len(PASSES))),
@@ -95,7 +97,7 @@ def test_any_combination_of_passes_gives_the_same(
 
 
 @pytest.mark.parametrize("kind", PASSES)
-@settings(max_examples=25, deadline=None, phases=PHASES)
+@settings(max_examples=15, deadline=None, phases=PHASES)
 @given(text=graph_texts, file=st.integers(0, 3), pruned=st.booleans())
 def test_each_pass_alone_never_lengthens_the_critical_path(
     files: list[str], kind: type[ModulePass], text: str, file: int, pruned: bool
@@ -109,7 +111,7 @@ def test_each_pass_alone_never_lengthens_the_critical_path(
     assert path_s(after, files[file]) <= path_s(module, files[file]) + 1e-9
 
 
-@settings(max_examples=25, deadline=None, phases=PHASES)
+@settings(max_examples=15, deadline=None, phases=PHASES)
 @given(text=graph_texts, file=st.integers(0, 3))
 def test_passes_do_nothing_the_second_time_but_what_they_may(
     files: list[str], text: str, file: int
@@ -120,14 +122,32 @@ def test_passes_do_nothing_the_second_time_but_what_they_may(
         assert str(applied(once, made(kind, files[file]))) == str(once)
 
 
-@settings(max_examples=25, deadline=None, phases=PHASES)
+@settings(max_examples=15, deadline=None, phases=PHASES)
+@given(text=graph_texts, salt=st.integers(0, 40))
+def test_simplifying_merges_no_draws_and_drops_no_writes(text: str, salt: int) -> None:
+    module = parse(text)
+    simple = applied(module, CommonSubexpressionElimination(), DeadCodeElimination())
+    before, after = outcome(module, salt), outcome(simple, salt)
+    assert (after.value, after.written, after.ingested) == (
+        before.value,
+        before.written,
+        before.ingested,
+    )
+    assert after.answers <= before.answers
+    used = applied(module, DeadCodeElimination())
+    assert outcome(applied(used, CommonSubexpressionElimination()), salt).answers == (
+        outcome(used, salt).answers
+    )
+
+
+@settings(max_examples=15, deadline=None, phases=PHASES)
 @given(text=graph_texts)
 def test_graphs_print_as_they_read(text: str) -> None:
     module = applied(parse(text), PrimSplitStages(), PrimPipelineDecode(), PrimSplitPrefill())
     assert str(parse(str(module))) == str(module)
 
 
-@settings(max_examples=25, deadline=None, phases=PHASES)
+@settings(max_examples=15, deadline=None, phases=PHASES)
 @given(text=graph_texts)
 def test_nothing_is_wasted_that_does_not_run_ahead(text: str) -> None:
     module = applied(parse(text), PrimPruneDeps())
