@@ -2,7 +2,7 @@
 // RUN: flowir-opt %s -t asyncio -o %t.py && python %t.py --help | filecheck %s --check-prefix=HELP
 // RUN: flowir-opt %s -t asyncio -o %t.py && python %t.py --question why --docs '["because", "so it is."]' --stand-in | filecheck %s --check-prefix=ANSWER
 
-flow.agent @answer system "Be short." prompt "Question: {question}\nText: {c}" baseline <"small", {temperature = 0.0}>
+flow.agent @answer system "Be short." prompt "Question: {question}\nText: {c}" baseline <"small", temperature = 0.0>
 flow.tool @shout impl "string:capwords" effect pure latency 0.1 concurrency 3
 
 prim.graph @rag(%question: !flow.text, %docs: !prim.documents) -> !flow.text {
@@ -10,9 +10,9 @@ prim.graph @rag(%question: !flow.text, %docs: !prim.documents) -> !flow.text {
   %i = prim.ingestion(%e) engine "vector store" work <items = 2> : (!prim.embeddings) -> !prim.index
   %q = prim.embedding(%question) engine "embedding" : (!flow.text) -> !prim.embeddings
   %c = prim.searching(%i, %q) top 2 engine "vector store" : (!prim.index, !prim.embeddings) -> !prim.chunks
-  %early = prim.partial_prefilling @answer[system "Be short.", "Question: ", %question] config <"small", {temperature = 0.0}> at "answer" engine "llm" work <input = 7> : (!flow.text) -> !prim.kv
-  %kv = prim.full_prefilling @answer(%early)["\nText: ", %c late] config <"small", {temperature = 0.0}> at "answer" engine "llm" work <input = 9, context = 7> : (!prim.kv, !prim.chunks) -> !prim.kv
-  %a = prim.decoding @answer(%kv) config <"small", {temperature = 0.0}> at "answer" engine "llm" work <output = 5, context = 16> : (!prim.kv) -> !flow.text
+  %early = prim.partial_prefilling @answer[system "Be short.", "Question: ", %question] config <"small", temperature = 0.0> at "answer" engine "llm" work <input = 7> : (!flow.text) -> !prim.kv
+  %kv = prim.full_prefilling @answer(%early)["\nText: ", %c late] config <"small", temperature = 0.0> at "answer" engine "llm" work <input = 9, context = 7> : (!prim.kv, !prim.chunks) -> !prim.kv
+  %a = prim.decoding @answer(%kv) config <"small", temperature = 0.0> at "answer" engine "llm" work <output = 5, context = 16> : (!prim.kv) -> !flow.text
   %loud = prim.tool @shout(%a) engine "@shout" : (!flow.text) -> !flow.text
   prim.return %loud : !flow.text
 }
