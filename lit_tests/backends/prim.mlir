@@ -23,9 +23,7 @@ prim.graph @rag(%question: !flow.text, %docs: !prim.documents) -> !flow.text {
 // CHECK:      from flowir.runtime.primitives.command_line import main
 // CHECK:      ANSWER = Agent("answer", "small", params={"temperature": 0.0})
 // CHECK:      TOOLS = {"shout": "string:capwords"}
-// CHECK:      ENGINES = {
-// CHECK-NEXT:     "@shout": BatchEngine(
-// CHECK-NEXT:         "@shout", base_s=0.1, largest_batch=1, efficient_batch=1, slots=3
+// CHECK:      ENGINES = {"@shout": BatchEngine("@shout", base_s=0.1, largest_batch=1, efficient_batch=1, slots=3)}
 // CHECK:      def rag(g: Graph, question: Source, docs: Source) -> Source:
 // CHECK:          e = g.embedding(docs, part=(1, 1), called="e", engine="embedding", work=Work(items=2))
 // CHECK:          c = g.searching(i, q, top=2, called="c", engine="vector store")
