@@ -244,7 +244,9 @@ class Executor:
         if isinstance(value, Failed):
             self._fail(query, value.error)
         elif value is MISSING:
-            self._fail(query, PrimError(f"query {query.name}: nothing that ran gives its result"))
+            why = query.missing_item()
+            told = f"query {query.name}: nothing that ran gives its result{why}"
+            self._fail(query, PrimError(told))
         elif not query.answer.done():
             query.answered_s = self._now()
             query.answer.set_result(value)

@@ -17,6 +17,7 @@ from flowir.runtime.primitives.program import (
     CallTool,
     Condition,
     Decode,
+    Item,
     Prefill,
     Program,
     Source,
@@ -163,6 +164,16 @@ class Query:
         if isinstance(step, Condition):
             return (value,) * len(step.cases)
         return (value,) * (2 if isinstance(step, Decode) and step.part is not None else 1)
+
+    def missing_item(self) -> str:
+        """`; a list has no item …`, if one is shorter than the program wants it; else nothing."""
+        for node, step in enumerate(self.program.steps):
+            if isinstance(step, Item) and self.values.get(node) == (MISSING,):
+                items = self.value(step.items)
+                if items is not MISSING and not isinstance(items, Failed):
+                    name = self.program.graph.nodes[node].name
+                    return f"; {name} wants item {step.place + 1} of a list of {len(items)}"
+        return ""
 
     def may_be_left(self) -> bool:
         """Whether nothing that is not done writes to the world."""

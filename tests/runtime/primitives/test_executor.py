@@ -363,6 +363,16 @@ def test_what_is_missing_is_said() -> None:
         clock.run(run(engines.parts, good, small))
 
 
+def test_a_list_that_is_too_short_is_said() -> None:
+    text = MAP.replace("prim.return %a", "prim.return %s1")
+    for salt in range(20):
+        engines = pure(text, salt=salt)
+        if outcome(engines.graph, ["the whole"], salt).value is MISSING:
+            break
+    with pytest.raises(PrimError, match=r"gives its result; p\d: item wants item \d of a list of"):
+        clock.run(together(engines, [INPUTS["map"]]))
+
+
 def test_the_critical_path_leads_to_the_answer() -> None:
     engines = pure(RAG)
     _, trace = clock.run(together(engines, [INPUTS["rag"]]))
