@@ -42,12 +42,3 @@ def chunked(
         for document in documents
         for number, text in enumerate(splitter.chunks(document.text))
     ]
-
-
-def neighbours(chunks: Sequence[Chunk], count: int) -> list[str]:
-    """Around each chunk the text of up to `count` chunks before and behind it, of its document."""
-    found = []
-    for place, chunk in enumerate(chunks):
-        around = chunks[max(0, place - count) : place + count + 1]
-        found.append("\n".join(other.text for other in around if other.document == chunk.document))
-    return found

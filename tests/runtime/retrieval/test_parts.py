@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 
 from flowir.errors import RetrievalError
 from flowir.runtime.retrieval.bm25 import Bm25Reranker
-from flowir.runtime.retrieval.chunking import chunked, neighbours
+from flowir.runtime.retrieval.chunking import chunked
 from flowir.runtime.retrieval.corpus import read_corpus
 from flowir.runtime.retrieval.hashing import HashingEmbedder
 from flowir.runtime.retrieval.qdrant import QdrantStore
 from flowir.runtime.retrieval.values import (
-    Chunk,
     Document,
     Entry,
     Search,
@@ -77,12 +76,6 @@ def test_chunks_of_no_size_are_refused() -> None:
     for size, overlap in ((0, 0), (5, 5), (5, -1)):
         with pytest.raises(RetrievalError, match="characters"):
             chunked([Document("d", "text")], size, overlap)
-
-
-def test_neighbours_are_of_the_same_document() -> None:
-    chunks = [Chunk("a", 0, "one"), Chunk("a", 1, "two"), Chunk("b", 0, "three")]
-    assert neighbours(chunks, 1) == ["one\ntwo", "one\ntwo", "three"]
-    assert neighbours(chunks, 0) == ["one", "two", "three"]
 
 
 @settings(max_examples=15)
