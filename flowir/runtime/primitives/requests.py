@@ -53,27 +53,30 @@ class Asking:
             step = self.query.program.steps[task.node]
             values = self.query.inputs(task.node)
             if (given := unusable(step, values)) is not None:
+                self._read("not sent: nothing follows it")
                 self._done(task, given)
             elif isinstance(step, Prefill):
-                for before in list(reading):  # One prefill, of which this is the rest.
-                    reading.remove(before)
-                    self._done(before, self.query.values[before.node], "read with what follows")
+                self._read("read with what follows")
                 prompt = self.query.prompt(step)
                 self.query.values[task.node] = (prompt,)
                 reading.append(task)
             else:
                 assert isinstance(step, Decode)
                 answer = await self._answer(step, task.node, values[0])
-                for before in list(reading):
-                    self._done(before, self.query.values[before.node])
+                self._read("")
                 self.under_way[:], self.start_s = [task], self.now()
                 self._done(task, await _decoded(step, answer), _tokens(answer))
                 self.under_way.clear()
                 self.start_s = self.now()
         if reading and prompt is not None:
             note = await self._warmed(reading[-1].node, prompt)
-            for task in list(reading):
-                self._done(task, self.query.values[task.node], note)
+            self._read(note)
+
+    def _read(self, note: str) -> None:
+        """The prefills under way are done. Tasks are done in order: each needs the one before."""
+        for task in list(self.under_way):
+            self.under_way.remove(task)
+            self._done(task, self.query.values[task.node], note)
 
     def _done(self, task: Task, value: Any, note: str = "") -> None:
         self.left.remove(task)

@@ -363,6 +363,28 @@ def test_what_is_missing_is_said() -> None:
         clock.run(run(engines.parts, good, small))
 
 
+def test_a_prefill_that_nothing_follows_is_done_once() -> None:
+    """What continues it misses an input when both are asked for in one request."""
+    text = (
+        RAG.replace('["\\nFrom:\\n", %r late]', '["\\nFrom:\\n", %gone late]')
+        .replace(
+            "  %early =",
+            "  %gone = prim.item(%docs) 99 : (!prim.documents) -> !flow.text\n  %early =",
+        )
+        .replace("(!prim.kv, !prim.chunks) -> !prim.kv", "(!prim.kv, !flow.text) -> !prim.kv")
+    )
+    text = text.replace("prim.return %a :", "prim.return %shown :").replace(
+        "  prim.return",
+        "  %all = prim.aggregate gather(%a, %q) : (!flow.text, !flow.text) -> "
+        "!flow.list<!flow.text>\n  %shown = prim.item(%all) 0 : (!flow.list<!flow.text>) -> "
+        "!flow.text\n  prim.return",
+    )
+    engines = pure(text)
+    found, trace = clock.run(together(engines, [INPUTS["rag"]]))
+    assert found == ["tides?"]
+    assert all(count == 1 for count in Counter(s.node for s in trace.spans if s.batch).values())
+
+
 def test_a_list_that_is_too_short_is_said() -> None:
     text = MAP.replace("prim.return %a", "prim.return %s1")
     for salt in range(20):
