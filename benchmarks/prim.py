@@ -33,7 +33,7 @@ from benchmarks.prim_workflows import (
 from flowir.engines.defaults import DEFAULTS, EMBEDDING, LARGE, SPLIT_OVERHEAD_S
 from flowir.engines.engine import BatchEngine, Engine, LanguageModelEngine
 from flowir.prim.graph import Node, PrimitiveGraph, Work
-from flowir.scheduling.policies import OLDEST_FIRST, PER_INVOCATION, TEOLA, Policy
+from flowir.scheduling.policies import EARLY_WHEN_IDLE, PER_INVOCATION, TEOLA, Policy
 from flowir.scheduling.scheduler import Scheduler
 from flowir.scheduling.work import Batch, Request
 from flowir.sim.bounds import query_bounds
@@ -56,7 +56,7 @@ ABLATION = {
 
 def alone_s(
     graph: PrimitiveGraph,
-    policy: Policy = OLDEST_FIRST,
+    policy: Policy = EARLY_WHEN_IDLE,
     label: str = "search",
     engines: Mapping[str, Engine] = DEFAULTS,
 ) -> float:
@@ -140,7 +140,7 @@ def _ablation(figures: Figures, settings: Settings) -> None:
         sized = replace(settings, answer=answer)
         taken = {}
         for name, passes in ABLATION.items():
-            policy = PER_INVOCATION if passes == SEQUENTIAL else OLDEST_FIRST
+            policy = PER_INVOCATION if passes == SEQUENTIAL else EARLY_WHEN_IDLE
             taken[name] = alone_s(WORKFLOWS["advanced RAG"](sized, passes), policy)
         for name, seconds in taken.items():
             figures.add(f"ablation, answers of {answer}, {name}: relative latency",
@@ -213,7 +213,7 @@ def speculation(figures: Figures, settings: Settings, queries: int, seed: int) -
         for name, passes in (("kept", OPTIMISED), ("open", replace(OPTIMISED, speculate=True))):
             graph = search_engine(sized, passes)
             arrivals = [Arrival(i, 20.0 * i, graph) for i in range(queries)]
-            run = simulate_primitives(arrivals, DEFAULTS, OLDEST_FIRST, seed=seed)
+            run = simulate_primitives(arrivals, DEFAULTS, EARLY_WHEN_IDLE, seed=seed)
             taken[name] = run
         gain = taken["kept"].mean_latency_s / taken["open"].mean_latency_s
         figures.add(f"speculation, odds {odds}: over the condition kept", gain, "x")
@@ -240,7 +240,7 @@ def decisions(figures: Figures, nodes: int, repeats: int) -> None:
         else:
             made.append(Node("p", "prefilling", "large", Work(1, 100), after))
     graph = PrimitiveGraph(tuple(made), nodes - 1)
-    for policy in (OLDEST_FIRST, TEOLA):
+    for policy in (EARLY_WHEN_IDLE, TEOLA):
         taken = []
         for _ in range(repeats):
             start = time.process_time()

@@ -28,7 +28,7 @@ from flowir.passes.pipelines import TEOLA
 from flowir.prim.from_ir import find_graph, primitive_graph, tool_engines
 from flowir.prim.graph import PrimitiveGraph
 from flowir.prim.sizes import text_tokens
-from flowir.scheduling.policies import OLDEST_FIRST, PER_INVOCATION, Policy
+from flowir.scheduling.policies import EARLY_WHEN_IDLE, PER_INVOCATION, Policy
 from flowir.sim.bounds import query_bounds
 from flowir.sim.primitives import Arrival, simulate_primitives
 from flowir.universe import FLOWIR_UNIVERSE
@@ -97,7 +97,7 @@ def through_the_compiler(figures: Figures, runs: Runs) -> None:
         labels = {node: next(iter(odds)) for node, odds in made.after.odds.items()}
         once = {node: next(iter(odds)) for node, odds in made.before.odds.items()}
         before = _mean(made, made.before, PER_INVOCATION, [0.0], 0, once)
-        after = _mean(made, made.after, OLDEST_FIRST, [0.0], 0, labels)
+        after = _mean(made, made.after, EARLY_WHEN_IDLE, [0.0], 0, labels)
         bound = query_bounds(made.after, made.engines, labels).latency_s
         figures.add(f"{name}, compiled, one query: over sequential", before / after, "x",
                     at_least=0.99, note=f"{before:.3f} s to {after:.3f} s")  # fmt: skip
@@ -108,7 +108,7 @@ def through_the_compiler(figures: Figures, runs: Runs) -> None:
         for seed in runs.seeds:
             times = runs.times("Poisson", rate, seed)
             found["before"].append(_mean(made, made.before, PER_INVOCATION, times, seed))
-            found["after"].append(_mean(made, made.after, OLDEST_FIRST, times, seed))
+            found["after"].append(_mean(made, made.after, EARLY_WHEN_IDLE, times, seed))
         figures.add(f"{name}, compiled, Poisson, high: over sequential, per-invocation batching",
                     fmean(found["before"]) / fmean(found["after"]), "x", at_least=0.99,
                     note=f"{rate:.2f} queries a second")  # fmt: skip

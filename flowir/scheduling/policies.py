@@ -47,7 +47,8 @@ class Policy:
 
 
 TEOLA = Policy("teola", rounds=True)
-OLDEST_FIRST = Policy("oldest first", idle_early=True)
+OLDEST_FIRST = Policy("oldest first")
+EARLY_WHEN_IDLE = Policy("early when idle", idle_early=True)
 LONGEST_PATH = Policy("longest path", "longest path", idle_early=True)
 SHORTEST_PATH = Policy("shortest path", "shortest path", by_query=False)
 DEPTH_ONLY = Policy("depth only", by_query=False)
@@ -60,6 +61,7 @@ POLICIES: Mapping[str, Policy] = {
     for policy in (
         TEOLA,
         OLDEST_FIRST,
+        EARLY_WHEN_IDLE,
         LONGEST_PATH,
         SHORTEST_PATH,
         DEPTH_ONLY,

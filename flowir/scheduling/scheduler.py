@@ -335,7 +335,8 @@ class Scheduler:
     def _needed(self, state: Query, node: int) -> None:
         """All but one thing that a node needs is there: if that is an early prefill, it goes."""
         name = state.plan.graph.nodes[node].engine
-        if name in self._models and state.wanted(node) and not state.is_early(node):
+        # A node that will not run waits for its early prefill too, before it is skipped.
+        if name in self._models and not (state.wanted(node) and state.is_early(node)):
             self._promote(state, node, name)
 
     def _continued(self, state: Query, parent: int) -> None:

@@ -17,7 +17,7 @@ from benchmarks.prim_load import Graphs, Runs, capacity
 from benchmarks.prim_workflows import OPTIMISED, SEQUENTIAL, WORKFLOWS, Passes, Settings
 from flowir.engines.defaults import DEFAULTS
 from flowir.prim.graph import DECODES, PREFILLS, Node, PrimitiveGraph, critical_path_s
-from flowir.scheduling.policies import OLDEST_FIRST, PER_INVOCATION
+from flowir.scheduling.policies import EARLY_WHEN_IDLE, PER_INVOCATION
 from flowir.sim.bounds import query_bounds
 from flowir.sim.primitives import Arrival, simulate_primitives
 
@@ -62,7 +62,7 @@ def test_passes_never_make_one_query_slower_and_bounds_hold(name: str) -> None:
         for label in ("search", "direct"):
             said = dict.fromkeys(base.odds, label), dict.fromkeys(ours.odds, label)
             before = simulate_primitives([Arrival(0, 0, base, said[0])], DEFAULTS, PER_INVOCATION)
-            after = simulate_primitives([Arrival(0, 0, ours, said[1])], DEFAULTS, OLDEST_FIRST)
+            after = simulate_primitives([Arrival(0, 0, ours, said[1])], DEFAULTS, EARLY_WHEN_IDLE)
             assert after.mean_latency_s <= 1.01 * before.mean_latency_s
             assert query_bounds(ours, DEFAULTS, said[1]).latency_s <= after.mean_latency_s + 1e-9
         assert critical_path_s(ours, DEFAULTS) <= critical_path_s(base, DEFAULTS) + 1e-9
