@@ -39,6 +39,10 @@ class EmissionError(FlowirError):
     """A workflow that the chosen back end cannot express."""
 
 
+class RetrievalError(FlowirError):
+    """Documents, embeddings or an index that cannot be read, made or used."""
+
+
 class SimulationError(FlowirError):
     """A program that cannot run on the simulated provider, or does not match what is simulated."""
 

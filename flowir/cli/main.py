@@ -33,6 +33,7 @@ COMMANDS = {
     "run": "Run a workflow once, on a live endpoint.",
     "diff": "What changed between two workflows, and between their fronts.",
     "serve": "Serve a compiled workflow as one model of an OpenAI-compatible server.",
+    "timeline": "Draw a run of primitives: engines, batches, the critical path.",
     "evaluate": "Run points of a front on held-out data; predicted beside measured.",
     "doctor": "Look at versions, extras, keys and endpoints, and say the mend.",
 }

@@ -75,11 +75,15 @@ def item(op: prim.ItemOp, values: Sequence[Any]) -> Any:
     Raises:
         PrimError: it was to be the last one, and more follow.
     """
-    place = op.place.data
-    if op.last is not None and len(values) > place + 1:
-        site = "" if op.site is None else f"{op.site.data}: "
+    return nth(values, op.place.data, op.last is not None, "" if op.site is None else op.site.data)
+
+
+def nth(values: Sequence[Any], place: int, last: bool, site: str) -> Any:
+    """As `item`, of an op with these properties."""
+    if last and len(values) > place + 1:
+        where = f"{site}: " if site else ""
         raise PrimError(
-            f"{site}{len(values) - place - 1} items more than the map's max; give it more"
+            f"{where}{len(values) - place - 1} items more than the map's max; give it more"
         )
     return values[place] if place < len(values) else MISSING
 
@@ -127,38 +131,46 @@ def held(op: prim.ConditionOp, value: Any) -> tuple[bool, ...]:
     Raises:
         PrimError: a label that is none of the cases, where there is no `else`.
     """
-    names = op.names
-    match op.test.data:
+    found = case_of(op.test.data, op.names, value, "" if op.site is None else op.site.data)
+    return tuple(name == found for name in op.names)
+
+
+def case_of(test: prim.Test, names: Sequence[str], value: Any, site: str) -> str:
+    """Which case a value is; "" is `else`.
+
+    Raises:
+        PrimError: a label that is none of the cases, where there is no `else`.
+    """
+    match test:
         case prim.Test.PRESENT:
-            found = "missing" if value is MISSING else "there"
+            return "missing" if value is MISSING else "there"
         case prim.Test.VERDICT:
-            found = "accept" if verdict(value)[0] else "reject"
-        case _:
-            found = _case(op, str(value))
-    return tuple(name == found for name in names)
-
-
-def _case(op: prim.ConditionOp, value: str) -> str:
-    known = [case.data for case in op.cases]
-    if value in known:
-        return value
-    if op.otherwise is None:
-        site = "" if op.site is None else f" at {op.site.data}"
-        raise PrimError(f"label {value!r}{site} is none of {', '.join(known)}; add an `else` case")
+            return "accept" if verdict(value)[0] else "reject"
+    known = [name for name in names if name]
+    if str(value) in known:
+        return str(value)
+    if "" not in names:
+        where = f" at {site}" if site else ""
+        raise PrimError(f"label {value!r}{where} is none of {', '.join(known)}; add an `else` case")
     return ""
 
 
 def aggregate(
     op: prim.AggregateOp, values: Sequence[Any], unite: Callable[[Sequence[Any]], Any]
 ) -> Any:
-    """What an aggregate gives of its inputs, guards as booleans.
+    """What an aggregate gives of its inputs; see `gathered`."""
+    return gathered(op.mode.data, values, unite)
+
+
+def gathered(
+    mode: prim.Gathering, values: Sequence[Any], unite: Callable[[Sequence[Any]], Any]
+) -> Any:
+    """One value of several, guards as booleans.
 
     Args:
         unite: makes one index of several; how depends on the store.
     """
-    if op.mode.data is prim.Gathering.UNION:
-        return unite(values)
-    return _AGGREGATES[op.mode.data](values)
+    return unite(values) if mode is prim.Gathering.UNION else _AGGREGATES[mode](values)
 
 
 def _choose(values: Sequence[Any]) -> Any:

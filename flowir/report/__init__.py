@@ -1,1 +1,1 @@
-"""One page that shows a front: what there is to choose from, why, and what is only assumed."""
+"""Pages for people: a front to choose from, and a run of primitives on its engines."""

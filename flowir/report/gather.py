@@ -22,7 +22,7 @@ from flowir.dialects import flow
 from flowir.passes.flow_select import compile_to, estimate_places
 from flowir.report.boxes import Box, boxes, sentences
 from flowir.report.plots import Plot, plots
-from flowir.report.timeline import Bar, timeline
+from flowir.report.schedule import Bar, schedule
 from flowir.search.annotate import annotated_workflow, front_from_ir, workflow_hash
 from flowir.search.explain import Explanation, explain
 from flowir.search.front import Front
@@ -146,7 +146,7 @@ def _point(
     if known is not None:
         own = compiled_scenarios(known.scenarios, known.terms, workflow_terms(compiled))
         estimate_places(compiled, front, own)
-        bars = timeline(compiled)
+        bars = schedule(compiled)
     drawn = drawing(compiled_module, name)
     settings = [
         (structure.name, label)

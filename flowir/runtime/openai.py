@@ -9,25 +9,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-import os
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from typing import Any
 
 from flowir.runtime.capabilities import CAPABILITIES, HOSTS, Capability, reasoning
 from flowir.runtime.llm import CallError, Completion, Message
-from flowir.runtime.responses import (
-    UsageReader,
-    completed,
-    is_transient,
-    read_answer,
-    read_pieces,
-    retry_after,
-    words,
-)
+from flowir.runtime.openai_endpoint import OpenAIEndpoint
+from flowir.runtime.responses import UsageReader, completed, read_answer, read_pieces
 
 
-class OpenAIModels:
+class OpenAIModels(OpenAIEndpoint):
     """A model client (see :class:`flowir.runtime.llm.WritingLLM`) for one endpoint.
 
     Use it as an async context manager, or call `aclose` when done. A `budget` goes over the wire as
@@ -59,44 +50,12 @@ class OpenAIModels:
         timeout_s: float | None = None,
         stream: bool = False,
     ) -> None:
-        try:
-            import openai
-        except ImportError as error:
-            raise CallError(
-                "the openai package is not installed; run: pip install 'flowir[openai]'",
-                transient=False,
-            ) from error
-        key = api_key or os.environ.get("OPENAI_API_KEY") or ("none" if base_url else None)
-        if key is None:
-            raise CallError(
-                "no key for the OpenAI endpoint; set OPENAI_API_KEY or give api_key",
-                transient=False,
-            )
-        limits: dict[str, Any] = {} if timeout_s is None else {"timeout": timeout_s}
-        self._sdk: Any = openai
-        self._client: Any = openai.AsyncOpenAI(
-            base_url=base_url, api_key=key, max_retries=0, **limits
-        )
+        super().__init__(base_url=base_url, api_key=api_key, timeout_s=timeout_s)
         self._known = inspect.signature(self._client.chat.completions.create).parameters
         self._stream = stream
         self._usage = UsageReader()
         self._capabilities = capabilities
         self.provider: str = provider or HOSTS.get(self._client.base_url.host, "")
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._client.close()
 
     async def __call__(
         self, node: str, messages: list[Message], *, model: str, **params: Any
@@ -130,27 +89,6 @@ class OpenAIModels:
             params = {n: v for n, v in params.items() if n in self._known} | {"extra_body": body}
         return {"model": model, "messages": messages, **params}
 
-    @contextlib.contextmanager
-    def _told_apart(self, node: str, model: str) -> Iterator[None]:
-        """Failures as a `CallError` that says whether a repeat can help."""
-        try:
-            yield
-        except (CallError, TypeError):
-            raise
-        except self._sdk.APIError as error:
-            raise self._call_error(node, model, error) from error
-        except ValueError as error:
-            raise CallError(
-                f"{node}: {model} sent an answer that is not JSON ({error})", transient=True
-            ) from error
-        except Exception as error:
-            # Some versions of the SDK let the HTTP library's errors out of a broken stream.
-            if not type(error).__module__.startswith("http"):
-                raise
-            raise CallError(
-                f"{node}: the connection to {model} broke ({words(error)})", transient=True
-            ) from error
-
     async def _whole(self, node: str, request: dict[str, Any]) -> Completion:
         answer = await self._client.chat.completions.create(**request)
         completion = read_answer(answer, request["model"], self._usage)
@@ -178,15 +116,3 @@ class OpenAIModels:
                 transient=False,
             )
         return CallError(f"{node}: {model} sent a completion without choices", transient=True)
-
-    def _call_error(self, node: str, model: str, error: Any) -> CallError:
-        status: int | None = getattr(error, "status_code", None)
-        message = f"{node}: {model} at {self._client.base_url}: {words(error)}"
-        if status is None:  # no connection, a timeout, or an error event inside a stream
-            return CallError(message, transient=True)
-        return CallError(
-            message,
-            transient=is_transient(status) and error.code != "insufficient_quota",
-            retry_after_s=retry_after(error.response.headers),
-            status=status,
-        )

@@ -119,19 +119,20 @@ def _json(text: str, kind: Attribute, site: str) -> Any:
             value = json.loads(candidate)
         except ValueError:
             continue
-        if _is(value, kind):
+        if is_of(value, kind):
             return value
         break
     raise InterpretationError(f"{site}: the answer is no JSON of type {kind}: {text[:200]!r}")
 
 
-def _is(value: Any, kind: Attribute) -> bool:
+def is_of(value: Any, kind: Attribute) -> bool:
+    """Whether a JSON value is one of a type."""
     match kind:
         case flow.JsonType():
             return True
         case flow.BoolType():
             return isinstance(value, bool)
         case flow.ListType():
-            return isinstance(value, list) and all(_is(item, kind.element) for item in value)
+            return isinstance(value, list) and all(is_of(item, kind.element) for item in value)
         case _:
             return isinstance(value, str)

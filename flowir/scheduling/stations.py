@@ -112,7 +112,7 @@ class BatchStation:
         def accept(entry: Entry) -> int:
             nonlocal room, tokens
             items = min(room, entry.items)
-            if shares and (not mixes or items < entry.items <= self._limit):
+            if not items or (shares and (not mixes or items < entry.items <= self._limit)):
                 return 0  # what fits a batch of its own is not torn in two
             shares.append(Share(entry.task, entry.first, items))
             entry.first += items

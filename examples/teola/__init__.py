@@ -1,0 +1,1 @@
+"""The four workflows of Teola, runnable on a small corpus."""

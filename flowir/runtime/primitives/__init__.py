@@ -1,0 +1,1 @@
+"""Primitive graphs with real parts: what each primitive does, and what drives them."""

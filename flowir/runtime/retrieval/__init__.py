@@ -1,0 +1,1 @@
+"""The real parts of retrieval: documents, chunks, embeddings, an index of them, rerankers."""
