@@ -42,11 +42,16 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Lists right below a paragraph are lists, as they are on GitHub; Python-Markdown wants a
-    line between."""
+    """Two things that GitHub draws, and Python-Markdown by itself does not.
+
+    A list right below a paragraph, and `$equations$` in the text of pages that have blocks of
+    `math`; on others a $ is money.
+    """
     parts = re.split(r"(^```.*?^```$)", markdown, flags=re.MULTILINE | re.DOTALL)
     for n in range(0, len(parts), 2):
         parts[n] = re.sub(r"(?m)^(?![-*|#>]|\d+\. |    |\s*$)(.+)\n(?=- )", r"\1\n\n", parts[n])
+        if "```math" in markdown:
+            parts[n] = re.sub(r"\$([^$]+)\$", lambda found: convert(found[1]), parts[n])
     return "".join(parts)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.conftest import ROOT
 from tests.docs.console import Command, Ran, Shell, plain_environment, steps
-from tests.profiler.endpoint import Endpoint, Reply, endpoint, prompt
+from tests.profiler.endpoint import Reply, endpoint, prompt
 
 README, TUTORIAL, TROUBLES = "README.md", "docs/tutorial.md", "docs/troubleshooting.md"
 
@@ -32,20 +32,21 @@ def stand_in(body: dict[str, Any]) -> Reply:
 
 
 @contextmanager
-def reading(folder: Path) -> Iterator[Shell]:
-    """The shell of a reader whose clone is in a folder; the endpoint of the pages is a stand-in."""
+def reading(folder: Path, runs: int = 2000) -> Iterator[Shell]:
+    """The shell of a reader whose clone is in a folder; the endpoint of the pages is a stand-in.
+
+    Args:
+        runs: how many the demo simulates; 2000 are those of the pages.
+    """
     clone = folder / "clone"
     clone.mkdir()
     (clone / "examples").symlink_to(ROOT / "examples")
     (clone / ".venv").symlink_to(sys.prefix)
     env = plain_environment(folder / "cache", Path(sys.executable).parent)
     with endpoint(stand_in) as running:
-        yield Shell(clone, env, _instead(running))
-
-
-def _instead(running: Endpoint) -> dict[str, str]:
-    # Making .venv takes minutes; a slow test does it.
-    return {FIRST: "flowir demo", "http://localhost:8000/v1": running.url}
+        # Making .venv takes minutes; a slow test does it.
+        instead = {FIRST: f"flowir demo --runs {runs}", "http://localhost:8000/v1": running.url}
+        yield Shell(clone, env, instead)
 
 
 def read(shell: Shell, page: str, done: dict[str, Ran] | None = None) -> list[Ran]:
