@@ -14,8 +14,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, get_args
 
-from xdsl.dialects.utils.enum_attribute import EnumAttribute
 from xdsl.dialects.builtin import ArrayOfConstraint
+from xdsl.dialects.utils.enum_attribute import EnumAttribute
 from xdsl.ir import Attribute, Data, Dialect, Operation, TypeAttribute
 from xdsl.irdl import (
     AllOf,

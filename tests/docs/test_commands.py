@@ -82,7 +82,8 @@ def commands(page: str) -> list[Command]:
 
 
 def test_pages_are_taken_apart_as_they_are_read() -> None:
-    page = '```python title="a.py"\nx = 1\n```\ntext\n```console\n$ one \\\n    more\nout\n\n$ two\n```\n'
+    file = '```python title="a.py"\nx = 1\n```\ntext\n'
+    page = f"{file}```console\n$ one \\\n    more\nout\n\n$ two\n```\n"
     assert steps(page) == [
         File("a.py", "x = 1\n"),
         Command("one \\\n    more", "out\n\n"),

@@ -44,7 +44,9 @@ class Seen(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = dict(attrs)
         self.ids.add(found.get("id") or "")
-        if tag in ("script", "img", "iframe") or (tag == "link" and found.get("rel") != "canonical"):
+        if tag in ("script", "img", "iframe") or (
+            tag == "link" and found.get("rel") != "canonical"
+        ):
             self.loaded.append(found.get("src") or found.get("href") or "")
 
 
@@ -72,8 +74,8 @@ def test_every_command_is_in_the_reference(site: Path) -> None:
 def test_equations_are_drawn_by_the_browser_itself(site: Path) -> None:
     page = (site / "calculus" / "index.html").read_text(encoding="utf-8")
     assert page.count('display="block"') == page_blocks("calculus")
-    text = re.sub(r"<(code|script|style).*?</\\1>", "", page, flags=re.DOTALL)
-    assert "$" not in re.sub(r"<[^>]+>", "", re.sub(r"(?s)<(script|style).*?</\1>", "", text))
+    text = re.sub(r"(?s)<(code|script|style)\b.*?</\1>", "", page)
+    assert "$" not in re.sub(r"<[^>]+>", "", text)
 
 
 def page_blocks(name: str) -> int:

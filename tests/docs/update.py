@@ -1,6 +1,6 @@
 """Writes into the pages what their commands print, where it is not as shown.
 
-    python -m tests.docs.update
+python -m tests.docs.update
 """
 
 from __future__ import annotations
