@@ -51,8 +51,13 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
     for n in range(0, len(parts), 2):
         parts[n] = re.sub(r"(?m)^(?![-*|#>]|\d+\. |    |\s*$)(.+)\n(?=- )", r"\1\n\n", parts[n])
         if "```math" in markdown:
-            parts[n] = re.sub(r"\$([^$]+)\$", lambda found: convert(found[1]), parts[n])
+            parts[n] = re.sub(r"\$([^$]+)\$", _inline, parts[n])
     return "".join(parts)
+
+
+def _inline(equation: re.Match[str]) -> str:
+    # Python-Markdown takes a tag that it does not know for a block, where a line begins with it.
+    return f"<span>{convert(equation[1])}</span>"
 
 
 def mathml(
