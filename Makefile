@@ -5,14 +5,14 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test test-all lint bench clean
+.PHONY: demo test test-all test-pythons coverage lint docs hooks bench clean
 .DEFAULT_GOAL := demo
 
 demo: $(READY)
 	$(BIN)/flowir demo
 
 # The numbers are small: one thread each is faster than several that wait for each other.
-test test-all: export OMP_NUM_THREADS = 1
+test test-all test-pythons coverage: export OMP_NUM_THREADS = 1
 test: lint
 	$(BIN)/lit --order=lexical -q lit_tests
 	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
@@ -21,6 +21,35 @@ test-all: export FLOWIR_EXPLORE = 1
 test-all: lint .venv/.ready-ray
 	$(BIN)/lit --order=lexical -q lit_tests
 	$(BIN)/pytest -n 2 --dist worksteal
+
+# What the tests of `make test` reach, by file; html is in build/coverage.
+coverage: $(READY)
+	@mkdir -p build
+	COVERAGE_FILE=build/.coverage $(BIN)/pytest -n 2 --dist worksteal -m "not slow" \
+		--cov --cov-report=term --cov-report=html:build/coverage
+
+# The tests of `make test` on every Python that is installed, here or by pyenv, each in an
+# environment of its own.
+PYTHONS ?= python3.11 python3.12 python3.13
+test-pythons: $(READY)
+	@for p in $(PYTHONS); do \
+		found=; for c in $$p $$(ls -d ~/.pyenv/versions/$${p#python}.*/bin/python 2>/dev/null); do \
+			$$c -c '' 2>/dev/null && found=$$c; done; \
+		test -n "$$found" || { echo "$$p is not installed; it is left out"; continue; }; \
+		env=build/$$p; echo "== $$($$found --version)"; \
+		test -x $$env/bin/python || $$found -m venv $$env || exit 1; \
+		$$env/bin/python -m pip install -q "$$(grep '^torch==' constraints.txt)" -c constraints.txt \
+			&& $$env/bin/python -m pip install -q -c constraints.txt -e '.[dev]' \
+			&& $$env/bin/pytest -n 2 --dist worksteal -m "not slow" || exit 1; \
+	done
+
+# Strictly: a link that leads nowhere is an error.
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# Before every commit, what `make lint` asks of the files that changed.
+hooks: $(READY)
+	$(BIN)/pre-commit install
 
 lint: $(READY) build/types
 	$(BIN)/ruff check .

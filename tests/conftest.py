@@ -25,6 +25,13 @@ settings.load_profile("flowir" if os.environ.get("FLOWIR_EXPLORE") else "repeata
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`-m server` and `-m "not server"` choose by whether a test starts or talks to a server."""
+    for item in items:
+        if {"server", "proxy", "running_proxy"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("server")
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder of measured data: `FLOWIR_DATA`, else `../shared/data` beside the checkout."""
