@@ -28,6 +28,7 @@ from tests.backends.running import (
     unless_races_differ,
     values_for,
 )
+from tests.budget import some
 from tests.strategies_ir import ScriptedModel, entry, module_texts, parse, with_front
 
 SEEDS = st.integers(0, 3)
@@ -46,7 +47,7 @@ def _same(found: Run, expected: Run) -> None:
     assert found.ended == expected.ended
 
 
-@settings(max_examples=40)
+@settings(max_examples=some(40))
 @given(module_texts(), SEEDS, FAILURES, TIMEOUTS)
 def test_workflows_as_written(text: str, seed: int, failures: int, timeout: float | None) -> None:
     """Also those that call other workflows: the file has them inlined, the interpreter has not."""
@@ -60,7 +61,7 @@ def test_workflows_as_written(text: str, seed: int, failures: int, timeout: floa
     _same(found, expected)
 
 
-@settings(max_examples=20)
+@settings(max_examples=some(20))
 @given(module_texts(called=False), st.randoms(use_true_random=False), SEEDS, FAILURES)
 def test_every_point_of_a_front(text: str, random: Any, seed: int, failures: int) -> None:
     """One file for each point that is selected, and one for the whole front.
@@ -97,7 +98,7 @@ def _untimed(run: Run) -> Counter[Any]:
     return Counter(replace(call, start=0.0) for call in run.calls)
 
 
-@settings(max_examples=20)
+@settings(max_examples=some(20))
 @given(module_texts(), st.floats(0.1, 6.0))
 def test_a_cancelled_run_starts_nothing_more_and_leaves_nothing_behind(
     text: str, after: float

@@ -19,6 +19,7 @@ from flowir.profile.prices import Price, Prices
 from flowir.runtime.llm import CallError
 from flowir.sim import clock
 from tests.backends.running import emitted, load, values_for
+from tests.budget import some
 from tests.strategies_ir import ScriptedModel, entry, module_text, parse, with_front
 
 TEXT = """
@@ -158,7 +159,7 @@ def test_what_the_provider_asks_for_is_waited(file: ModuleType) -> None:
         _run(file, model, "a")
 
 
-@settings(max_examples=30)
+@settings(max_examples=some(30))
 @given(st.integers(0, 8), st.integers(1, 9))
 def test_no_more_calls_than_allowed_are_open(file: ModuleType, items: int, most: int) -> None:
     model = Model()
@@ -232,7 +233,7 @@ def test_inputs_and_points_are_checked_before_anything_runs(file: ModuleType) ->
     assert not model.starts
 
 
-@settings(max_examples=15)
+@settings(max_examples=some(15))
 @given(st.randoms(use_true_random=False), st.integers(0, 3))
 def test_failures_that_pass_change_nothing_but_time(draw: Any, seed: int) -> None:
     """Random workflows, 30 % of requests failing: the same answer, no request too often."""

@@ -21,6 +21,7 @@ from flowir.configuration import Configuration
 from flowir.profile import Observations, read_observations
 from flowir.sim import clock
 from tests.backends.running import emitted, load, values_for
+from tests.budget import some
 from tests.strategies_ir import ScriptedModel, entry, module_text, parse
 
 trace = pytest.importorskip("opentelemetry.trace")
@@ -213,7 +214,7 @@ def test_runs_on_the_same_inputs_are_one_query(
     assert len(found.queries) == 2
 
 
-@settings(max_examples=15)
+@settings(max_examples=some(15))
 @given(st.randoms(use_true_random=False), st.integers(0, 3))
 def test_random_workflows_have_one_span_for_each_call(draw: Any, seed: int) -> None:
     module = parse(module_text(draw.randint))

@@ -31,6 +31,7 @@ from flowir.backends.drawing.labels import WIDTH, cut
 from flowir.backends.mermaid.target import mermaid_text
 from flowir.dialects import flow
 from flowir.errors import FlowirError
+from tests.budget import some
 from tests.strategies_ir import entry, module_text, parse, with_front
 
 HOSTILE = [
@@ -162,14 +163,14 @@ def _module(hostile: list[str]) -> Any:
     return module
 
 
-@settings(max_examples=40)
+@settings(max_examples=some(40))
 @given(st.lists(TEXTS, min_size=12, max_size=12))
 def test_whatever_is_in_a_name_is_text_for_graphviz(hostile: list[str]) -> None:
     picture = drawing(_module(hostile))
     assert _shown(*_svg_texts([dot_text(picture)])) == _shown(list(_all_lines(picture).elements()))
 
 
-@settings(max_examples=60)
+@settings(max_examples=some(60))
 @given(st.lists(TEXTS, min_size=12, max_size=12))
 def test_whatever_is_in_a_name_is_text_for_mermaid(hostile: list[str]) -> None:
     picture = drawing(_module(hostile))
@@ -208,7 +209,7 @@ def _unescaped(text: str) -> str:
     return html.unescape(text)
 
 
-@settings(max_examples=30)
+@settings(max_examples=some(30))
 @given(st.randoms(use_true_random=False), st.booleans())
 def test_every_op_is_drawn_and_every_value_leads_where_it_is_used(draw: Any, front: bool) -> None:
     module = parse(module_text(draw.randint, called=not front))

@@ -32,6 +32,7 @@ from tests.backends.running import (
     unless_races_differ,
     values_for,
 )
+from tests.budget import some
 from tests.strategies_ir import Recorded, entry, module_texts, parse, with_front
 
 SEEDS = st.integers(0, 3)
@@ -53,7 +54,7 @@ def _graph(module: ModuleOp, workflow: flow.WorkflowOp, **options: Any) -> Modul
     return load(emit(module, workflow.sym_name.data, **options), "emitted_graph")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=some(40), deadline=None)
 @given(module_texts(), SEEDS, FAILURES, st.booleans())
 def test_workflows_as_written(text: str, seed: int, failures: int, fuse: bool) -> None:
     """Interpreter, asyncio file and LangGraph file."""
@@ -66,7 +67,7 @@ def test_workflows_as_written(text: str, seed: int, failures: int, fuse: bool) -
     _same(run_emitted(graph, values, Script(module, seed, failures)), expected)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=some(20), deadline=None)
 @given(module_texts(called=False), st.randoms(use_true_random=False), SEEDS, FAILURES)
 def test_every_point_of_a_front(text: str, random: Any, seed: int, failures: int) -> None:
     """One file for each point that is selected, and one for the whole front.
@@ -91,7 +92,7 @@ def test_every_point_of_a_front(text: str, random: Any, seed: int, failures: int
         )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=some(20), deadline=None)
 @given(module_texts(plans=False), SEEDS, st.booleans())
 def test_calls_wait_for_what_they_need(text: str, seed: int, fuse: bool) -> None:
     """A call that a slow call delays in the interpreter needs it, and waits for it here."""
@@ -111,7 +112,7 @@ def test_calls_wait_for_what_they_need(text: str, seed: int, fuse: bool) -> None
                 assert script.ended[place] <= script.calls[places[other]].start
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=some(30), deadline=None)
 @given(module_texts(), SEEDS)
 def test_usage_is_what_the_asyncio_file_counts(text: str, seed: int) -> None:
     """Site by site: calls, tokens, seconds."""
@@ -138,7 +139,7 @@ def test_usage_is_what_the_asyncio_file_counts(text: str, seed: int) -> None:
     assert counted[0] == counted[1]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=some(20), deadline=None)
 @given(module_texts(), st.floats(0.1, 6.0), st.booleans())
 def test_a_run_that_is_stopped_starts_nothing_more_and_leaves_nothing_behind(
     text: str, after: float, cancel: bool

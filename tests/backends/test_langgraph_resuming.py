@@ -17,6 +17,7 @@ from flowir.sim import clock
 from tests.backends.running import load
 from tests.backends.test_langgraph_running import Http
 from tests.backends.test_langgraph_timing import ITEMS, Constructs, seconds
+from tests.budget import some
 from tests.strategies_ir import parse
 
 CONFIG: Any = {"configurable": {"thread_id": "1"}}
@@ -73,7 +74,7 @@ def resumed(file: ModuleType, inputs: Any, fails: int) -> tuple[Any, Counter[Any
     return clock.run(main())
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=some(30), deadline=None)
 @given(st.integers(0, 10**6), st.data())
 def test_no_answer_is_asked_for_twice(seed: int, data: st.DataObject) -> None:
     """Where every call is a node: all that was answered is kept, in loops and maps too."""

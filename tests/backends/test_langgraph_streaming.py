@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from flowir.backends.langgraph.emit import emit
-from tests import serving
+from tests import openai_server as serving
 from tests.backends.running import load
 from tests.strategies_ir import parse
 

@@ -22,6 +22,7 @@ from flowir.calculus.realised import realise
 from flowir.passes.flow_fuse_supersteps import FlowFuseSupersteps
 from flowir.sim import clock
 from tests.backends.running import load
+from tests.budget import some
 from tests.calculus.samples import call_model, point
 from tests.strategies_ir import entry, parse
 
@@ -185,7 +186,7 @@ def test_two_chains_wait_for_each_other_unless_fused() -> None:
     assert predicted(module, "asyncio") == pytest.approx(fused)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=some(40), deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 12))
 def test_random_graphs_of_calls_take_what_is_predicted(seed: int, size: int) -> None:
     """Not fused, the sum over supersteps; fused, no more than the critical path."""
@@ -197,7 +198,7 @@ def test_random_graphs_of_calls_take_what_is_predicted(seed: int, size: int) -> 
     assert fused == pytest.approx(measured(load(emit_asyncio(module), "timed_asyncio")))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=some(40), deadline=None)
 @given(st.integers(0, 10**6))
 def test_random_workflows_take_what_is_predicted(seed: int) -> None:
     """Calls, branches, loops and maps inside one another: apart, as marked, and all fused."""

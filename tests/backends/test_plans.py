@@ -21,6 +21,7 @@ from flowir.runtime.interpreter import interpret
 from flowir.runtime.llm import Completion, CompletionLike, Message, Usage
 from flowir.sim import clock
 from tests.backends.running import load, run_emitted, run_interpreted
+from tests.budget import some
 from tests.strategies_ir import ScriptedModel, entry, parse
 
 MODULE = """
@@ -59,7 +60,7 @@ def _script(module: Any, seed: int, failures: int) -> ScriptedModel:
     return model
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=some(60), deadline=None)
 @given(TOOL, TOOL, CLAUSES, st.integers(0, 10**6), st.sampled_from([0, 0, 9, 3]), st.booleans())
 def test_interpreter_asyncio_and_langgraph_agree(
     look: str, find: str, clauses: str, seed: int, failures: int, limited: bool
@@ -79,7 +80,7 @@ def test_interpreter_asyncio_and_langgraph_agree(
         assert found.calls == expected.calls
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=some(25), deadline=None)
 @given(TOOL, st.integers(0, 10**6), st.floats(0.1, 12.0))
 def test_cancelling_leaves_nothing_behind(look: str, seed: int, after: float) -> None:
     module = _module(look, clauses="max_replans 4")

@@ -15,6 +15,7 @@ from flowir.dialects import prim
 from flowir.prim.from_ir import find_graph
 from flowir.runtime.primitives.from_ir import program_of
 from flowir.runtime.primitives.program import Program
+from tests.budget import some
 from tests.prim.graphs import graph_texts
 from tests.runtime.primitives.graphs import BRANCH, MAP, RAG
 from tests.runtime.primitives.pure_engines import parsed
@@ -48,7 +49,7 @@ def test_an_emitted_file_is_as_ruff_would_have_it(text: str, tmp_path: Path) -> 
         assert found.returncode == 0, found.stdout + file.read_text()
 
 
-@settings(max_examples=25)
+@settings(max_examples=some(25))
 @given(graph_texts)
 def test_any_graph_is_emitted_as_the_same_program(text: str) -> None:
     module = parsed(text)

@@ -22,8 +22,9 @@ from flowir.backends.langgraph.emit import emit as emit_graph
 from flowir.profile.prices import Price, Prices
 from flowir.runtime.interpreter import interpret
 from flowir.runtime.llm import Completion, Usage
-from tests import serving
+from tests import openai_server as serving
 from tests.backends.running import load
+from tests.budget import some
 from tests.strategies_ir import entry, parse
 
 TEXT = """
@@ -314,7 +315,7 @@ def test_under_random_faults_every_run_ends_well_or_says_why(
     file: ModuleType, proxy: Any, expected: tuple[str, Counter[str]]
 ) -> None:
     """Of all requests, 30 % fail: enough runs get through four tries for each."""
-    outcomes = [_sweep(file, proxy, expected, seed, 0.3) for seed in range(16)]
+    outcomes = [_sweep(file, proxy, expected, seed, 0.3) for seed in range(some(16))]
     assert sum(outcomes) >= len(outcomes) / 2
 
 

@@ -36,12 +36,13 @@ from flowir.calculus.terms import (
 )
 from flowir.configuration import Configuration
 from flowir.dialects.flow import WorkflowOp
+from tests.budget import some
 from tests.calculus.strategies import scenarios_for, settings_batches, workflows
 from tests.dialects.modules import Sample, samples
 from tests.passes.interpretation import run
 
 
-@settings(max_examples=40)
+@settings(max_examples=some(40))
 @given(sample=samples(workflows=1, declared=False), salt=st.integers(0, 7))
 def test_no_run_makes_more_calls(sample: Sample, salt: int) -> None:
     (workflow,) = (op for op in sample.module.ops if isinstance(op, WorkflowOp))
@@ -51,7 +52,9 @@ def test_no_run_makes_more_calls(sample: Sample, salt: int) -> None:
     assert len(asked) <= worst_seconds(terms, [1.0] * len(terms.decisions), execution="sequential")
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(
+    max_examples=some(100), deadline=None, suppress_health_check=[HealthCheck.filter_too_much]
+)
 @given(
     workflows(),
     scenarios_for(noise=False),

@@ -24,6 +24,7 @@ from flowir.calculus.terms import (
     walk,
 )
 from flowir.errors import CalculusError
+from tests.budget import some
 from tests.calculus.oracle import (
     Tied,
     TooManyRuns,
@@ -41,7 +42,7 @@ def columns(expectation: Expectation) -> np.ndarray:
     return np.stack([e.success, e.calls, e.cost, e.latency])
 
 
-@settings(max_examples=120)
+@settings(max_examples=some(120))
 @given(workflows(), scenarios_for(), settings_batches(1))
 def test_expectation_is_the_average_over_all_outcome_patterns(
     random: Workflow, scenarios: Scenarios, setting: np.ndarray
@@ -61,7 +62,7 @@ def test_expectation_is_the_average_over_all_outcome_patterns(
         assert together.latency[0, 0] == pytest.approx(exact.asyncio, abs=1e-9)
 
 
-@settings(max_examples=40)
+@settings(max_examples=some(40))
 @given(workflows(events=8, depth=1, firsts=True), scenarios_for(), settings_batches(1))
 def test_races_are_the_average_over_all_outcome_patterns(
     random: Workflow, scenarios: Scenarios, setting: np.ndarray
@@ -83,7 +84,7 @@ def test_races_are_the_average_over_all_outcome_patterns(
         np.testing.assert_allclose(found[:known], expected[:known], rtol=1e-6, atol=1e-9)
 
 
-@settings(max_examples=60)
+@settings(max_examples=some(60))
 @given(
     workflows(events=30),
     scenarios_for(draws=2, queries=3, noise=True),

@@ -13,6 +13,7 @@ from flowir.calculus.scenarios import Scenarios
 from flowir.calculus.supersteps import supersteps
 from flowir.calculus.terms import Block, Checker, Fallback, Map, Workflow, walk
 from flowir.errors import CalculusError
+from tests.budget import some
 from tests.calculus.oracle import TooManyRuns
 from tests.calculus.rounds import every_run, settled
 from tests.calculus.samples import call, call_model, point, workflow
@@ -25,7 +26,7 @@ def fuse(random: Workflow) -> Workflow:
     return with_fused(random, segments_to_fuse(random))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=some(150), deadline=None)
 @given(workflows(quorums=False), scenarios_for(), settings_batches(1))
 def test_nested_graphs_take_what_rounds_with_barriers_take(
     random: Workflow, scenarios: Scenarios, setting: np.ndarray
@@ -46,7 +47,7 @@ def test_nested_graphs_take_what_rounds_with_barriers_take(
             assert exact.latency.item() == pytest.approx(possible[0][2])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=some(150), deadline=None)
 @given(workflows(), scenarios_for(noise=True), settings_batches(2))
 def test_fusing_saves_time_and_changes_nothing_else(
     random: Workflow, scenarios: Scenarios, batch: np.ndarray
@@ -60,7 +61,7 @@ def test_fusing_saves_time_and_changes_nothing_else(
             np.testing.assert_array_equal(getattr(before, name), getattr(after, name))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=some(100), deadline=None)
 @given(workflows(depth=0, quorums=False), scenarios_for(), settings_batches(1))
 def test_no_barrier_is_left_in_a_flat_workflow(
     random: Workflow, scenarios: Scenarios, setting: np.ndarray

@@ -17,6 +17,7 @@ from flowir.calculus.scenarios import CallModel
 from flowir.calculus.terms import Block, Checker, First, Join, Term, ToolCall, Vote
 from flowir.calculus.truths import quorum
 from flowir.runtime.racing import settled
+from tests.budget import some
 from tests.calculus.samples import call, call_model, point, workflow
 
 N = 40_000
@@ -27,7 +28,7 @@ def noisy(p: float, seconds: float, scale: float) -> CallModel:
     return replace(model, latency_scale=np.full((1, N), scale))
 
 
-@settings(max_examples=60)
+@settings(max_examples=some(60))
 @given(
     st.lists(
         st.tuples(st.integers(0, 4), st.sampled_from(["right", "common", "own"])),

@@ -27,6 +27,7 @@ from flowir.calculus.terms import (
     walk,
 )
 from flowir.errors import CalculusError
+from tests.budget import some
 from tests.calculus.oracle import Tied, TooManyRuns, enumerate_workflow
 from tests.calculus.samples import call, call_model, point, workflow
 from tests.calculus.strategies import scenarios_for, settings_batches, workflows
@@ -68,7 +69,7 @@ def same_mean(sample: np.ndarray, exact: float) -> bool:
     return abs(sample.mean() - exact) <= 5 * error + 1e-9 + 2.5e-3 * max(1.0, abs(exact))
 
 
-@settings(max_examples=40)
+@settings(max_examples=some(40))
 @given(workflows(events=24), scenarios_for(noise=True), settings_batches(1), st.integers(0, 99))
 def test_means_converge_to_expectations(
     random: Workflow, scenarios: Scenarios, setting: np.ndarray, seed: int
@@ -81,7 +82,7 @@ def test_means_converge_to_expectations(
     assert same_mean(runs.latency, exact.latency.item())
 
 
-@settings(max_examples=40)
+@settings(max_examples=some(40))
 @given(workflows(quorums=False), scenarios_for(), settings_batches(1), st.integers(0, 99))
 def test_latency_under_a_maximum_converges_to_its_enumeration(
     random: Workflow, scenarios: Scenarios, setting: np.ndarray, seed: int
@@ -95,7 +96,7 @@ def test_latency_under_a_maximum_converges_to_its_enumeration(
     assert same_mean(runs.latency, exact.asyncio)
 
 
-@settings(max_examples=40)
+@settings(max_examples=some(40))
 @given(
     workflows(quorums=False, firsts=True), scenarios_for(), settings_batches(1), st.integers(0, 99)
 )
@@ -115,7 +116,7 @@ def test_races_converge_to_their_enumeration(
     assert same_mean(runs.latency, exact.asyncio)
 
 
-@settings(max_examples=40)
+@settings(max_examples=some(40))
 @given(
     workflows(events=30),
     scenarios_for(draws=2, queries=3, noise=True),

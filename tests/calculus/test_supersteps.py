@@ -11,6 +11,7 @@ from flowir.calculus.realised import realise
 from flowir.calculus.scenarios import Scenarios
 from flowir.calculus.supersteps import supersteps
 from flowir.calculus.terms import Call, Join, Map, Select, Term, ToolCall, Vote, Workflow
+from tests.budget import some
 from tests.calculus.samples import call, call_model, point, workflow
 from tests.calculus.strategies import scenarios_for, settings_batches, workflows
 
@@ -47,7 +48,7 @@ def test_what_nobody_reads_is_waited_for() -> None:
     assert expect(idle, [[0, 0]], MODELS, "langgraph").latency.item() == pytest.approx(0.4)
 
 
-@settings(max_examples=60)
+@settings(max_examples=some(60))
 @given(workflows(depth=0, quorums=False), scenarios_for(), settings_batches(1))
 def test_a_flat_workflow_takes_what_rounds_with_barriers_take(
     random: Workflow, scenarios: Scenarios, setting: np.ndarray

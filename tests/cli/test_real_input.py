@@ -10,6 +10,7 @@ import pytest
 from flowir.cli import opt
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow
 
 MEASURED = {"gpt-4-0613": 0.888, "gpt-3.5-turbo-0613": 0.750}
 """HumanEval, retried up to five times until the visible tests pass (agent-evals, MIT)."""

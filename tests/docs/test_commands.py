@@ -27,6 +27,7 @@ def wrong(ran: list[Ran]) -> str:
     return "\n\n".join(parts)
 
 
+@pytest.mark.slow
 def test_the_front_of_the_readme_and_half_of_the_tutorial(tmp_path: Path) -> None:
     """The slow tests do the rest."""
     (demo,) = (c for c in commands(page_text(README)) if c.text == FIRST)

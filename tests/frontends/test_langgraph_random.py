@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, note, settings
 
 from flowir.frontends.langgraph import from_langgraph
 from flowir.frontends.langgraph.reading.builder import read_graph
+from tests.budget import some
 from tests.frontends.random_graphs import BOUND, Description, descriptions, load_source
 from tests.frontends.scripted import Script, run_emitted, run_original
 
@@ -19,7 +20,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("graphs")
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=some(40), deadline=None, suppress_health_check=list(HealthCheck))
 @given(descriptions())
 def test_what_is_read_is_what_was_described(folder: Path, described: Description) -> None:
     note(described.source)
@@ -35,7 +36,7 @@ def test_what_is_read_is_what_was_described(folder: Path, described: Description
     assert facts.unknown == ()
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=some(15), deadline=None, suppress_health_check=list(HealthCheck))
 @given(descriptions())
 def test_what_is_emitted_does_what_the_graph_does(folder: Path, described: Description) -> None:
     """The same model calls as often, and the same final state."""

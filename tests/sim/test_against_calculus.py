@@ -46,6 +46,7 @@ from flowir.calculus.terms import (
 from flowir.configuration import Configuration
 from flowir.runtime.llm import LLM, Tools
 from flowir.sim.simulate import Simulated, simulate, standard_error
+from tests.budget import some
 from tests.calculus.lanes import arranged
 
 S = 24
@@ -409,7 +410,7 @@ def _sigmas(differences: np.ndarray) -> float:
 
 given_workflows = given(workflow=workflows(), seed=st.integers(0, 2**16))
 quick = settings(
-    max_examples=20,
+    max_examples=some(20),
     derandomize=True,
     phases=(Phase.explicit, Phase.generate),
     deadline=None,

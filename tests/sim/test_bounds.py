@@ -13,10 +13,11 @@ from flowir.prim.graph import Node, PrimitiveGraph, Work, critical_path_s
 from flowir.scheduling.policies import POLICIES
 from flowir.sim.bounds import mean_latency_bound_s, query_bounds, shortest_remaining_first
 from flowir.sim.primitives import Arrival, simulate_primitives
+from tests.budget import some
 from tests.scheduling.graphs import ENGINES, graphs
 
 
-@settings(max_examples=80, deadline=None, phases=[Phase.generate])
+@settings(max_examples=some(80), deadline=None, phases=[Phase.generate])
 @given(
     st.lists(graphs(), min_size=1, max_size=4),
     st.sampled_from(sorted(POLICIES)),

@@ -21,6 +21,7 @@ from flowir.sim.clock import run
 from flowir.sim.endpoints import Endpoint
 from flowir.sim.primitives import Arrival, simulate_primitives
 from flowir.sim.simulate import simulate
+from tests.budget import some
 
 ENGINE = LanguageModelEngine(
     "m", 0.03, 7e-5, 0.0136, 8e-5, 3e-8, slots=3, kv_tokens=2500, prefill_batch_tokens=1500
@@ -41,7 +42,7 @@ async def ends(calls: list[tuple[float, int, int]]) -> list[float]:
     return await asyncio.gather(*(one(*call) for call in calls))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=some(80), deadline=None)
 @given(
     st.lists(
         st.tuples(st.floats(0, 2), st.integers(1, 1000), st.integers(1, 60)),

@@ -10,6 +10,7 @@ from flowir.engines.engine import BatchEngine, LanguageModelEngine
 from flowir.prim.graph import Node, PrimitiveGraph, Work, alone_s
 from flowir.scheduling.policies import FIFO, POLICIES, THROUGHPUT, Policy
 from flowir.sim.primitives import Arrival, simulate_primitives
+from tests.budget import some
 from tests.scheduling.graphs import ENGINES, graphs
 
 MODEL = LanguageModelEngine("llm", 0.03, 7e-5, 0.0136, 8e-5, 3e-8, prefill_batch_tokens=1500)
@@ -62,7 +63,7 @@ def stepwise(engine: LanguageModelEngine, calls: list[tuple[float, int, int]]) -
     return ends
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=some(150), deadline=None)
 @given(
     st.lists(
         st.tuples(st.floats(0, 3), st.integers(0, 1200), st.integers(0, 60)),
@@ -83,7 +84,7 @@ def test_continuous_batching_is_what_single_steps_give(calls: list[tuple[float, 
         assert answer.answered_s == pytest.approx(expected[answer.query], rel=1e-9)
 
 
-@settings(max_examples=60, deadline=None, phases=[Phase.generate])
+@settings(max_examples=some(60), deadline=None, phases=[Phase.generate])
 @given(graphs(), st.sampled_from(sorted(POLICIES)), st.integers(0, 3))
 def test_a_run_repeats_itself(graph: PrimitiveGraph, policy: str, seed: int) -> None:
     arrivals = [Arrival(i, 0.3 * i, graph) for i in range(4)]

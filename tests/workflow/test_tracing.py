@@ -32,6 +32,7 @@ from flowir.runtime.answers import known_labels, parser_of
 from flowir.runtime.interpreter import interpret
 from flowir.runtime.values import parse as read
 from flowir.workflow import Label, Workflow
+from tests.budget import some
 from tests.strategies_ir import entry, module_text, parse
 from tests.workflow.plain import Script, Value, front_end
 from tests.workflow.written import hint, python_of
@@ -129,7 +130,9 @@ def traced(source: str, module: ModuleOp) -> ModuleOp:
 
 
 seeds = st.integers(0, 2**32)
-examples = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+examples = settings(
+    max_examples=some(150), suppress_health_check=[HealthCheck.too_slow], deadline=None
+)
 
 
 @examples

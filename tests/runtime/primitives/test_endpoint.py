@@ -22,9 +22,9 @@ from flowir.runtime.retrieval.bm25 import Bm25Reranker
 from flowir.runtime.retrieval.hashing import HashingEmbedder
 from flowir.runtime.retrieval.openai import OpenAIEmbedder
 from flowir.runtime.retrieval.qdrant import QdrantStore
+from tests.openai_server import Proxy
 from tests.runtime.primitives.graphs import INPUTS, RAG
 from tests.runtime.primitives.pure_engines import ENGINES, pure
-from tests.serving import Proxy
 
 pytest.importorskip("openai", reason="the openai SDK is not installed")
 
