@@ -18,7 +18,7 @@ test: lint
 	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
 
 test-all: export FLOWIR_EXPLORE = 1
-test-all: lint .venv/.ready-ray
+test-all: lint .venv/.ready-all
 	$(BIN)/lit --order=lexical -q lit_tests
 	$(BIN)/pytest -n 2 --dist worksteal
 
@@ -65,8 +65,8 @@ bench: .venv/.ready-bench
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[bench]'
 	@touch $@
 
-.venv/.ready-ray: $(READY)
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[ray]'
+.venv/.ready-all: $(READY)
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[browser,ray,sentence-transformers]'
 	@touch $@
 
 # torch comes first, by itself: asked for without its exact version it brings gigabytes along.

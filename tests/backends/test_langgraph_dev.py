@@ -27,6 +27,8 @@ from flowir.backends.langgraph.emit import emit
 from tests.backends.test_langgraph_streaming import SITES, TEXT, answers
 from tests.strategies_ir import parse
 
+pytestmark = pytest.mark.slow
+
 STARTUP_S = 120.0
 TOOL = """
 flow.tool @shout impl "own_tools:shout" -> !flow.text effect pure

@@ -80,6 +80,7 @@ def test_a_seed_gives_the_same_points_and_a_longer_run_begins_with_a_shorter(
     np.testing.assert_array_equal(asked.losses, again.losses)
 
 
+@pytest.mark.slow
 @every_algorithm
 def test_choosing_beats_chance(
     algorithm: BlackBox, workflow: Workflow, source_of: SourceOf

@@ -63,6 +63,7 @@ def output(cells: list[Any], source: str) -> dict[str, Any]:
     return shown
 
 
+@pytest.mark.slow
 def test_a_notebook_shows_fronts_tables_plots_and_drawings(notebook: list[Any]) -> None:
     front = output(notebook, "\nfront")
     assert front["text/html"].count("<tr>") > 3
