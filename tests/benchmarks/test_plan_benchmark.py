@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from benchmarks.plan_tokens import counter, of_agent, of_plans
 from benchmarks.plan_ways import Timing, recorded, times
 from flowir.examples.plans import hotpot_qa, movie, parallel_qa
+from tests.budget import some
 
 RECORDS = {example.name: recorded(example)
            for example in (movie.EXAMPLE, hotpot_qa.EXAMPLE, parallel_qa.EXAMPLE)}  # fmt: skip
 SECONDS = st.floats(0.01, 3)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=some(20), deadline=None)
 @given(
     st.sampled_from(["Movie", "HotpotQA"]), SECONDS, SECONDS, SECONDS, SECONDS, st.integers(0, 9)
 )

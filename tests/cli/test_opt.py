@@ -22,6 +22,7 @@ from xdsl.utils.arg_spec import ArgSpec
 from flowir.cli import opt
 from flowir.cli.diagnostics import UsageError, nesting_depth
 from flowir.passes.flow_name_sites import FlowNameSites
+from tests.budget import some
 
 GOOD = """\
 flow.agent @ask prompt "{x}"
@@ -135,7 +136,7 @@ def test_what_is_no_text_is_refused(
     assert message in fails(capsys, path)
 
 
-@settings(max_examples=60)
+@settings(max_examples=some(60))
 @given(st.data())
 def test_no_text_makes_a_traceback(data: st.DataObject) -> None:
     """Pieces of a module in any order, and anything between them."""

@@ -15,6 +15,7 @@ from xdsl.printer import Printer
 from flowir.cli.located_parser import LocatedParser
 from flowir.dialects.dse import Dse
 from flowir.dialects.flow import Flow
+from tests.budget import some
 from tests.dialects.modules import Sample, samples
 
 
@@ -41,7 +42,7 @@ def located(context: Context, text: str) -> Parser:
     [(False, Parser), (False, located), (True, located)],
     ids=["custom, xDSL's parser", "custom", "generic"],
 )
-@settings(max_examples=25)
+@settings(max_examples=some(25))
 @given(sample=samples())
 def test_modules_read_back(
     generic: bool, parser: Callable[[Context, str], Parser], sample: Sample

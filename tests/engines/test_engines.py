@@ -20,6 +20,7 @@ from flowir.errors import ProfileError
 from flowir.prim.graph import Node, PrimitiveGraph, Work
 from flowir.scheduling.policies import FIFO
 from flowir.sim.primitives import Arrival, simulate_primitives
+from tests.budget import some
 
 COEFFICIENT = st.floats(0.1, 10)
 
@@ -119,7 +120,7 @@ BATCHERS = st.builds(
 )
 
 
-@settings(max_examples=50)
+@settings(max_examples=some(50))
 @given(st.lists(st.one_of(MODELS, BATCHERS), unique_by=lambda engine: engine.name))
 def test_what_is_written_is_read(
     tmp_path_factory: pytest.TempPathFactory, engines: list[LanguageModelEngine | BatchEngine]

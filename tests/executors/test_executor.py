@@ -38,6 +38,7 @@ from flowir.profiler.limits import Limits
 from flowir.profiler.planning import grid
 from flowir.runtime.llm import CallError, Usage
 from flowir.sim import clock
+from tests.budget import some
 from tests.executors.jobs import Broken, Calls, failing
 from tests.profiler.commands import arguments, write
 from tests.profiler.test_engine import EXAMPLES, READERS
@@ -151,7 +152,7 @@ def profiled(
         return clock.run(Engine(caller, READERS).run(Grid(requests))), store, caller, begun
 
 
-@settings(max_examples=20)
+@settings(max_examples=some(20))
 @given(st.lists(st.booleans(), max_size=40))
 def test_calls_under_way_on_a_lost_worker_are_asked_again_and_count_once(
     tmp_path_factory: pytest.TempPathFactory, lost: list[bool]

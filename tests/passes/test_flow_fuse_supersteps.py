@@ -17,6 +17,7 @@ from flowir.dialects.flow_fused import FUSED
 from flowir.errors import CalculusError
 from flowir.passes.flow_fuse_supersteps import FlowFuseSupersteps
 from flowir.passes.flow_inline import FlowInline
+from tests.budget import some
 from tests.calculus.samples import call_model, point
 from tests.strategies_ir import module_texts, parse
 
@@ -57,7 +58,7 @@ def test_two_chains_no_longer_wait_for_each_other(
             assert found.latency.item() == pytest.approx(seconds)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=some(60), deadline=None)
 @given(module_texts())
 def test_marks_are_all_that_is_written(text: str) -> None:
     module, inlined = parse(text), parse(text)

@@ -17,6 +17,7 @@ from xdsl.transforms.dead_code_elimination import DeadCodeElimination
 
 from flowir.dialects.flow import AgentOp, ToolOp, WorkflowOp
 from flowir.passes.flow_inline import FlowInline
+from tests.budget import some
 from tests.dialects.modules import Sample, samples
 from tests.passes.interpretation import run
 
@@ -48,7 +49,7 @@ def is_subsequence(part: Sequence[object], whole: Sequence[object]) -> bool:
 
 
 @pytest.mark.parametrize("name", SIMPLIFICATIONS)
-@settings(max_examples=50, phases=PHASES)
+@settings(max_examples=some(50), phases=PHASES)
 @given(sample=written, salt=salts)
 def test_simplification_keeps_answers_and_writes(name: str, sample: Sample, salt: int) -> None:
     module = sample.module
@@ -59,7 +60,7 @@ def test_simplification_keeps_answers_and_writes(name: str, sample: Sample, salt
     assert is_subsequence(after.asked, before.asked)
 
 
-@settings(max_examples=50, phases=PHASES)
+@settings(max_examples=some(50), phases=PHASES)
 @given(sample=written, salt=salts)
 def test_inlining_keeps_every_call_with_its_site_and_decision(sample: Sample, salt: int) -> None:
     module = sample.module
@@ -72,7 +73,7 @@ def test_inlining_keeps_every_call_with_its_site_and_decision(sample: Sample, sa
     assert "@w0" not in calls_left
 
 
-@settings(max_examples=50, phases=PHASES)
+@settings(max_examples=some(50), phases=PHASES)
 @given(sample=samples(workflows=1, declared=False, sited=False))
 def test_merging_merges_only_what_is_pure(sample: Sample) -> None:
     live = transformed(sample.module, [DeadCodeElimination()] * 3)
@@ -88,7 +89,7 @@ def draws(op: Operation) -> bool:
     return not names <= pure and not isinstance(op, AgentOp | ToolOp | WorkflowOp)
 
 
-@settings(max_examples=30, phases=PHASES)
+@settings(max_examples=some(30), phases=PHASES)
 @given(sample=written)
 def test_canonical_form_is_final(sample: Sample) -> None:
     once = transformed(sample.module, [CanonicalizePass()])

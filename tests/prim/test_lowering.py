@@ -31,6 +31,7 @@ from flowir.prim.reference import run
 from flowir.prim.values import Messages
 from flowir.runtime.interpreter import interpret
 from flowir.runtime.llm import Completion, Usage
+from tests.budget import some
 from tests.strategies_ir import entry, made, module_text, parse, reply
 
 OPTIMISED = (PrimPruneDeps(), PrimSplitStages(), PrimPipelineDecode(), PrimSplitPrefill())
@@ -111,7 +112,9 @@ def lowered(module: ModuleOp, optimised: bool) -> ModuleOp:
     return result
 
 
-@settings(max_examples=30, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+@settings(
+    max_examples=some(30), deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate)
+)
 @given(text=modules, seed=st.integers(0, 1000), optimised=st.booleans())
 def test_a_lowered_workflow_does_what_the_workflow_does(
     text: str, seed: int, optimised: bool

@@ -23,6 +23,7 @@ from flowir.prim.from_ir import find_graph, primitive_graph
 from flowir.prim.graph import critical_path_s
 from flowir.prim.reference import Outcome, PureEngines, run
 from flowir.prim.timing import engines_of
+from tests.budget import some
 from tests.prim.graphs import engine_file, graph_texts, parse
 
 PASSES = (PrimPruneDeps, PrimSplitStages, PrimPipelineDecode, PrimSplitPrefill, PrimSpeculate)
@@ -78,7 +79,7 @@ def same(before: Outcome, after: Outcome, speculated: bool) -> None:
         assert before.answers == after.answers
 
 
-@settings(max_examples=60, deadline=None, phases=PHASES)
+@settings(max_examples=some(60), deadline=None, phases=PHASES)
 @given(
     text=graph_texts,
     order=st.permutations(range(len(PASSES))),
@@ -97,7 +98,7 @@ def test_any_combination_of_passes_gives_the_same(
 
 
 @pytest.mark.parametrize("kind", PASSES)
-@settings(max_examples=15, deadline=None, phases=PHASES)
+@settings(max_examples=some(15), deadline=None, phases=PHASES)
 @given(text=graph_texts, file=st.integers(0, 3), pruned=st.booleans())
 def test_each_pass_alone_never_lengthens_the_critical_path(
     files: list[str], kind: type[ModulePass], text: str, file: int, pruned: bool
@@ -111,7 +112,7 @@ def test_each_pass_alone_never_lengthens_the_critical_path(
     assert path_s(after, files[file]) <= path_s(module, files[file]) + 1e-9
 
 
-@settings(max_examples=15, deadline=None, phases=PHASES)
+@settings(max_examples=some(15), deadline=None, phases=PHASES)
 @given(text=graph_texts, file=st.integers(0, 3))
 def test_passes_do_nothing_the_second_time_but_what_they_may(
     files: list[str], text: str, file: int
@@ -122,7 +123,7 @@ def test_passes_do_nothing_the_second_time_but_what_they_may(
         assert str(applied(once, made(kind, files[file]))) == str(once)
 
 
-@settings(max_examples=15, deadline=None, phases=PHASES)
+@settings(max_examples=some(15), deadline=None, phases=PHASES)
 @given(text=graph_texts, salt=st.integers(0, 40))
 def test_simplifying_merges_no_draws_and_drops_no_writes(text: str, salt: int) -> None:
     module = parse(text)
@@ -140,14 +141,14 @@ def test_simplifying_merges_no_draws_and_drops_no_writes(text: str, salt: int) -
     )
 
 
-@settings(max_examples=15, deadline=None, phases=PHASES)
+@settings(max_examples=some(15), deadline=None, phases=PHASES)
 @given(text=graph_texts)
 def test_graphs_print_as_they_read(text: str) -> None:
     module = applied(parse(text), PrimSplitStages(), PrimPipelineDecode(), PrimSplitPrefill())
     assert str(parse(str(module))) == str(module)
 
 
-@settings(max_examples=15, deadline=None, phases=PHASES)
+@settings(max_examples=some(15), deadline=None, phases=PHASES)
 @given(text=graph_texts)
 def test_nothing_is_wasted_that_does_not_run_ahead(text: str) -> None:
     module = applied(parse(text), PrimPruneDeps())

@@ -16,6 +16,7 @@ from flowir.configuration import Configuration
 from flowir.errors import ProfileError
 from flowir.profile import Observation, observations_of, read_observations, store_observations
 from flowir.profile.calls import PROFILE, Call, CallStore, Judgement, Key, prompt_hash
+from tests.budget import some
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 names = texts.filter(lambda text: bool(text.strip()) and text == text.strip())
@@ -61,7 +62,7 @@ calls = st.builds(
 )
 
 
-@settings(max_examples=50)
+@settings(max_examples=some(50))
 @given(st.lists(calls, max_size=6, unique_by=lambda call: call.key.text))
 def test_calls_come_back_as_they_were(some: list[Call]) -> None:
     with TemporaryDirectory() as folder:

@@ -28,6 +28,7 @@ from flowir.profiler.planning import grid
 from flowir.profiler.requests import Example, Request
 from flowir.profiler.workflow import spaces, subject_of
 from flowir.search.pareto import hypervolume
+from tests.budget import some
 
 MODELS = ("small", "middle", "large")
 ARMS = [Arm(a, Configuration(m, b)) for a in ("x", "y") for m in MODELS for b in (100, 1000)]
@@ -144,7 +145,7 @@ def pool_of(right: np.ndarray, spent: list[float]) -> Pool:
     return Pool(right, (amounts,), np.eye(len(right)))
 
 
-@settings(max_examples=30)
+@settings(max_examples=some(30))
 @given(st.integers(0, 10_000), st.sampled_from([0.0, 0.05, 0.2]))
 def test_a_choice_lacks_nothing_only_where_nothing_is_unsure(seed: int, spread: float) -> None:
     rng = np.random.default_rng(seed)

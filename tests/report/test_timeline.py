@@ -16,6 +16,7 @@ from flowir.cli.main import cli
 from flowir.errors import PrimError
 from flowir.prim.trace import QuerySpan, Span, Trace, ordered, read_trace, write_trace
 from flowir.report.timeline import timeline
+from tests.budget import some
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -139,7 +140,7 @@ def test_boxes_lie_within_the_drawing_and_batches_of_an_engine_not_on_each_other
             assert apart
 
 
-@settings(max_examples=15)
+@settings(max_examples=some(15))
 @given(st.floats(1e-5, 1e4))
 def test_a_run_of_any_length_has_a_few_marks_of_time(end: float) -> None:
     trace = Trace("w", (QuerySpan("q", 0.0, end, 0),), (span("q", 0, "e", 0.0, end),))

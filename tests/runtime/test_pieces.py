@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from flowir.dialects import flow
 from flowir.runtime.pieces import FORMS, Form, JsonReader, piece_reader, pieces_of
 from flowir.runtime.values import InterpretationError, parse
+from tests.budget import some
 
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -62,14 +63,14 @@ def read(form: Form, parts: list[str]) -> list[Any]:
     return [*(piece for part in parts for piece in reader.feed(part)), *reader.close()]
 
 
-@settings(max_examples=60)
+@settings(max_examples=some(60))
 @given(cut_texts(), st.sampled_from(["lines", "numbered"]))
 def test_any_cut_of_a_text_gives_the_same_pieces(cut: tuple[str, list[str]], form: Form) -> None:
     text, parts = cut
     assert read(form, parts) == pieces_of(form, text)
 
 
-@settings(max_examples=50)
+@settings(max_examples=some(50))
 @given(cut_texts())
 def test_lines_are_those_that_a_whole_answer_is_read_as(cut: tuple[str, list[str]]) -> None:
     text, parts = cut
@@ -77,7 +78,7 @@ def test_lines_are_those_that_a_whole_answer_is_read_as(cut: tuple[str, list[str
     assert read("lines", parts) == whole
 
 
-@settings(max_examples=60)
+@settings(max_examples=some(60))
 @given(cut_arrays())
 def test_any_cut_of_an_array_gives_its_elements(cut: tuple[list[str], list[Any]]) -> None:
     parts, values = cut
@@ -85,7 +86,7 @@ def test_any_cut_of_an_array_gives_its_elements(cut: tuple[list[str], list[Any]]
     assert parse("json", flow.ListType(flow.JsonType()), "".join(parts), (), "") == values
 
 
-@settings(max_examples=40)
+@settings(max_examples=some(40))
 @given(st.lists(VALUES, min_size=1, max_size=4))
 def test_an_element_comes_before_the_next_one_does(values: list[Any]) -> None:
     reader = piece_reader("json")

@@ -14,6 +14,7 @@ from flowir.prim.graph import Kind, Node, PrimitiveGraph, Work
 from flowir.scheduling.policies import FIFO, OLDEST_FIRST, POLICIES, TEOLA, Policy
 from flowir.scheduling.scheduler import Scheduler
 from flowir.scheduling.work import Batch, Progress, Request, Task
+from tests.budget import some
 from tests.scheduling.graphs import ENGINES, graphs
 
 CHOSEN = st.sampled_from(
@@ -159,7 +160,7 @@ class Player:
         return "yes" if task.node % 2 else "no"
 
 
-@settings(max_examples=80, deadline=None, phases=[Phase.generate])
+@settings(max_examples=some(80), deadline=None, phases=[Phase.generate])
 @given(st.data(), CHOSEN, st.lists(graphs(), min_size=1, max_size=5), st.booleans())
 def test_every_primitive_runs_once_after_its_inputs_and_within_slots_and_cache(
     data: st.DataObject, policy: Policy, arrivals: list[PrimitiveGraph], cancel: bool
@@ -182,7 +183,7 @@ def test_every_primitive_runs_once_after_its_inputs_and_within_slots_and_cache(
         assert player.scheduler.load(name) == (0, 0.0)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=some(40), deadline=None)
 @given(st.data(), graphs(), st.integers(1, 4))
 def test_an_endless_stream_of_later_queries_never_starves_one(
     data: st.DataObject, graph: PrimitiveGraph, pressure: int

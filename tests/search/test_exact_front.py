@@ -28,6 +28,7 @@ from flowir.search.exact import ExactFront, exact_front
 from flowir.search.pareto import non_dominated
 from flowir.search.problem import Measure, Objective, Problem, losses
 from flowir.search.space import UNREACHED, Points, Space
+from tests.budget import some
 from tests.calculus.samples import call_model, decision, point
 from tests.calculus.strategies import scenarios_for, workflows
 from tests.search.random_workflows import random_scenarios, random_workflow
@@ -120,7 +121,7 @@ def test_thousands_of_random_workflows(part: int) -> None:
     assert sum(front is not None for front in found) > 450
 
 
-@settings(max_examples=40)
+@settings(max_examples=some(40))
 @given(
     workflows(events=8), scenarios_for(), st.sampled_from(OBJECTIVES), st.sampled_from(EXECUTIONS)
 )
@@ -238,7 +239,7 @@ def thinned_front_is_within_epsilon(seed: int) -> bool:
         raise AssertionError(f"seed {seed}: {error}") from error
 
 
-@settings(max_examples=60)
+@settings(max_examples=some(60))
 @given(workflows(events=8), scenarios_for(), st.sampled_from(EXECUTIONS), st.integers(2, 12))
 def test_epsilon_holds_of_workflows_that_shrink(
     workflow: Workflow, scenarios: Scenarios, execution: Execution, most: int

@@ -22,6 +22,7 @@ from flowir.search.exact import exact_front
 from flowir.search.exact.incumbents import Incumbents
 from flowir.search.pareto import non_dominated
 from flowir.search.problem import Objective, losses
+from tests.budget import some
 from tests.calculus.samples import call_model, decision, point
 from tests.search.random_workflows import random_scenarios, random_workflow
 
@@ -210,7 +211,7 @@ def test_products_that_are_not_worked_out(
     check_same(front(workflow, point(models), objectives), every[non_dominated(every)])
 
 
-@settings(max_examples=60)
+@settings(max_examples=some(60))
 @given(st.integers(0, 10_000), st.integers(0, 4), st.booleans())
 def test_nothing_is_called_beaten_that_is_not(seed: int, columns: int, coarse: bool) -> None:
     """By whatever order things become known, and with ties in every column."""

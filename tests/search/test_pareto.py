@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowir.search import pareto
+from tests.budget import some
 
 
 def dominates(a: np.ndarray, b: np.ndarray) -> bool:
@@ -38,7 +39,7 @@ def tables(draw: st.DrawFn, most_rows: int = 40, most_columns: int = 5) -> np.nd
 
 
 @given(tables())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=some(150), deadline=None)
 def test_non_dominated_equals_the_definition(losses: np.ndarray) -> None:
     expected = brute_force(losses)
     assert pareto.non_dominated(losses, duplicates=True).tolist() == expected.tolist()
@@ -76,7 +77,7 @@ def test_layers_are_peeled_whole(losses: np.ndarray, at_least: int) -> None:
 
 
 @given(tables(most_rows=10, most_columns=3))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=some(60), deadline=None)
 def test_hypervolume_counts_unit_cells(losses: np.ndarray) -> None:
     """Rows and reference are integers, so the volume is a number of unit cells."""
     reference = [7] * losses.shape[1]
@@ -91,7 +92,7 @@ def test_hypervolume_of_four_objectives_is_refused() -> None:
 
 
 @given(tables(most_rows=25, most_columns=3), st.integers(1, 12), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=some(60), deadline=None)
 def test_thinning_is_the_greedy_choice_by_hypervolume(
     losses: np.ndarray, at_most: int, data: st.DataObject
 ) -> None:

@@ -33,6 +33,7 @@ from flowir.calculus.tracks import Quantity
 from flowir.errors import SearchError
 from flowir.search.exact import exact_front
 from flowir.search.measuring import Measuring
+from tests.budget import some
 from tests.calculus.samples import call_model, decision, point
 from tests.calculus.strategies import scenarios_for, settings_batches, workflows
 from tests.search.random_workflows import random_scenarios, random_workflow
@@ -57,7 +58,7 @@ def racing(workflow: Workflow, checked: bool) -> Workflow:
     return replace(workflow, body=raced(workflow.body, checker))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=some(60), deadline=None)
 @given(
     workflows(),
     scenarios_for(draws=2, queries=3, noise=True),

@@ -23,6 +23,7 @@ from flowir.serving.requests import Choice, ReadyCall, ServedRequest, ServedWork
 from flowir.serving.stagewise import OBJECTIVES, StageWise
 from flowir.serving.static import StaticPoint
 from flowir.sim.clock import run
+from tests.budget import some
 
 MODELS = ("small", "large")
 WORKFLOW = ServedWorkflow(
@@ -48,7 +49,7 @@ def request(number: int) -> ServedRequest:
     return ServedRequest(f"r{number}", number, WORKFLOW, WORKFLOW.every(), 0.0)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=some(30), deadline=None)
 @given(st.integers(1, 3), st.integers(0, 2**32))
 def test_slots_are_kept_to_and_every_call_gets_one(slots: int, seed: int) -> None:
     """Whatever fails or is cancelled, nothing is left in flight."""

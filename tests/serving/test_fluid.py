@@ -18,6 +18,7 @@ from flowir.sim.serving.bounds import bound_rate
 from flowir.sim.serving.clusters import cluster
 from flowir.sim.serving.simulate import simulate
 from flowir.sim.serving.workload import MIX, arrivals, look_alike, poisson
+from tests.budget import some
 
 
 def demand(seed: int, requests: int, configurations: int, models: int) -> Demand:
@@ -29,7 +30,7 @@ def demand(seed: int, requests: int, configurations: int, models: int) -> Demand
 
 
 @given(st.integers(0, 10_000), st.integers(1, 8), st.integers(1, 5), st.integers(1, 3))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=some(25), deadline=None)
 def test_it_is_the_optimum_of_the_linear_program(
     seed: int, requests: int, configurations: int, models: int
 ) -> None:
@@ -62,7 +63,7 @@ def written_out(demands: list[Demand], capacity: np.ndarray) -> float:
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=some(20), deadline=None)
 def test_no_whole_assignment_is_below_it(seed: int) -> None:
     small = demand(seed, 4, 3, 2)
     capacity = np.array([1.0, 2.0])

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from flowir.serving.chat import REFUSED, RefusedError, read_chat
 from flowir.serving.endpoints import Endpoint
+from tests.budget import some
 from tests.profiler.endpoint import Reply, endpoint, prompt
 from tests.serving_http import ONE_CALL, THREE_STAGES, Running, compiled, running
 
@@ -204,7 +205,7 @@ def test_what_is_no_request_is_refused(body: bytes, param: str | None) -> None:
     assert refused.value.param == param
 
 
-@settings(max_examples=50)
+@settings(max_examples=some(50))
 @given(st.text())
 def test_text_arrives_as_it_is_in_one_piece_or_in_parts(text: str) -> None:
     parts = [{"type": "text", "text": text[:3]}, {"type": "text", "text": text[3:]}]
@@ -213,7 +214,7 @@ def test_text_arrives_as_it_is_in_one_piece_or_in_parts(text: str) -> None:
         assert read.text == text
 
 
-@settings(max_examples=50)
+@settings(max_examples=some(50))
 @given(st.dictionaries(st.text(), st.integers()))
 def test_names_of_fields_never_break_a_header(fields: dict[str, int]) -> None:
     taken = {"model", "messages", "stream", "stream_options", "n", "response_format", "modalities"}

@@ -56,8 +56,9 @@ def test_a_dead_endpoint_costs_nobody_an_answer(tmp_path: Path) -> None:
         with running(compiled(tmp_path), [dead, Endpoint("alive", backend.url)]) as served:
             assert {one.status_code for one in ask_all(served, 8)} == {200}
             replica = served.service.dispatcher.replicas["m at dead"]
-            assert replica.failures >= 3
-            assert replica.rests_until > 0
+            # How often it was asked depends on how quick the other one was.
+            assert replica.failures >= 1
+            assert (replica.rests_until > 0) == (replica.failures >= 3)
 
 
 def test_without_any_endpoint_left_the_client_is_told_when_to_come_again(tmp_path: Path) -> None:

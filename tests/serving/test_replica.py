@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from flowir.engines.engine import LanguageModelEngine
 from flowir.sim.serving.clusters import ENGINES, INPUT_TOKENS, OUTPUT_TOKENS, saturation
 from flowir.sim.serving.replica import Job, Replica
+from tests.budget import some
 
 ENGINE = LanguageModelEngine(
     "m", prefill_base_s=0.0, prefill_per_token_s=5e-5, decode_base_s=0.01,
@@ -73,7 +74,7 @@ def stepwise(jobs: list[tuple[float, int, int]]) -> list[float]:
 
 
 @given(JOBS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=some(60), deadline=None)
 def test_it_ends_when_single_steps_end(jobs: list[tuple[float, int, int]]) -> None:
     """Each change of the batch may shift an end by one step, and a prefill that waits for it."""
     found, expected = fluid(jobs, Replica("e", "m", ENGINE)), stepwise(jobs)
@@ -91,7 +92,7 @@ def test_alone_it_is_the_formula(read: int, written: int) -> None:
 
 
 @given(JOBS, st.floats(1.5, 4))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=some(20), deadline=None)
 def test_a_slower_engine_is_a_slower_clock(
     jobs: list[tuple[float, int, int]], slowdown: float
 ) -> None:
@@ -111,7 +112,7 @@ def test_a_change_of_speed_counts_from_then_on() -> None:
 
 
 @given(JOBS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=some(20), deadline=None)
 def test_it_never_holds_more_than_its_slots(jobs: list[tuple[float, int, int]]) -> None:
     replica = Replica("e", "m", ENGINE)
     fluid(jobs, replica)

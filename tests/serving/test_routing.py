@@ -16,6 +16,7 @@ from flowir.errors import ServingError
 from flowir.serving import routing
 from flowir.serving.calibration import calibrate, lost, routed, weakest
 from flowir.serving.routing import Kernel, Nearest, Router, Uniform, known_success, strengths
+from tests.budget import some
 
 ROWS = np.array(list(product(range(3), repeat=3)))
 STAGES = ("a", "b", "c")
@@ -37,7 +38,7 @@ def router(success: np.ndarray, margin: float = 0.0) -> Router:
 
 
 @given(st.integers(0, 10_000), st.floats(0.0, 0.5))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=some(50), deadline=None)
 def test_where_success_is_monotone_pruning_loses_nothing(seed: int, margin: float) -> None:
     found = router(monotone(seed, 5), margin)
     asked = list(found.settle(np.zeros(1)))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from flowir.errors import ServingError
 from flowir.serving.sets import ConfigurationSet, intersections
+from tests.budget import some
 
 STAGES = ("a", "b", "c", "d")
 EVERY = list(product(range(3), repeat=len(STAGES)))
@@ -57,7 +58,7 @@ def test_intersection(one: set[tuple[int, ...]], other: set[tuple[int, ...]]) ->
 
 
 @given(ROWS)
-@settings(max_examples=20)
+@settings(max_examples=some(20))
 def test_equal_sets_are_equal_however_they_were_made(rows: set[tuple[int, ...]]) -> None:
     one = ConfigurationSet.of(STAGES, sorted(rows))
     other = ConfigurationSet.of(STAGES, sorted(rows, reverse=True))

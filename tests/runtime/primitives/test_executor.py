@@ -30,6 +30,7 @@ from flowir.runtime.primitives.answering import LanguageModel
 from flowir.runtime.primitives.executor import Executor
 from flowir.scheduling.policies import FIFO, PER_INVOCATION, POLICIES, TEOLA, Policy
 from flowir.sim import clock
+from tests.budget import some
 from tests.prim.graphs import graph_text, graph_texts
 from tests.runtime.primitives.graphs import BRANCH, INPUTS, MAP, RAG
 from tests.runtime.primitives.pure_engines import ENGINES, Pure, outcome, parsed, pure
@@ -67,7 +68,7 @@ async def together(
         return list(found), executor.trace(engines.program.name)
 
 
-@settings(max_examples=15)
+@settings(max_examples=some(15))
 @given(
     st.sampled_from(sorted(GRAPHS)),
     st.integers(0, 10_000),
@@ -94,7 +95,7 @@ def test_a_run_gives_what_the_reference_gives(
     check_batches(engines)
 
 
-@settings(max_examples=25, phases=PHASES)
+@settings(max_examples=some(25), phases=PHASES)
 @given(graph_texts, st.integers(0, 40), st.booleans())
 @example(graph_text(Random(2123).randint), 3, True)
 @example(graph_text(Random(254).randint), 14, True)

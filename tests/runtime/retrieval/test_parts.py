@@ -24,6 +24,7 @@ from flowir.runtime.retrieval.values import (
     best,
     normalized,
 )
+from tests.budget import some
 
 WORDS = st.lists(
     st.sampled_from(["moon", "planet", "planets", "orbit", "tide", "sea", "star"]), max_size=6
@@ -39,7 +40,7 @@ def embed(texts: list[str]) -> Vectors:
     return asyncio.run(HashingEmbedder()(texts))
 
 
-@settings(max_examples=20)
+@settings(max_examples=some(20))
 @given(st.lists(WORDS | st.text(), max_size=5))
 def test_an_embedding_does_not_depend_on_its_batch(texts: list[str]) -> None:
     together = embed(texts)
@@ -63,7 +64,7 @@ def test_embeddings_are_checked() -> None:
         HashingEmbedder(0)
 
 
-@settings(max_examples=50)
+@settings(max_examples=some(50))
 @given(st.text(alphabet="ab. \n", max_size=300), st.integers(5, 40))
 def test_chunks_fit_and_lose_nothing_but_space(text: str, size: int) -> None:
     chunks = chunked([Document("d", text)], size)
@@ -78,7 +79,7 @@ def test_chunks_of_no_size_are_refused() -> None:
             chunked([Document("d", "text")], size, overlap)
 
 
-@settings(max_examples=15)
+@settings(max_examples=some(15))
 @given(st.lists(WORDS, min_size=1, max_size=8), st.lists(WORDS, min_size=1, max_size=3))
 def test_the_store_finds_what_comparing_all_finds(texts: list[str], asked: list[str]) -> None:
     """Against the scalar products of all pairs; in two indices, ingested in either order."""
@@ -159,7 +160,7 @@ def test_what_a_store_cannot_take_is_an_error() -> None:
     asyncio.run(run())
 
 
-@settings(max_examples=40)
+@settings(max_examples=some(40))
 @given(st.lists(st.tuples(WORDS, st.lists(WORDS, max_size=5)), max_size=3))
 def test_reranking_does_not_depend_on_the_batch(asked: list[tuple[str, list[str]]]) -> None:
     rerank = Bm25Reranker()
