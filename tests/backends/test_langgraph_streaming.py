@@ -28,7 +28,11 @@ flow.workflow @w(%t: !flow.text) -> !flow.text {
 SITES = {"a": "small", "b": "small", "c": "large", "d": "large"}
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["fused", "apart"])
+@pytest.fixture(
+    scope="module",
+    params=[True, pytest.param(False, marks=pytest.mark.slow)],
+    ids=["fused", "apart"],
+)
 def file(request: pytest.FixtureRequest) -> ModuleType:
     module = load(emit(parse(TEXT), fuse=request.param), "emitted_streaming")
     module.BACKOFF_S = 0.01

@@ -45,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         ("ruff", "format", "--isolated", "--line-length", "100", "--diff"),
         ("ruff", "check", "--isolated", "--line-length", "100", "--target-version", "py311"),
-        ("mypy", "--strict", "--config-file", "mypy.ini"),
+        pytest.param(("mypy", "--strict", "--config-file", "mypy.ini"), marks=pytest.mark.slow),
     ],
 )
 def test_files_are_formatted_and_typed(folder: Path, command: tuple[str, ...]) -> None:

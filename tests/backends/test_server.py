@@ -87,7 +87,10 @@ def _load(kind: str) -> ModuleType:
     return module
 
 
-@pytest.fixture(scope="module", params=list(WRITERS))
+@pytest.fixture(
+    scope="module",
+    params=["asyncio", "langgraph", pytest.param("langgraph-apart", marks=pytest.mark.slow)],
+)
 def file(request: pytest.FixtureRequest) -> ModuleType:
     """A file of each kind."""
     return _load(request.param)

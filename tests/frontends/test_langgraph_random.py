@@ -14,6 +14,8 @@ from tests.budget import some
 from tests.frontends.random_graphs import BOUND, Description, descriptions, load_source
 from tests.frontends.scripted import Script, run_emitted, run_original
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -23,6 +23,8 @@ from flowir.sim.simulate import Simulated, simulate, standard_error
 from tests.backends.running import load
 from tests.strategies_ir import entry, parse
 
+pytestmark = pytest.mark.slow
+
 S = 40
 RUNS = 800
 SIGMAS = 4.5

@@ -16,6 +16,8 @@ from tests.conftest import ROOT
 from tests.strategies_ir import parse
 from tests.workflow.test_tracing import plain_text
 
+pytestmark = pytest.mark.slow
+
 PAGES = {
     name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/python.md")
 }
