@@ -14,8 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from xdsl.context import Context
-from xdsl.dialects.builtin import Builtin, ModuleOp
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.parser import Parser
 
 from flowir.calculus.from_ir import find_workflow, workflow_terms
@@ -37,7 +36,7 @@ from flowir.passes.flow_name_sites import FlowNameSites
 from flowir.search.observed import given_rates, read_observed
 from flowir.search.problem import Measure, Objective, Problem
 from flowir.search.space import Space
-from flowir.universe import FLOWIR_UNIVERSE
+from flowir.universe import context
 
 Floats = npt.NDArray[np.float64]
 
@@ -54,13 +53,9 @@ EASE = 4.0
 
 def module_of(path: Path) -> ModuleOp:
     """A verified module with its sites named."""
-    context = Context()
-    context.load_dialect(Builtin)
-    for name, factory in FLOWIR_UNIVERSE.all_dialects.items():
-        context.register_dialect(name, factory)
-    module = Parser(context, path.read_text(encoding="utf-8"), path.name).parse_module()
+    module = Parser(context(), path.read_text(encoding="utf-8"), path.name).parse_module()
     module.verify()
-    FlowNameSites().apply(context, module)
+    FlowNameSites().apply(context(), module)
     return module
 
 

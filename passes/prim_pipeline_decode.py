@@ -17,7 +17,7 @@ from flowir.dialects.prim_types import element_of, stream
 from flowir.prim.from_ir import work_of
 from flowir.prim.graph import Work
 from flowir.prim.splitting import drop_unused, follow, pays
-from flowir.prim.timing import EPSILON_S, Timer, engines_of
+from flowir.prim.timing import EPSILON_S, Timer, timed
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,11 @@ class PrimPipelineDecode(ModulePass):
     engines: str = ""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for graph in op.ops:
-            if isinstance(graph, prim.GraphOp):
-                timer = Timer(engines_of(graph, self.engines))
-                for inner in list(graph.primitives):
-                    if not (_pipeline(inner, timer) or follow(inner, timer)):
-                        timer.run(inner)
-                drop_unused(graph)
+        for graph, timer in timed(op, self.engines):
+            for inner in list(graph.primitives):
+                if not (_pipeline(inner, timer) or follow(inner, timer)):
+                    timer.run(inner)
+            drop_unused(graph)
 
 
 def _pipeline(op: prim.PrimitiveOp, timer: Timer) -> bool:

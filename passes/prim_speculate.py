@@ -13,7 +13,7 @@ from xdsl.traits import MemoryEffectKind, get_effects
 
 from flowir.dialects import prim
 from flowir.errors import PrimError
-from flowir.prim.timing import EPSILON_S, Timer, engines_of
+from flowir.prim.timing import EPSILON_S, Timer, timed
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,10 @@ class PrimSpeculate(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if not self.most >= 0:
             raise PrimError(f"{self.name}: most={self.most}; write seconds, 0 or more")
-        for graph in op.ops:
-            if isinstance(graph, prim.GraphOp):
-                timer = Timer(engines_of(graph, self.engines))
-                for inner in graph.primitives:
-                    _run_ahead(inner, timer, float(self.most))
-                    timer.run(inner)
+        for graph, timer in timed(op, self.engines):
+            for inner in graph.primitives:
+                _run_ahead(inner, timer, float(self.most))
+                timer.run(inner)
 
 
 def wasted_s(graph: prim.GraphOp) -> float:

@@ -12,7 +12,7 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from flowir.dialects import prim
 from flowir.prim.from_ir import work_of
 from flowir.prim.graph import Work
-from flowir.prim.timing import EPSILON_S, Timer, engines_of
+from flowir.prim.timing import EPSILON_S, Timer, timed
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,10 @@ class PrimSplitPrefill(ModulePass):
     engines: str = ""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for graph in op.ops:
-            if isinstance(graph, prim.GraphOp):
-                timer = Timer(engines_of(graph, self.engines))
-                for inner in list(graph.primitives):
-                    if not (isinstance(inner, prim.PrefillingOp) and _split(inner, timer)):
-                        timer.run(inner)
+        for graph, timer in timed(op, self.engines):
+            for inner in list(graph.primitives):
+                if not (isinstance(inner, prim.PrefillingOp) and _split(inner, timer)):
+                    timer.run(inner)
 
 
 def _split(op: prim.PrefillingOp, timer: Timer) -> bool:

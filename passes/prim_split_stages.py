@@ -12,7 +12,7 @@ from xdsl.passes import ModulePass
 from flowir.dialects import prim
 from flowir.prim.from_ir import work_of
 from flowir.prim.splitting import drop_unused, follow, parts_of, split_into
-from flowir.prim.timing import Timer, engines_of
+from flowir.prim.timing import Timer, timed
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,11 @@ class PrimSplitStages(ModulePass):
     engines: str = ""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for graph in op.ops:
-            if isinstance(graph, prim.GraphOp):
-                timer = Timer(engines_of(graph, self.engines))
-                for inner in list(graph.primitives):
-                    if not (_split(inner, timer) or follow(inner, timer)):
-                        timer.run(inner)
-                drop_unused(graph)
+        for graph, timer in timed(op, self.engines):
+            for inner in list(graph.primitives):
+                if not (_split(inner, timer) or follow(inner, timer)):
+                    timer.run(inner)
+            drop_unused(graph)
 
 
 def _split(op: prim.PrimitiveOp, timer: Timer) -> bool:

@@ -7,12 +7,10 @@ from importlib.resources import as_file, files
 from io import StringIO
 from pathlib import Path
 
-from xdsl.dialects.builtin import ModuleOp
-from xdsl.parser import Parser
-
 from flowir.backends.asyncio.target import AsyncioTarget
 from flowir.calculus.from_ir import find_workflow, workflow_terms
 from flowir.cli import tables
+from flowir.cli.reading import read_ir
 from flowir.cli.simulate import comparison
 from flowir.files import write_atomically
 from flowir.passes.flow_dse import FlowDse
@@ -32,7 +30,7 @@ def run(out: str, runs: int, seed: int) -> None:
     console = tables.console()
     started = time.perf_counter()
     with as_file(files("flowir.examples") / EXAMPLE) as folder:
-        module = _parse(folder / f"{EXAMPLE}.mlir")
+        module = read_ir(str(folder / f"{EXAMPLE}.mlir"))
         profile, prices = folder / "observations.synthetic.csv", folder / "prices.csv"
         with console.status("fitting the cost model and exploring"):
             FlowDse(
@@ -60,12 +58,6 @@ def run(out: str, runs: int, seed: int) -> None:
     simulated = sweep(simulation, [Case(number, seed, runs) for number in numbers])
     console.print(comparison(front, numbers, simulated, runs))
     console.print(f"{time.perf_counter() - started:.1f} s")
-
-
-def _parse(path: Path) -> ModuleOp:
-    module = Parser(context(), path.read_text(), path.name).parse_module()
-    module.verify()
-    return module
 
 
 def _spread(front: Front) -> list[int]:

@@ -18,6 +18,7 @@ from flowir.cli.executors import executor
 from flowir.cli.interrupts import stop_on_interrupt
 from flowir.cli.profile_options import assignments, check_prices, model_judge
 from flowir.cli.profile_report import say
+from flowir.cli.selecting import numbered
 from flowir.errors import ProfilerError
 from flowir.evaluation.bounds import Bounds
 from flowir.evaluation.comparison import compare
@@ -85,7 +86,7 @@ def evaluate(given: Options) -> int:
     module = read_module(given.front)
     workflow = find_workflow(module, given.name)
     front = front_from_ir(workflow)
-    numbers = _numbers(given.points, front)
+    numbers = list(dict.fromkeys([*numbered(given.points, front), front.baseline]))
     judges = dict(assignments("--judge", given.judges))
     ready = session(
         read_subject(given.front, given.name),
@@ -126,25 +127,6 @@ def _bounds(given: Options, front: Front, ready: Session) -> Bounds:
     if isinstance(ready.final, ModelJudge):
         check_prices([ready.final.configuration.model], prices, given.max_dollars)
     return Bounds(given.max_runs, given.max_dollars, given.max_minutes, Limits(prices))
-
-
-def _numbers(text: str, front: Front) -> list[int]:
-    """The points that are meant, and today's, once each.
-
-    Raises:
-        ProfilerError: one that is not there.
-    """
-    if text.strip() == "all":
-        return list(range(len(front.points)))
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    there = len(front.every)
-    for part in parts:
-        if not part.isdecimal() or int(part) >= there:
-            raise ProfilerError(
-                f"--points {part}: the front has points 0 to {there - 1}; give numbers with "
-                "commas between, or all"
-            )
-    return list(dict.fromkeys([*map(int, parts), front.baseline]))
 
 
 def _plan(console: Console, front: Front, numbers: Sequence[int], ready: Session) -> None:

@@ -14,6 +14,7 @@ from flowir.evaluation.running import Subject
 from flowir.evaluation.store import Run, RunStore
 from flowir.profiler.data import Record
 from flowir.profiler.session import Session
+from flowir.search.table import UNITS
 
 
 def proxy_of(ready: Session) -> str:
@@ -37,9 +38,6 @@ def complete(
             for number, run in zip(numbers, done, strict=True):
                 runs[number].append(run)
     return runs, sum(run.cancelled for some in runs.values() for run in some)
-
-
-UNITS = {"accuracy": (100.0, "%"), "latency_s": (1.0, "s"), "cost_usd": (1000.0, "$ / 1000")}
 
 
 def print_comparison(console: Console, found: Comparison) -> None:

@@ -16,9 +16,8 @@ from flowir.cli.writing import print_json
 from flowir.search.explain import OTHER, Change, Explanation, explain
 from flowir.search.front import Estimate, Front
 from flowir.search.observed import given_rates, read_observed
-from flowir.search.table import row
+from flowir.search.table import UNITS, row
 
-UNITS = {"accuracy": (100.0, " points"), "latency_s": (1.0, " s"), "cost_usd": (1000.0, " $/1000")}
 SHOWN = 12
 """Changes shown where not all are asked for."""
 
@@ -73,7 +72,7 @@ def _print(console: Console, front: Front, found: Explanation, everything: bool)
         title = "What each choice buys: the same point with one of them changed"
         made = tables.table(title, "choice", "instead", *UNITS, "better in")
         for change in changes:
-            cells = [_signed(change.differences.get(name), *UNITS[name]) for name in UNITS]
+            cells = [_signed(change.differences.get(name), name) for name in UNITS]
             made.add_row(change.choice, change.instead, *cells, f"{100 * change.better:.0f} %")
         console.print(made)
         if len(changes) < len(found.changes):
@@ -129,8 +128,10 @@ def _percent(estimate: Estimate) -> str:
     return f"{mean:.0f} % [{low:.0f}, {high:.0f}]"
 
 
-def _signed(estimate: Estimate | None, scale: float, unit: str) -> str:
+def _signed(estimate: Estimate | None, name: str) -> str:
+    """A difference; of shares, in percentage points."""
     if estimate is None:
         return ""
+    scale, unit = UNITS[name]
     mean, low, high = (scale * x for x in (estimate.mean, estimate.low, estimate.high))
-    return f"{mean:+.3g}{unit} [{low:+.3g}, {high:+.3g}]"
+    return f"{mean:+.3g} {'points' if unit == '%' else unit} [{low:+.3g}, {high:+.3g}]"

@@ -6,7 +6,6 @@ line that means nothing; 130, interrupted.
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
 from typing import Any
 
@@ -83,12 +82,8 @@ def cli() -> None:
 
 
 def main() -> None:
-    """The entry point: a user's mistake is one message and exit code 1."""
-    try:
-        cli()
-    except FlowirError as error:
-        click.echo(f"flowir: {error}", err=True)
-        sys.exit(1)
+    """The entry point."""
+    cli()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from flowir.errors import SelectionError
 from flowir.search.front import Front
 from flowir.search.selection import select
 
@@ -57,3 +58,22 @@ def selecting(command: _Command) -> _Command:
 def taken(options: dict[str, Any]) -> Wanted:
     """The options of `selecting` out of all of a command."""
     return Wanted(**{name: options.pop(name) for name in NAMES})
+
+
+def numbered(text: str, front: Front) -> list[int]:
+    """The points that `all`, or numbers with commas between, mean; each once.
+
+    Raises:
+        SelectionError: one that is not there.
+    """
+    if text.strip() == "all":
+        return list(range(len(front.points)))
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    there = len(front.every)
+    for part in parts:
+        if not part.isdecimal() or int(part) >= there:
+            raise SelectionError(
+                f"--points {part}: the front has points 0 to {there - 1}; give numbers with "
+                "commas between, or all"
+            )
+    return list(dict.fromkeys(map(int, parts)))

@@ -10,23 +10,20 @@ from xdsl.ir import Attribute
 
 from flowir.calculus.from_ir import workflow_terms
 from flowir.cli import tables
-from flowir.cli.diagnostics import UsageError
 from flowir.cli.executors import executor
 from flowir.cli.reading import read_front
+from flowir.cli.selecting import numbered
 from flowir.cli.writing import print_json
 from flowir.dialects import flow
 from flowir.search.front import Front
 from flowir.search.observed import given_rates, read_observed
+from flowir.search.table import UNITS
 from flowir.sim.points import Case, PointSimulation
 from flowir.sim.simulate import Simulated, standard_error
 from flowir.sim.sweep import sweep
 
-QUANTITIES = (
-    ("accuracy", "right", 100.0, " %"),
-    ("latency_s", "latency_s", 1.0, " s"),
-    ("cost_usd", "cost_usd", 1000.0, " $ / 1000"),
-)
-"""Name of the estimate, of what runs did, and how both are shown."""
+MEASURED = {"accuracy": "right", "latency_s": "latency_s", "cost_usd": "cost_usd"}
+"""By estimate, what of simulated runs it is the mean of."""
 
 
 def run(
@@ -49,7 +46,7 @@ def run(
         FlowirError: no such front or points, or a workflow that cannot be simulated.
     """
     module, workflow, front = read_front(path, name)
-    numbers = _numbers(points, front)
+    numbers = numbered(points, front)
     observed = read_observed(profile, prices, front.facts.seed)
     facts, rates = front.facts, given_rates(module)
     source = observed.source(workflow_terms(workflow), rates, facts.queries)
@@ -86,15 +83,16 @@ def comparison(
     )  # fmt: skip
     for number, result in zip(numbers, found, strict=True):
         estimates = front.every[number].estimates
-        known = [entry for entry in QUANTITIES if entry[0] in estimates]
-        for place, (name, attribute, scale, unit) in enumerate(known):
-            values = getattr(result, attribute)
+        known = [name for name in MEASURED if name in estimates]
+        for place, name in enumerate(known):
+            scale, unit = UNITS[name]
+            values = getattr(result, MEASURED[name])
             mean, error = scale * values.mean(), scale * standard_error(values)
             made.add_row(
                 "" if place else str(number),
                 name.partition("_")[0],
-                f"{scale * estimates[name].mean:.3g}{unit}",
-                f"{mean:.3g} ± {error:.2g}{unit}",
+                f"{scale * estimates[name].mean:.3g} {unit}",
+                f"{mean:.3g} ± {error:.2g} {unit}",
                 end_section=place == len(known) - 1,
             )
     return made
@@ -111,28 +109,10 @@ def _point(front: Front, number: int, result: Simulated) -> dict[str, Any]:
                 "simulated": float(getattr(result, attribute).mean()),
                 "standard_error": standard_error(getattr(result, attribute)),
             }
-            for name, attribute, _, _ in QUANTITIES
+            for name, attribute in MEASURED.items()
             if name in estimates
         },
     }
-
-
-def _numbers(text: str, front: Front) -> list[int]:
-    """The points that are meant.
-
-    Raises:
-        UsageError: one that is not there.
-    """
-    if text.strip() == "all":
-        return list(range(len(front.points)))
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    for part in parts:
-        if not part.isdecimal() or int(part) >= len(front.every):
-            raise UsageError(
-                f"--points {part}: the front has points 0 to {len(front.every) - 1}; give numbers "
-                "with commas between, or all"
-            )
-    return list(dict.fromkeys(map(int, parts)))
 
 
 def _inputs(workflow: flow.WorkflowOp) -> Mapping[str, object]:

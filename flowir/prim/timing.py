@@ -8,8 +8,9 @@ they would all end at once otherwise, and nothing could be gained from those tha
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 
 from flowir.dialects import prim
@@ -39,6 +40,17 @@ DEFAULT_OF: Mapping[str, str] = {
     "reranking": RERANKER.name,
 }
 """By kind of primitive, the engine to estimate with where nothing is known of its own."""
+
+
+def timed(module: ModuleOp, path: str = "") -> Iterator[tuple[prim.GraphOp, Timer]]:
+    """The graphs of a module, each with a timer that has seen nothing yet.
+
+    Args:
+        path: a file of engines beside the defaults; empty for none.
+    """
+    for graph in module.ops:
+        if isinstance(graph, prim.GraphOp):
+            yield graph, Timer(engines_of(graph, path))
 
 
 def engines_of(graph: prim.GraphOp, path: str = "") -> dict[str, Engine]:

@@ -14,16 +14,14 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, NamedTuple, Self
-
-from filelock import FileLock, Timeout
+from typing import Any, Literal, NamedTuple
 
 from flowir.configuration import Configuration
 from flowir.errors import ProfileError
 from flowir.profile.cells import parse_budget, parse_params
+from flowir.profile.locked import LockedStore
 from flowir.profile.schema import CALL, VERSION, check_version, insertion, prepare
-from flowir.profile.writing import Writer, problem, sound
+from flowir.profile.writing import sound
 
 PROFILE, REFERENCE, JUDGE = "profile", "reference", "judge"
 """What a call was made for; of these only the first kind are observations."""
@@ -31,8 +29,6 @@ PROFILE, REFERENCE, JUDGE = "profile", "reference", "judge"
 TOOL = "tool"
 """The purpose of a row that is no call: a verdict of a tool. It is an observation, and the name of
 what stands where others have a model."""
-
-KIND = "profile store"
 
 Texts = Literal["keep", "hash"]
 """Whether prompts and outputs stay in the store, or SHA-256 of them alone."""
@@ -147,7 +143,7 @@ def _loaded(
     yield from map(_call, cursor.execute(query, given))
 
 
-class CallStore:
+class CallStore(LockedStore):
     """The calls of one profile; use it as a context manager. One process at a time may have it.
 
     Args:
@@ -164,74 +160,25 @@ class CallStore:
         ProfileError: another process writes to the store, or the file is no store.
     """
 
+    KIND = "profile store"
+    RESULT = "call"
+    BUSY = (
+        "another profiler is writing to this store; wait for it, or give this one a store of its "
+        "own and fit both"
+    )
+
     def __init__(self, path: str | Path, texts: Texts = "keep") -> None:
-        self.path = Path(path)
+        super().__init__(path)
         self.texts = texts
         self.calls: dict[Key, Call] = {}
         self.verdicts: dict[Key, Call] = {}
-        self._lock = FileLock(self.path.with_name(self.path.name + ".lock"), blocking=False)
 
-    def __enter__(self) -> Self:
-        if not self.path.absolute().parent.is_dir():
-            raise ProfileError(f"{self.path}: there is no folder {self.path.absolute().parent}")
-        try:
-            self._lock.acquire()
-        except Timeout:
-            raise ProfileError(
-                f"{self.path}: another profiler is writing to this store; wait for it, or give "
-                "this one a store of its own and fit both"
-            ) from None
-        except OSError as error:
-            raise ProfileError(
-                f"{self.path}: a store cannot be made there ({error.strerror or error})"
-            ) from None
-        try:
-            self._open()
-        except BaseException as error:
-            self._lock.release()
-            if isinstance(error, sqlite3.Error):
-                raise problem(self.path, KIND, error) from None
-            if isinstance(error, OSError):
-                raise ProfileError(
-                    f"{self.path}: a store cannot be made there ({error.strerror})"
-                ) from None
-            raise
-        return self
+    def _prepare(self) -> None:
+        prepare(self.path, self._database)
 
-    def _open(self) -> None:
-        self._database = sqlite3.connect(self.path, isolation_level=None)
-        try:
-            self._database.execute("PRAGMA secure_delete = ON")
-            prepare(self.path, self._database)
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = NORMAL")
-            for call in self.load(texts=False):
-                self._kept(call.key)[call.key] = call
-            self._writer = Writer(self.path, self._database, KIND)
-        except BaseException:
-            self._database.close()
-            raise
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        try:
-            if kind is None:
-                self.check()
-        finally:
-            with contextlib.suppress(sqlite3.Error):
-                self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            self._database.close()
-            self._writer.close()
-            self._lock.release()
-
-    @property
-    def full(self) -> bool:
-        """The disk is full: what is under way will still be stored, nothing should be begun."""
-        return self._writer.full
+    def _read(self) -> None:
+        for call in self.load(texts=False):
+            self._kept(call.key)[call.key] = call
 
     def load(self, *, texts: bool = True, purpose: str | None = None) -> Iterator[Call]:
         """Stored calls, in the order in which they ended."""
@@ -308,14 +255,6 @@ class CallStore:
                 f"OR purpose != '{PROFILE}'",
                 (),
             )
-
-    def check(self) -> None:
-        """Raise what went wrong while calls were stored.
-
-        Raises:
-            StoreFullError: the disk is full; says whether anything could not be stored.
-        """
-        self._writer.check("call")
 
 
 def _call(row: Mapping[str, Any]) -> Call:

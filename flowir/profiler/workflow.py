@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from xdsl.context import Context
-from xdsl.dialects.builtin import Builtin, ModuleOp
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.parser import Parser
 from xdsl.utils.exceptions import ParseError, VerifyException
@@ -16,7 +15,6 @@ from xdsl.utils.exceptions import ParseError, VerifyException
 from flowir.calculus.from_ir import configuration, configurations, find_workflow
 from flowir.configuration import Budget, Configuration
 from flowir.dialects import flow, prompt
-from flowir.dialects.dse import Dse
 from flowir.dialects.flow_checks import agent_inputs, module_symbols
 from flowir.errors import CalculusError, ProfilerError
 from flowir.passes.flow_inline import FlowInline
@@ -24,6 +22,7 @@ from flowir.profiler.data import Record
 from flowir.profiler.requests import Example, Messages
 from flowir.runtime.answers import writers
 from flowir.runtime.values import show
+from flowir.universe import context
 
 
 @dataclass(frozen=True)
@@ -69,9 +68,8 @@ def read_module(path: str | Path) -> ModuleOp:
     Raises:
         ProfilerError: the file is missing, or no module.
     """
-    context = _context()
     try:
-        module = Parser(context, Path(path).read_text("utf-8"), str(path)).parse_module()
+        module = Parser(context(), Path(path).read_text("utf-8"), str(path)).parse_module()
         module.verify()
     except OSError as error:
         raise ProfilerError(f"{path}: cannot be read ({error.strerror})") from None
@@ -84,13 +82,6 @@ def read_module(path: str | Path) -> ModuleOp:
     return module
 
 
-def _context() -> Context:
-    context = Context()
-    for dialect in (Builtin, flow.Flow, Dse):
-        context.load_dialect(dialect)
-    return context
-
-
 def read_subject(path: str | Path, name: str | None = None) -> Subject:
     """The workflow of a file, workflows that it calls inlined.
 
@@ -99,7 +90,7 @@ def read_subject(path: str | Path, name: str | None = None) -> Subject:
     """
     module = read_module(path)
     try:
-        FlowInline().apply(_context(), module)
+        FlowInline().apply(context(), module)
         return subject_of(module, name)
     except VerifyException:
         raise ProfilerError(

@@ -6,11 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from flowir.report.ticks import ticks
 from flowir.search.front import Estimate, Front
+from flowir.search.table import UNITS
 
 WIDTH, HEIGHT = 520.0, 340.0
 LEFT, RIGHT, TOP, BOTTOM = 62.0, 14.0, 14.0, 46.0
-SCALE = {"accuracy": 100.0, "latency_s": 1.0, "cost_usd": 1000.0}
 TITLE = {
     "accuracy": "accuracy, %",
     "latency_s": "latency, s",
@@ -72,8 +73,8 @@ def plots(front: Front) -> list[Plot]:
 
 
 def _plot(front: Front, across: str, up: str) -> Plot:
-    x = _Line([p.estimates[across] for p in front.points], SCALE[across], LEFT, WIDTH - RIGHT)
-    y = _Line([p.estimates[up] for p in front.points], SCALE[up], HEIGHT - BOTTOM, TOP)
+    x = _Line([p.estimates[across] for p in front.points], UNITS[across][0], LEFT, WIDTH - RIGHT)
+    y = _Line([p.estimates[up] for p in front.points], UNITS[up][0], HEIGHT - BOTTOM, TOP)
     dots = []
     for number, point in enumerate(front.points):
         a, b = point.estimates[across], point.estimates[up]
@@ -126,7 +127,4 @@ class _Line:
             powers = range(math.floor(self._low), math.ceil(self._high) + 1)
             found = [m * 10.0**p for p in powers for m in (1, 2, 5)]
             return [v for v in found if self._low <= math.log10(v) <= self._high]
-        step = 10.0 ** math.floor(math.log10(self._high - self._low))
-        step *= next(m for m in (0.2, 0.5, 1.0, 2.0) if (self._high - self._low) / (m * step) <= 7)
-        first = math.ceil(self._low / step)
-        return [k * step for k in range(first, math.floor(self._high / step) + 1)]
+        return ticks(self._low, self._high)

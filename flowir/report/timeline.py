@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 from flowir.prim.trace import Span, Trace
+from flowir.report.ticks import ticks
 
 WIDTH = 1000.0
 """Of the drawing, in its own units; a page scales it."""
@@ -115,7 +116,7 @@ def _page(trace: Trace) -> Mapping[str, Any]:
         "lanes": lanes,
         "boxes": boxes,
         "frames": frames,
-        "ticks": [(LABEL + _scaled(at, end), at) for at in _ticks(end)],
+        "ticks": [(LABEL + _scaled(at, end), at) for at in ticks(0.0, end)],
         "width": WIDTH,
         "label": LABEL,
         "height": y + 24,
@@ -217,13 +218,3 @@ def _said(span: Span) -> str:
 
 def _scaled(seconds: float, end: float) -> float:
     return round((WIDTH - LABEL - MARGIN) * seconds / end, 2)
-
-
-def _ticks(end: float) -> list[float]:
-    """Round times, four to ten of them."""
-    step = 10.0 ** len(str(int(end)))
-    while True:
-        for part in (1.0, 0.5, 0.2):
-            if end / (step * part) >= 4:
-                return [n * step * part for n in range(int(end / (step * part)) + 1)]
-        step /= 10

@@ -8,6 +8,9 @@ from flowir.search.front import Estimate, Front, difference, words
 
 TODAY = "today"
 
+UNITS = {"accuracy": (100.0, "%"), "latency_s": (1.0, "s"), "cost_usd": (1000.0, "$ / 1000")}
+"""How the estimates of a point are shown to people: times what, in what unit."""
+
 
 @dataclass(frozen=True)
 class Row:

@@ -1,11 +1,11 @@
-"""Engine profiles of a server's models, from what `flowir latency` measured."""
+"""Engine profiles of a server's models, from a file: what `flowir latency` measured, or others."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from flowir.engines import storage
 from flowir.engines.engine import LanguageModelEngine
-from flowir.engines.measured import read_engines
 from flowir.errors import ProfileError, ServingError
 
 
@@ -18,17 +18,7 @@ def engines_of(path: str | Path | None) -> dict[str, LanguageModelEngine]:
     if path is None:
         return {}
     try:
-        measured = read_engines(path)
+        found = storage.read(path)
     except ProfileError as error:
         raise ServingError(str(error)) from None
-    return {
-        model: LanguageModelEngine(
-            model,
-            one.prefill_base_s,
-            one.prefill_per_token_s,
-            one.decode_base_s,
-            one.decode_per_request_s,
-            simulated=one.simulated,
-        )
-        for model, one in measured.items()
-    }
+    return {name: one for name, one in found.items() if isinstance(one, LanguageModelEngine)}

@@ -41,7 +41,6 @@ def compile(**options: Any) -> None:
     """
     from flowir.cli.compile import Options, run
 
-    for several in ("objectives",):
-        parts = (part.strip() for part in options[several].split(","))
-        options[several] = tuple(part for part in parts if part)
+    parts = (part.strip() for part in options["objectives"].split(","))
+    options["objectives"] = tuple(part for part in parts if part)
     run(Options(**options))
