@@ -180,7 +180,7 @@ def chat(**fields: object) -> bytes:
         (b"[]", None),
         (b"\xff\xfe", None),
         (b'{"model": "w", "messages": [{"role": "user", "content": NaN}]}', None),
-        (b'{"a": ' * 5000 + b"1" + b"}" * 5000, None),
+        (b'{"a": ' * 100_000 + b"1" + b"}" * 100_000, None),
         (b"9" * 10000, None),
         (b'{"model": "w", "messages": [{"role": "user", "content": "\\ud800"}]}', None),
         (chat(model="gone"), "model"),
