@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -108,20 +109,31 @@ class Load:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """Of all seeds together, requests after the warm-up.
+    """Requests after the warm-up, of one seed or of several together.
 
     Attributes:
         slowdown: latency over what the reference takes alone.
         strict: latency over what the fastest configuration that keeps accuracy takes alone.
-        sustained: completions over arrivals, while requests arrive.
-        kept: share of requests served with a configuration that keeps accuracy.
+        kept_each: whether a request, of the warm-up too, was served with a configuration that keeps
+            accuracy.
+        ended: completions while requests arrive.
     """
 
     slowdown: Floats
     strict: Floats
     latency: Floats
-    sustained: float
-    kept: float
+    kept_each: npt.NDArray[np.bool_]
+    ended: int
+
+    @property
+    def sustained(self) -> float:
+        """Completions over arrivals, while requests arrive."""
+        return self.ended / len(self.latency)
+
+    @property
+    def kept(self) -> float:
+        """Share of requests whose accuracy is kept."""
+        return float(self.kept_each.mean())
 
     @property
     def p95(self) -> float:
@@ -132,22 +144,34 @@ class Outcome:
         """Seconds."""
         return float(np.median(self.latency))
 
+    @property
+    def strict_p95(self) -> float:
+        """p95 of latency over what the fastest configuration that keeps accuracy takes alone."""
+        return float(np.percentile(self.strict, 95))
 
-class Bench:
+
+def together(outcomes: Sequence[Outcome]) -> Outcome:
+    """Of all seeds."""
+    return Outcome(
+        np.concatenate([one.slowdown for one in outcomes]),
+        np.concatenate([one.strict for one in outcomes]),
+        np.concatenate([one.latency for one in outcomes]),
+        np.concatenate([one.kept_each for one in outcomes]),
+        sum(one.ended for one in outcomes),
+    )
+
+
+class Runs:
     """Runs schedulers on loads; the same requests for all of them, for each seed.
 
     Args:
         trace: tokens and recorded arrivals.
-        requests: of each run.
     """
 
-    def __init__(self, trace: Trace, seeds: Sequence[int], requests: int) -> None:
+    def __init__(self, trace: Trace) -> None:
         self.trace = trace
-        self.seeds = seeds
-        self.requests = requests
         self.population = cache(self._population)
         self.bound = cache(self._bound)
-        self.run = cache(self._run)
 
     def _population(
         self, settings: Settings, kind: str, seed: int, requests: int
@@ -168,31 +192,65 @@ class Bench:
         came, _, _ = self.population(settings, kind, seed, requests)
         return bound_rate(came, 1.0, split)
 
+    def run(self, seed: int, name: str, load: Load, share: float, requests: int) -> Outcome:
+        """A scheduler at a share of the bound."""
+        came, reference, fastest = self.population(load.settings, load.kind, seed, requests)
+        rate = share * self.bound(load.settings, load.kind, load.split, seed, requests)
+        at = [replace(arrival, at=arrival.at / rate) for arrival in came]
+        served = simulate(at, cluster(load.split), SCHEDULERS[name](), load.conditions)
+        warm = requests // WARM_UP
+        begin, end = served.arrived[warm], served.arrived[-1]
+        return Outcome(
+            (served.latency / reference)[warm:],
+            (served.latency / fastest)[warm:],
+            served.latency[warm:],
+            served.kept,
+            int(((served.ended > begin) & (served.ended <= end)).sum()),
+        )
+
+    def limit(self, seed: int, name: str, load: Load, requests: int) -> float:
+        """Share of the bound at which fixed configurations keep some engine busy all the time."""
+        came, _, _ = self.population(load.settings, load.kind, seed, requests)
+        bound = self.bound(load.settings, load.kind, load.split, seed, requests)
+        return bound_rate(came, 1.0, load.split, FIXED[name]) / bound
+
+
+class Workers(Protocol):
+    """Something that has :class:`Runs`, or many of them."""
+
+    def each(self, do: str, seeds: Sequence[int], *given: Any) -> list[Any]:
+        """What the method `do` of `Runs` gives for each seed."""
+        ...
+
+
+class Here:
+    """This process."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._runs = Runs(trace)
+
+    def each(self, do: str, seeds: Sequence[int], *given: Any) -> list[Any]:
+        """See :class:`Workers`."""
+        return [getattr(self._runs, do)(seed, *given) for seed in seeds]
+
+
+class Bench:
+    """All seeds together.
+
+    Args:
+        requests: of each run.
+    """
+
+    def __init__(self, workers: Workers, seeds: Sequence[int], requests: int) -> None:
+        self.workers = workers
+        self.seeds = seeds
+        self.requests = requests
+        self.run = cache(self._run)
+
     def _run(self, name: str, load: Load, share: float, requests: int | None = None) -> Outcome:
         """A scheduler at a share of the bound."""
-        count = requests or self.requests
-        warm = count // WARM_UP
-        slowdown, strict, latency, kept = [], [], [], []
-        ended = came_in = 0
-        for seed in self.seeds:
-            came, reference, fastest = self.population(load.settings, load.kind, seed, count)
-            rate = share * self.bound(load.settings, load.kind, load.split, seed, count)
-            at = [replace(arrival, at=arrival.at / rate) for arrival in came]
-            served = simulate(at, cluster(load.split), SCHEDULERS[name](), load.conditions)
-            slowdown.append((served.latency / reference)[warm:])
-            strict.append((served.latency / fastest)[warm:])
-            latency.append(served.latency[warm:])
-            kept.append(served.kept)
-            begin, end = served.arrived[warm], served.arrived[-1]
-            ended += int(((served.ended > begin) & (served.ended <= end)).sum())
-            came_in += count - warm
-        return Outcome(
-            np.concatenate(slowdown),
-            np.concatenate(strict),
-            np.concatenate(latency),
-            ended / came_in,
-            float(np.concatenate(kept).mean()),
-        )
+        given = (name, load, share, requests or self.requests)
+        return together(self.workers.each("run", self.seeds, *given))
 
     def carried(self, name: str, load: Load, grid: Sequence[float]) -> float:
         """The largest share of the bound, of a grid, up to which p95 keeps to `SLOWEST`; or 0.
@@ -208,16 +266,11 @@ class Bench:
             else:
                 high = middle
         found = grid[low - 1] if low else 0.0
-        return min(found, self.limit(load, FIXED[name])) if name in FIXED else found
+        return min(found, self.limit(name, load)) if name in FIXED else found
 
-    def limit(self, load: Load, fixed: Fixed) -> float:
-        """Share of the bound at which fixed configurations keep some engine busy all the time."""
-        shares = []
-        for seed in self.seeds:
-            of = (load.settings, load.kind, load.split, seed, self.requests)
-            came, _, _ = self.population(load.settings, load.kind, seed, self.requests)
-            shares.append(bound_rate(came, 1.0, load.split, fixed) / self.bound(*of))
-        return float(np.mean(shares))
+    def limit(self, name: str, load: Load) -> float:
+        """Share of the bound that a scheduler of fixed configurations cannot pass, on average."""
+        return float(np.mean(self.workers.each("limit", self.seeds, name, load, self.requests)))
 
 
 def _static(arrival: Arrival) -> tuple[int, ...]:

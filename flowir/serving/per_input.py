@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from flowir.serving.forecast import Objective, delay_cost
 from flowir.serving.requests import EngineLoad, Placement, ReadyCall, ServedRequest
+from flowir.serving.rounds import done_of
 from flowir.serving.sets import ConfigurationSet
 from flowir.serving.stagewise import StageWise
 
@@ -51,5 +52,7 @@ class PerInput:
             self._routed.add(request.id)
             seen = self._stages.round(loads)
             seen.objective = self._routing
-            chosen = seen.best(request.workflow, request.open, frozenset(request.chosen))
+            chosen = seen.best(
+                request.workflow, request.open, done_of(request.workflow, request.chosen)
+            )
             request.open = ConfigurationSet.of(request.open.stages, [chosen])

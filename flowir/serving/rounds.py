@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from flowir.serving.forecast import Candidate, EndpointView, Objective, candidate
 from flowir.serving.requests import EngineLoad, ReadyCall, ServedWorkflow
 from flowir.serving.sets import ConfigurationSet, Node
 
-Done = frozenset[str]
-"""Stages that were chosen."""
+Done = int
+"""Stages that were chosen: a bit for the level of each."""
 
 Queue = tuple[int, float]
 """Calls that wait for an endpoint, and their work in seconds."""
+
+
+def done_of(workflow: ServedWorkflow, stages: Iterable[str]) -> Done:
+    """Of distinct stages."""
+    return sum(1 << workflow.level[stage] for stage in stages)
 
 
 class Round:
@@ -35,7 +40,7 @@ class Round:
             for load in self.loads
         }
         self._stages: dict[tuple[str, int, int], float] = {}
-        self._rests: dict[tuple[str, Node, Done], float] = {}
+        self._rests: dict[tuple[str, Node, Done], float] = {}  # done: from the node's level on
 
     def candidates(self, call: ReadyCall) -> tuple[Candidate, ...]:
         """Every open choice of a call at every endpoint that serves it."""
@@ -52,7 +57,8 @@ class Round:
     def stage(self, workflow: ServedWorkflow, level: int, choice: int) -> float:
         """All calls of a stage that is yet to come, at the endpoint that costs least."""
         key = (workflow.name, level, choice)
-        if key not in self._stages:
+        found = self._stages.get(key)
+        if found is None:
             stage = workflow.stages[level]
             chosen = stage.choices[choice]
             costs = [
@@ -65,8 +71,8 @@ class Round:
                 for load, view in zip(self.loads, self.views.values(), strict=True)
                 if load.model == chosen.model
             ]
-            self._stages[key] = stage.calls * min(costs, default=math.inf)
-        return self._stages[key]
+            found = self._stages[key] = stage.calls * min(costs, default=math.inf)
+        return found
 
     def rest(self, workflow: ServedWorkflow, kept: ConfigurationSet, done: Done) -> float:
         """Stages that are not done, with the configuration of the set that costs least."""
@@ -87,19 +93,20 @@ class Round:
         return tuple(found)
 
     def _rest(self, workflow: ServedWorkflow, node: Node, level: int, done: Done) -> float:
-        if not node.edges:
-            return 0.0
-        key = (workflow.name, node, done)
-        if key not in self._rests:
-            self._rests[key] = min(
+        # Of one workflow a node is at one level, and what was done before it is nothing to it.
+        key = (workflow.name, node, done >> level)
+        found = self._rests.get(key)
+        if found is None:
+            costs = [
                 self._own(workflow, level, choice, done)
                 + self._rest(workflow, child, level + 1, done)
                 for choice, child in node.edges
-            )
-        return self._rests[key]
+            ]
+            found = self._rests[key] = min(costs, default=0.0)
+        return found
 
     def _own(self, workflow: ServedWorkflow, level: int, choice: int, done: Done) -> float:
         """A choice that a configuration does not reach costs nothing."""
-        if choice < 0 or workflow.stages[level].name in done:
+        if choice < 0 or done >> level & 1:
             return 0.0
         return self.stage(workflow, level, choice)

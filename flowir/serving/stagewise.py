@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from operator import attrgetter
 
 from flowir.serving.forecast import (
     Candidate,
@@ -22,7 +23,7 @@ from flowir.serving.forecast import (
     finish_time,
 )
 from flowir.serving.requests import CallKey, EngineLoad, Placement, ReadyCall, ServedRequest
-from flowir.serving.rounds import Done, Queue, Round
+from flowir.serving.rounds import Done, Queue, Round, done_of
 from flowir.serving.sets import ConfigurationSet, Node
 
 REMEMBERED = 20_000
@@ -33,6 +34,8 @@ LATER_S = 0.25
 
 LONGER = 1.1
 """A queue that has grown by so much may make a call change its mind about waiting in it."""
+
+_ORDER = attrgetter("order")
 
 
 @dataclass(slots=True)
@@ -46,6 +49,8 @@ class _Waiting:
         sets: per choice, the set after it; empty where later stages do not depend on the choice.
         wants: the candidate it waits for.
         queue: how long the queue for it was when that was decided.
+        rests: per choice, what later stages cost after it.
+        rests_of: the round and the stages chosen that they are of.
     """
 
     root: Node
@@ -55,6 +60,8 @@ class _Waiting:
     sets: dict[int, ConfigurationSet]
     wants: Candidate | None = None
     queue: int = 0
+    rests: dict[int, float] = field(default_factory=dict)
+    rests_of: tuple[Round, Done] | None = None
 
 
 class StageWise:
@@ -67,9 +74,11 @@ class StageWise:
     def __init__(self, objective: Objective = delay_cost) -> None:
         self.objective = objective
         self._waiting: dict[CallKey, _Waiting] = {}
+        self._alive: frozenset[str] = frozenset()
         self._queues: dict[str, Queue] = {}
         self._later: Round | None = None
         self._later_from = 0.0
+        self._times: Round | None = None  # Of this round, where a deadline asks for it.
         self._batches: dict[str, int] = {}
         self._narrowed: dict[tuple[ConfigurationSet, str, int], ConfigurationSet] = {}
 
@@ -82,15 +91,16 @@ class StageWise:
     ) -> list[Placement]:
         """See :meth:`flowir.serving.scheduler.StageScheduler.place`."""
         seen = self.round(loads)
+        self._times = None
         fresh = self._notice(seen, now)
-        free = {view.endpoint for view in seen.views.values() if view.free}
+        free = {view.endpoint for view in seen.views.values() if view.has_slot()}
         if not fresh:
             # Those that wait have seen all there is: only newcomers are to be placed.
             ready = [call for call in ready if call.key not in self._waiting]
             for view in seen.views.values():
                 view.ahead_s = view.queue_s
         placed = []
-        for call in sorted(ready, key=_order):
+        for call in sorted(ready, key=_ORDER):
             found = self._remembered(call, seen)
             if found.wants is not None and not self._reconsider(found, fresh, free):
                 seen.views[found.wants.endpoint].ahead_s += found.wants.work_s
@@ -99,15 +109,17 @@ class StageWise:
             if best is None:
                 continue
             view = seen.views[best.endpoint]
-            if not view.free:
+            if not view.has_slot():
                 view.ahead_s += best.work_s
                 self._want(found, best, seen)
                 continue
             view.take(best)
-            if not view.free:
+            if not view.has_slot():
                 free.discard(view.endpoint)
                 fresh.discard(view.endpoint)
-            call.request.choose(call.stage, best.choice)
+            request = call.request
+            request.open = self._narrow(request.open, call.stage, best.choice)
+            request.choose(call.stage, best.choice)
             self._drop(call.key, seen)
             placed.append(Placement(call, best.choice, best.endpoint))
         self._batches = {view.endpoint: view.batch for view in seen.views.values()}
@@ -121,8 +133,10 @@ class StageWise:
     def _notice(self, seen: Round, now: float) -> set[str]:
         """Endpoints with slots that have become free since the last round.
 
-        Also works out what later stages cost, where that is due.
+        Also which are alive, and what later stages cost, where that is due.
         """
+        if seen.views.keys() != self._alive:
+            self._alive = frozenset(seen.views)
         later = self._later
         due = later is None or now >= self._later_from + LATER_S
         if due or (later is not None and later.views.keys() != seen.views.keys()):
@@ -130,7 +144,7 @@ class StageWise:
         return {
             view.endpoint
             for view in seen.views.values()
-            if view.free and view.batch < self._batches.get(view.endpoint, view.batch + 1)
+            if view.has_slot() and view.batch < self._batches.get(view.endpoint, view.batch + 1)
         }
 
     def _reconsider(self, waiting: _Waiting, fresh: set[str], free: set[str]) -> bool:
@@ -144,11 +158,11 @@ class StageWise:
     def _remembered(self, call: ReadyCall, seen: Round) -> _Waiting:
         """Candidates of a call; worked out anew once its set or the endpoints have changed."""
         found, root = self._waiting.get(call.key), call.request.open.root
-        if found is None or found.root is not root or found.alive != seen.views.keys():
+        if found is None or found.root is not root or found.alive is not self._alive:
             self._drop(call.key, seen)
             candidates = seen.candidates(call)
             endpoints = frozenset(candidate.endpoint for candidate in candidates)
-            found = _Waiting(root, frozenset(seen.views), candidates, endpoints, self._after(call))
+            found = _Waiting(root, self._alive, candidates, endpoints, self._after(call))
             self._waiting[call.key] = found
         return found
 
@@ -199,8 +213,14 @@ class StageWise:
 
     def _rests(self, call: ReadyCall, found: _Waiting) -> dict[int, float]:
         assert self._later is not None
-        done, rest, workflow = _done(call), self._later.rest, call.request.workflow
-        return {choice: rest(workflow, kept, done) for choice, kept in found.sets.items()}
+        later, done = self._later, _done(call)
+        if found.rests_of != (later, done):
+            rest, workflow = later.rest, call.request.workflow
+            found.rests = {
+                choice: rest(workflow, kept, done) for choice, kept in found.sets.items()
+            }
+            found.rests_of = later, done
+        return found.rests
 
     def _after(self, call: ReadyCall) -> dict[int, ConfigurationSet]:
         """Per choice, the set after it; nothing where later stages are alike for all choices."""
@@ -231,7 +251,9 @@ class StageWise:
             least = min(costs.values(), default=0.0)
             candidates = [c for c in candidates if costs[c] <= max(left, least)]
         if request.deadline < math.inf:
-            later = Round(seen.loads, finish_time, self._queues)
+            if self._times is None:
+                self._times = Round(seen.loads, finish_time, self._queues)
+            later = self._times
             timely = [
                 candidate
                 for candidate in candidates
@@ -253,13 +275,9 @@ class StageWise:
         return self._narrowed[key]
 
 
-def _order(call: ReadyCall) -> tuple[int, int, int, int]:
-    return call.order
-
-
 def _done(call: ReadyCall) -> Done:
     """The stages that are chosen once this call is."""
-    return frozenset((*call.request.chosen, call.stage))
+    return done_of(call.request.workflow, {*call.request.chosen, call.stage})
 
 
 def _independent(request: ServedRequest, stage: str) -> bool:
@@ -281,11 +299,11 @@ def _independent(request: ServedRequest, stage: str) -> bool:
 def _dollars_after(request: ServedRequest, kept: ConfigurationSet, done: Done) -> float:
     """Expected US dollars of the cheapest way through the stages that are not done."""
     layer = {kept.root: 0.0}
-    for stage in request.workflow.stages:
+    for level, stage in enumerate(request.workflow.stages):
         below: dict[Node, float] = {}
         for node, spent in layer.items():
             for choice, child in node.edges:
-                reached = choice >= 0 and stage.name not in done
+                reached = choice >= 0 and not done >> level & 1
                 own = stage.calls * stage.choices[choice].usd if reached else 0.0
                 below[child] = min(below.get(child, math.inf), spent + own)
         layer = below
