@@ -2,8 +2,9 @@
 
     python -m benchmarks [--data DIR] [--quick] [--seed N] [--only NAME ...] [--out FILE]
 
-Each runs in a process of its own; its figures and plots are kept under out/benchmarks. One that
-fails is said to have failed, the others are written all the same, and the exit code is 1.
+Each runs in a process of its own, and alone unless time is nothing to it; its figures and plots are
+kept under out/benchmarks. One that fails is said to have failed, the others are written all the
+same, and the exit code is 1.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
@@ -36,8 +38,13 @@ NAMES = (
     "plan",
     "prim",
     "serving",
+    "serving_http",
+    "fit_engines",
 )
 """In the order of the page; those whose script is there are run."""
+
+BESIDE = ("profiling_adaptive", "evaluation")
+"""Run at the same time, before the others: neither times anything that it judges."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,7 +64,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     options = ["--quick"] if asked.quick else []
     options += ["--seed", str(asked.seed)]
-    sections = [run(name, options, asked.data) for name in asked.only]
+    with ThreadPoolExecutor(len(BESIDE)) as pool:
+        beside = {
+            name: pool.submit(run, name, options, asked.data)
+            for name in asked.only
+            if name in BESIDE
+        }
+    sections = [
+        beside[name].result() if name in beside else run(name, options, asked.data)
+        for name in asked.only
+    ]
     page = document(sections, machine(), date.today().isoformat())
     asked.out.write_text(page, encoding="utf-8")
     print(f"\nwrote {asked.out}")
@@ -65,10 +81,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(name: str, options: Sequence[str], data: Path | None) -> Section:
-    """Run one benchmark, its output as it comes, and read what it wrote."""
+    """Run one benchmark and read what it wrote; its output as it comes, or whole if `BESIDE`."""
     command = [sys.executable, "-m", f"benchmarks.{name}", *options]
     shown = " ".join(["python", *command[1:], *(["--data DIR"] if data else [])])
-    print(f"\n# {shown}", flush=True)
+    told = f"\n# {shown}"
+    whole = name in BESIDE
+    if not whole:
+        print(told, flush=True)
     if data:
         command += ["--data", str(data.resolve())]
     path = KEPT / f"{name}.json"
@@ -76,10 +95,13 @@ def run(name: str, options: Sequence[str], data: Path | None) -> Section:
     process = subprocess.run(
         [*command, "--json", str(path)],
         cwd=HERE.parent,
+        stdout=subprocess.PIPE if whole else None,
         stderr=subprocess.PIPE,
         text=True,
         check=False,
     )
+    if whole:
+        print(f"{told}\n{process.stdout}", flush=True)
     sys.stderr.write(process.stderr)
     failure = ""
     if process.returncode:

@@ -64,7 +64,7 @@ def workflow(calls: int) -> str:
 
 def figures(found: Figures, *, quick: bool = False) -> None:
     """Measure everything."""
-    requests, seconds = (200, 2.0) if quick else (1000, 8.0)
+    requests, seconds = (200, 2.0) if quick else (1000, 5.0)
     found.heading(f"Before anything is measured, on {os.cpu_count()} cores:")
     found.add("load average of the machine, of the last minute", os.getloadavg()[0])
     with tempfile.TemporaryDirectory() as folder:

@@ -14,6 +14,7 @@ from contextlib import aclosing, contextmanager
 from typing import Any
 
 import aiohttp
+from yarl import URL
 
 from flowir.runtime.capabilities import CAPABILITIES, Capability, reasoning
 from flowir.runtime.llm import CallError, Completion, Message, Usage
@@ -51,7 +52,7 @@ class EndpointModels:
         provider: str = "",
         capabilities: Sequence[Capability] = CAPABILITIES,
     ) -> None:
-        self._url = f"{url}/chat/completions"
+        self._url = URL(f"{url}/chat/completions")
         self._headers = {"authorization": f"Bearer {key}"} if key else {}
         self._capabilities = capabilities
         self._session: aiohttp.ClientSession | None = None
@@ -113,10 +114,9 @@ class EndpointModels:
                 ),
                 read_bufsize=2**18,
                 cookie_jar=aiohttp.DummyCookieJar(),
+                headers=self._headers,
             )
-        return self._session.post(
-            self._url, json=body, headers=self._headers, allow_redirects=False
-        )
+        return self._session.post(self._url, json=body, allow_redirects=False)
 
 
 async def _check(node: str, model: str, response: aiohttp.ClientResponse) -> None:

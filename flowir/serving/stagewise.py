@@ -193,7 +193,8 @@ class StageWise:
     def _best(self, call: ReadyCall, found: _Waiting, seen: Round, now: float) -> Candidate | None:
         """The candidate that costs least, with what comes after; None where there is none."""
         request, candidates = call.request, found.candidates
-        if request.budget_usd < math.inf or request.deadline < math.inf:
+        limited = request.budget_usd < math.inf or request.deadline < math.inf
+        if limited and len(candidates) > 1:  # The only one is allowed whatever it costs.
             candidates = self._allowed(call, candidates, seen, now)
         if len(candidates) < 2:
             return candidates[0] if candidates else None

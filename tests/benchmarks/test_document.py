@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 import benchmarks.__main__ as runner
-from benchmarks.__main__ import NAMES, about, main
+from benchmarks.__main__ import BESIDE, NAMES, about, main
 from benchmarks.document import Section, document, machine
 from benchmarks.figures import Figure, Figures, read_json, write_json
 
@@ -95,6 +96,24 @@ def test_a_benchmark_that_cannot_run_is_on_the_page_and_in_the_exit_code(
     assert main(["--only", "cost_model", "--quick", "--out", str(out)]) == 1
     assert "cost_model: exit code 2" in out.read_text()
     assert "--data" in out.read_text()
+
+
+def test_what_runs_at_the_same_time_keeps_its_place_on_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = threading.Barrier(len(BESIDE), timeout=60)
+
+    def run(name: str, *_: object) -> Section:
+        if name in BESIDE:
+            both.wait()
+        return Section(name, "About.", "python z")
+
+    monkeypatch.setattr(runner, "run", run)
+    out = tmp_path / "page.md"
+    assert main(["--out", str(out)]) == 0
+    there = [name for name in NAMES if (ROOT / "benchmarks" / f"{name}.py").exists()]
+    heads = [line[3:] for line in out.read_text().splitlines() if line.startswith("## ")]
+    assert heads == there
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from flowir.serving.requests import (
     ServedWorkflow,
     Stage,
 )
+from flowir.serving.rounds import Round, done_of
 from flowir.serving.scheduler import StageScheduler
 from flowir.serving.sets import ConfigurationSet
 from flowir.serving.stagewise import StageWise
@@ -256,3 +258,27 @@ def test_a_forecast_on_an_idle_engine_is_the_engine_alone() -> None:
 def test_stages_are_in_topological_order() -> None:
     with pytest.raises(ServingError, match="b comes after a, which is no stage before it"):
         ServedWorkflow("w", (Stage("b", (Choice("m", 1.0),), ("a",)),))
+
+
+def test_the_rest_is_the_cheapest_configuration_of_stages_that_are_not_done() -> None:
+    loads = [replica.load() for replica in cluster((1, 1, 2))]
+    seen = Round(loads, delay_cost, {loads[0].endpoint: (7, 3.0)})
+    for arrival in load(40, seed=5):
+        workflow, rows = arrival.workflow, list(arrival.keeps)
+        for chosen in powerset(workflow.names):
+            costs = [
+                sum(
+                    seen.stage(workflow, level, choice)
+                    for level, choice in enumerate(row)
+                    if workflow.names[level] not in chosen
+                )
+                for row in rows
+            ]
+            done = done_of(workflow, chosen)
+            assert seen.rest(workflow, arrival.keeps, done) == pytest.approx(min(costs), abs=1e-12)
+            best = seen.best(workflow, arrival.keeps, done)
+            assert costs[rows.index(best)] == pytest.approx(min(costs), abs=1e-12)
+
+
+def powerset(names: Sequence[str]) -> list[tuple[str, ...]]:
+    return [some for size in range(len(names) + 1) for some in combinations(names, size)]
