@@ -128,7 +128,7 @@ def _executed(
         limit,
         independence=abs(proxy.success.mean() - accuracy),
         note=f"predicted {found.success.mean():.3f} [{low:.3f}, {high:.3f}], "
-        f"measured {accuracy:.3f}; one run {interval}",
+        f"measured {accuracy:.3f}, independence {proxy.success.mean():.3f}; one run {interval}",
     )
     report.add(
         f"{name}: mean calls, relative error",

@@ -39,7 +39,7 @@ class Report:
         """
         ok = None if limit is None else bool(value <= limit)
         target = "" if limit is None else f"<= {limit:g}"
-        figure = Figure(name, float(value), unit, target, ok, simulated)
+        figure = Figure(name, float(value), unit, target, ok, simulated, note)
         self._keep(figure)
         beside = "" if independence is None else f"{independence:9.3f}"
         start = f"{name:<62} {value:9.3f} {unit:<8} {target:<9} {figure.verdict:<7}"

@@ -63,10 +63,10 @@ def _section(section: Section) -> list[str]:
         lines += [f"Did not run through: {section.failure}", ""]
     if not section.figures:
         return lines
-    lines += ["| figure | value | target | met | |", "|---|---:|---|---|---|"]
+    lines += ["| figure | value | target | met | | |", "|---|---:|---|---|---|---|"]
     for figure in section.figures:
         met = {None: "", True: "yes", False: "**no**"}[figure.ok]
-        cells = (figure.name, number(figure), figure.target, met, _kind(figure))
+        cells = (figure.name, number(figure), figure.target, met, _kind(figure), figure.note)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return [*lines, ""]
 

@@ -1,6 +1,6 @@
 """A figure of a benchmark: how it is printed and what other tools read; the options all share.
 
-    {"figures": [{"name", "value", "unit", "target", "ok", "simulated"}]}
+    {"figures": [{"name", "value", "unit", "target", "ok", "simulated", "note"}]}
 
 `target` is in words, `ok` is null where a figure is only reported, and `simulated` says that no
 model was called: observations were made up, or runs were simulated.
@@ -25,6 +25,7 @@ class Figure:
     target: str
     ok: bool | None
     simulated: bool = False
+    note: str = ""
 
     @property
     def verdict(self) -> str:
@@ -65,18 +66,18 @@ class Figures:
         if at_least is not None:
             target, ok = f">= {at_least:g}", bool(value >= at_least)
         kind = self.simulated if simulated is None else simulated
-        figure = Figure(name, float(value), unit, target, ok, kind)
+        figure = Figure(name, float(value), unit, target, ok, kind, note)
         self.found.append(figure)
-        print(line(figure, note), flush=True)
+        print(line(figure), flush=True)
         return figure
 
 
-def line(figure: Figure, note: str = "") -> str:
+def line(figure: Figure) -> str:
     """One line of the table that a person reads."""
     value = f"{figure.value:.4g}"
     return (
         f"  {figure.name:<66} {value:>10} {figure.unit:<6} {figure.target:<9} "
-        f"{figure.verdict:<7} {note}"
+        f"{figure.verdict:<7} {figure.note}"
     ).rstrip()
 
 

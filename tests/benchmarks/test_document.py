@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 FIGURES = (
     Figure("plain", 0.01234567, "s", "", None),
     Figure("|accuracy - measured|", 0.5, "", "<= 0.02", False),
-    Figure("speed-up", 1541.2, "×", ">= 100", True, simulated=True),
+    Figure("speed-up", 1541.2, "×", ">= 100", True, simulated=True, note="of a | b"),
 )
 
 
@@ -37,9 +37,9 @@ def rows_of(page: str) -> list[list[str]]:
 def test_every_figure_is_a_row_with_its_value_target_verdict_and_kind() -> None:
     page = document([Section("search", "About.", "python x", FIGURES)], "a machine", "2030-01-02")
     assert rows_of(page) == [
-        ["plain", "0.01235 s", "", "", ""],
-        ["|accuracy - measured|", "0.5", "<= 0.02", "**no**", ""],
-        ["speed-up", "1,541 ×", ">= 100", "yes", "simulated, ratio"],
+        ["plain", "0.01235 s", "", "", "", ""],
+        ["|accuracy - measured|", "0.5", "<= 0.02", "**no**", "", ""],
+        ["speed-up", "1,541 ×", ">= 100", "yes", "simulated, ratio", "of a | b"],
     ]
     assert "2030-01-02, a machine." in page
     assert "    python x" in page
@@ -70,6 +70,7 @@ def test_the_record_is_the_one_other_tools_read(
         "target": "<= 20",
         "ok": True,
         "simulated": True,
+        "note": "",
     }
     assert [f["ok"] for f in content["figures"]] == [True, False, None]
     assert [f["simulated"] for f in content["figures"]] == [True, True, False]
