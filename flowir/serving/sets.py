@@ -12,10 +12,16 @@ from functools import reduce
 from typing import Final
 from weakref import WeakValueDictionary
 
+import numpy as np
+import numpy.typing as npt
+
 from flowir.errors import ServingError, nearest
 
 UNREACHED: Final = -1
 """The choice at a stage that a configuration does not reach."""
+
+REMEMBERED = 1024
+"""Sets that :class:`Subsets` keeps at most."""
 
 
 class Node:
@@ -202,6 +208,94 @@ def intersections(sets: Iterable[ConfigurationSet]) -> ConfigurationSet:
         ServingError: as :meth:`ConfigurationSet.intersection`.
     """
     return reduce(ConfigurationSet.intersection, sets)
+
+
+class Subsets:
+    """Sets of some of a workflow's configurations, for who makes one per request.
+
+    What a set is made of is made once: the diagram of all, and each end of it that was met before.
+
+    Args:
+        rows: [C, L] choices of each configuration.
+    """
+
+    def __init__(self, stages: Sequence[str], rows: npt.NDArray[np.int64]) -> None:
+        self._stages = tuple(stages)
+        distinct, place = np.unique(rows, axis=0, return_inverse=True)
+        self._place = place.reshape(-1)
+        self._count = len(distinct)
+        self._whole = _tree([tuple(row) for row in distinct.tolist()], 0, len(distinct), 0)
+        self._ends: dict[tuple[int, bytes], Node] = {}
+        self._met: dict[bytes, ConfigurationSet] = {}
+
+    def of(self, kept: npt.NDArray[np.bool_]) -> ConfigurationSet:
+        """The set of those that are kept [C], of which there must be one.
+
+        Raises:
+            ServingError: there is none.
+        """
+        among = np.zeros(self._count, dtype=np.bool_)
+        among[self._place[kept]] = True
+        key = among.tobytes()
+        found = self._met.get(key)
+        if found is None:
+            totals = np.concatenate([[0], np.cumsum(among)]).tolist()
+            root = self._pick(self._whole, totals, key)
+            if root is None:
+                raise ServingError("a set of configurations is empty; at least one must stay open")
+            if len(self._met) >= REMEMBERED:
+                self._met.clear()
+                self._ends.clear()
+            found = self._met[key] = ConfigurationSet(self._stages, root)
+        return found
+
+    def _pick(self, tree: _Tree, totals: Sequence[int], among: bytes) -> Node | None:
+        """What is left of a diagram: nothing, all of it, or some."""
+        kept = totals[tree.stop] - totals[tree.start]
+        if kept == tree.stop - tree.start:
+            return tree.node
+        if not kept:
+            return None
+        if tree.below:
+            parts = ((c, self._pick(child, totals, among)) for c, child in tree.below)
+            return _node(tuple((c, node) for c, node in parts if node is not None))
+        part = tree.start, among[tree.start : tree.stop]
+        found = self._ends.get(part)
+        if found is None:
+            edges = tree.node.edges
+            found = _node(tuple(edge for edge, is_in in zip(edges, part[1], strict=True) if is_in))
+            self._ends[part] = found
+        return found
+
+
+class _Tree:
+    """Rows start:stop, which agree up to a level, as a diagram.
+
+    Attributes:
+        below: by choice at this level; none at the last, where each row is an edge of the node.
+    """
+
+    __slots__ = ("below", "node", "start", "stop")
+
+    def __init__(
+        self, start: int, stop: int, node: Node, below: tuple[tuple[int, _Tree], ...]
+    ) -> None:
+        self.start, self.stop, self.node, self.below = start, stop, node, below
+
+
+def _tree(rows: Sequence[tuple[int, ...]], start: int, stop: int, level: int) -> _Tree:
+    """Of sorted distinct rows[start:stop]."""
+    if level == len(rows[start]) - 1:
+        return _Tree(start, stop, _node(tuple((row[-1], END) for row in rows[start:stop])), ())
+    below: list[tuple[int, _Tree]] = []
+    at = start
+    while at < stop:
+        end = at
+        while end < stop and rows[end][level] == rows[at][level]:
+            end += 1
+        below.append((rows[at][level], _tree(rows, at, end, level + 1)))
+        at = end
+    return _Tree(start, stop, _node(tuple((c, tree.node) for c, tree in below)), tuple(below))
 
 
 def _of_sorted(
