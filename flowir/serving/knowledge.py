@@ -11,7 +11,18 @@ import numpy.typing as npt
 
 from flowir.calculus.from_ir import workflow_terms
 from flowir.calculus.scenarios import Scenarios
-from flowir.calculus.terms import Block, Call, Fallback, Map, Plan, Refine, Select, Workflow
+from flowir.calculus.terms import (
+    Block,
+    Call,
+    Fallback,
+    First,
+    Map,
+    Plan,
+    Refine,
+    Select,
+    Workflow,
+    walk,
+)
 from flowir.calculus.terms import blocks_of as blocks_inside
 from flowir.cost import CostModel
 from flowir.cost.series import KINDS, SUCCESS, Arm, binary_table
@@ -73,6 +84,11 @@ class Knowledge:
                     decision.configurations.index(row.choices[stage]) for row in self.compiled.every
                 ]
         return settings
+
+    @property
+    def races(self) -> bool:
+        """Whether who is right depends on who is fast."""
+        return any(isinstance(term, First) for term in walk(self.terms.body))
 
     @property
     def queries(self) -> tuple[str, ...]:
@@ -202,6 +218,18 @@ def without(observations: Observations, queries: frozenset[str]) -> Observations
     """The observations of all other queries."""
     codes = [number for number, query in enumerate(observations.queries) if query in queries]
     return observations.select(~np.isin(observations.query, codes))
+
+
+def outcomes(observations: Observations) -> Observations:
+    """The same calls without what they took: all that success is fitted to, and quicker to fit."""
+    unknown = np.full(len(observations), np.nan)
+    return replace(
+        observations,
+        latency_s=unknown,
+        input_tokens=unknown,
+        output_tokens=unknown,
+        cost_usd=unknown,
+    )
 
 
 def _read(model: CostModel, agent: str) -> float | None:

@@ -19,10 +19,10 @@ import numpy.typing as npt
 from flowir.errors import ServingError
 from flowir.profiler.data import Record
 from flowir.search.observed import Observed
-from flowir.serving.calibration import MARGINS, Calibrated, calibrate, routed
+from flowir.serving.calibration import Calibrated, calibrate, routed
 from flowir.serving.compiled import Compiled
 from flowir.serving.features import COMPONENTS, Embed, Features, features_of, hashing, text_of
-from flowir.serving.knowledge import Knowledge, informed, without
+from flowir.serving.knowledge import Knowledge, informed, outcomes, without
 from flowir.serving.routing import EVERY, Classifier, Kernel, Nearest, Router, Uniform
 from flowir.serving.sets import ConfigurationSet
 from flowir.serving.smoothing import best
@@ -87,7 +87,7 @@ class Routing:
             f"others, on which the reference is right {100 * self.right:.1f} % of the time "
             f"({100 * self.observed:.0f} % of outcomes observed, the rest by the cost model)"
         ]
-        if found.router.margin == MARGINS[0]:
+        if self.opened * rows == 1.0:
             return [
                 *lines,
                 "nothing but the reference was shown to keep accuracy: every request gets that; "
@@ -127,17 +127,19 @@ def learned_routing(
     whole = Knowledge(compiled, observed)
     known, calibration = _split(whole, records, tolerance)
     held = frozenset(record.query for record in calibration)
-    part = Knowledge(compiled, replace(observed, observations=without(observed.observations, held)))
+    seen = without(observed.observations, held)
+    seen = seen if whole.races else outcomes(seen)
+    part = Knowledge(compiled, replace(observed, observations=seen))
     success = part.success()[:, _places(part, known)]
     losses = success[0] - success
     inputs = tuple(compiled.inputs)
     features = _features(embed, [text_of(record.fields, inputs) for record in known], losses)
-    seen = features.of([text_of(record.fields, inputs) for record in known])
+    looks = features.of([text_of(record.fields, inputs) for record in known])
     _, rows = compiled.numbered()
     strength = np.tile(success.mean(axis=1)[:, None] / len(rows[0]), (1, len(rows[0])))
     router = Router(
         tuple(compiled.stages), np.array(rows, dtype=np.int64), strength, success,
-        classifier(seen, losses), reference=0,
+        classifier(looks, losses), reference=0,
     )  # fmt: skip
     rightness = whole.rightness()
     places = _places(whole, calibration)

@@ -23,6 +23,9 @@ UNREACHED: Final = -1
 REMEMBERED = 1024
 """Sets that :class:`Subsets` keeps at most."""
 
+SMALL = 32
+"""Rows of a part of a diagram whose subsets it keeps."""
+
 
 class Node:
     """What may follow at one level. Equal nodes are the same object.
@@ -213,7 +216,7 @@ def intersections(sets: Iterable[ConfigurationSet]) -> ConfigurationSet:
 class Subsets:
     """Sets of some of a workflow's configurations, for who makes one per request.
 
-    What a set is made of is made once: the diagram of all, and each end of it that was met before.
+    What a set is made of is made once: the diagram of all, and small parts that were met before.
 
     Args:
         rows: [C, L] choices of each configuration.
@@ -225,7 +228,7 @@ class Subsets:
         self._place = place.reshape(-1)
         self._count = len(distinct)
         self._whole = _tree([tuple(row) for row in distinct.tolist()], 0, len(distinct), 0)
-        self._ends: dict[tuple[int, bytes], Node] = {}
+        self._parts: dict[tuple[int, int, bytes], Node] = {}
         self._met: dict[bytes, ConfigurationSet] = {}
 
     def of(self, kept: npt.NDArray[np.bool_]) -> ConfigurationSet:
@@ -240,53 +243,59 @@ class Subsets:
         found = self._met.get(key)
         if found is None:
             totals = np.concatenate([[0], np.cumsum(among)]).tolist()
-            root = self._pick(self._whole, totals, key)
-            if root is None:
+            if not totals[-1]:
                 raise ServingError("a set of configurations is empty; at least one must stay open")
-            if len(self._met) >= REMEMBERED:
+            whole = totals[-1] == self._count
+            root = self._whole.node if whole else self._pick(self._whole, totals, key)
+            if len(self._met) >= REMEMBERED or len(self._parts) >= 32 * REMEMBERED:
                 self._met.clear()
-                self._ends.clear()
+                self._parts.clear()
             found = self._met[key] = ConfigurationSet(self._stages, root)
         return found
 
-    def _pick(self, tree: _Tree, totals: Sequence[int], among: bytes) -> Node | None:
-        """What is left of a diagram: nothing, all of it, or some."""
-        kept = totals[tree.stop] - totals[tree.start]
-        if kept == tree.stop - tree.start:
-            return tree.node
-        if not kept:
-            return None
+    def _pick(self, tree: _Tree, totals: Sequence[int], among: bytes) -> Node:
+        """What is left of a diagram of which some rows, and not all, are kept."""
+        part = tree.start, tree.level, among[tree.start : tree.stop]
+        small = tree.stop - tree.start <= SMALL or not tree.below
+        if small and (found := self._parts.get(part)) is not None:
+            return found
+        edges = []
         if tree.below:
-            parts = ((c, self._pick(child, totals, among)) for c, child in tree.below)
-            return _node(tuple((c, node) for c, node in parts if node is not None))
-        part = tree.start, among[tree.start : tree.stop]
-        found = self._ends.get(part)
-        if found is None:
-            edges = tree.node.edges
-            found = _node(tuple(edge for edge, is_in in zip(edges, part[1], strict=True) if is_in))
-            self._ends[part] = found
-        return found
+            for choice, child in tree.below:
+                kept = totals[child.stop] - totals[child.start]
+                if kept == child.stop - child.start:
+                    edges.append((choice, child.node))
+                elif kept:
+                    edges.append((choice, self._pick(child, totals, among)))
+        else:
+            edges = [edge for edge, is_in in zip(tree.node.edges, part[-1], strict=True) if is_in]
+        node = _node(tuple(edges))
+        if small:
+            self._parts[part] = node
+        return node
 
 
 class _Tree:
-    """Rows start:stop, which agree up to a level, as a diagram.
+    """Rows start:stop, which agree before a level, as a diagram.
 
     Attributes:
         below: by choice at this level; none at the last, where each row is an edge of the node.
     """
 
-    __slots__ = ("below", "node", "start", "stop")
+    __slots__ = ("below", "level", "node", "start", "stop")
 
     def __init__(
-        self, start: int, stop: int, node: Node, below: tuple[tuple[int, _Tree], ...]
+        self, start: int, stop: int, level: int, node: Node, below: Sequence[tuple[int, _Tree]]
     ) -> None:
-        self.start, self.stop, self.node, self.below = start, stop, node, below
+        self.start, self.stop, self.level = start, stop, level
+        self.node, self.below = node, below
 
 
 def _tree(rows: Sequence[tuple[int, ...]], start: int, stop: int, level: int) -> _Tree:
     """Of sorted distinct rows[start:stop]."""
     if level == len(rows[start]) - 1:
-        return _Tree(start, stop, _node(tuple((row[-1], END) for row in rows[start:stop])), ())
+        node = _node(tuple((row[-1], END) for row in rows[start:stop]))
+        return _Tree(start, stop, level, node, ())
     below: list[tuple[int, _Tree]] = []
     at = start
     while at < stop:
@@ -295,7 +304,7 @@ def _tree(rows: Sequence[tuple[int, ...]], start: int, stop: int, level: int) ->
             end += 1
         below.append((rows[at][level], _tree(rows, at, end, level + 1)))
         at = end
-    return _Tree(start, stop, _node(tuple((c, tree.node) for c, tree in below)), tuple(below))
+    return _Tree(start, stop, level, _node(tuple((c, one.node) for c, one in below)), below)
 
 
 def _of_sorted(
