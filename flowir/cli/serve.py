@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
 from flowir.errors import ServingError
+
+if TYPE_CHECKING:
+    from flowir.serving.compiled import Compiled
+    from flowir.serving.expectations import FirstTokens
+    from flowir.serving.learning import Routing
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,11 @@ class Options:
     tolerance: float
     scheduler: str
     engines: str | None
+    profile: str | None
+    prices: str | None
+    queries: str | None
+    router: str
+    features: str
     host: str
     port: int
     allow_host: tuple[str, ...]
@@ -55,14 +66,19 @@ def serve(given: Options) -> None:
         ) from None
     from flowir.serving.build import service_of
     from flowir.serving.compiled import Wanted, read_compiled
-    from flowir.serving.endpoints import endpoints_of
+    from flowir.serving.endpoints import check_coverage, endpoints_of
     from flowir.serving.engines import engines_of
     from flowir.serving.security import Policy, is_loopback, read_tokens
     from flowir.serving.server import Place, address_of, listen, run_until_stopped, server_of
     from flowir.serving.service import Limits, stages_in_words
 
     wanted = Wanted(
-        given.point, given.max_latency, given.min_accuracy, given.max_cost, given.tolerance
+        given.point,
+        given.max_latency,
+        given.min_accuracy,
+        given.max_cost,
+        given.tolerance,
+        given.queries is not None,
     )
     compiled = read_compiled(given.compiled, given.name, wanted)
     endpoints = endpoints_of(given.endpoint, given.endpoints)
@@ -74,12 +90,16 @@ def serve(given: Options) -> None:
         given.retries,
         given.max_body,
     )
+    check_coverage(endpoints, compiled.configurations)
+    compiled, first, routing = _learned(compiled, given)
     service = service_of(
         compiled,
         endpoints,
         limits,
         scheduler=given.scheduler,
         engines=engines_of(given.engines),
+        route=None if routing is None else lambda expectations: routing.route,
+        first=first,
     )
     place = Place(given.host, given.port, given.leave, given.drain)
     listener = listen(place)
@@ -90,7 +110,55 @@ def serve(given: Options) -> None:
     click.echo(f"{compiled.name}, stage by stage:", err=True)
     for line in stages_in_words(service.configurations):
         click.echo(f"  {line}", err=True)
+    for line in [] if routing is None else routing.words():
+        click.echo(f"routing {line}", err=True)
     policy = Policy.of(tokens, given.host, given.allow_host)
     server = server_of(service, endpoints, policy, place)
     click.echo(f"model {compiled.name} at {address_of(listener)}/v1", err=True)
     run_until_stopped(server, listener)
+
+
+def _learned(
+    compiled: Compiled, given: Options
+) -> tuple[Compiled, FirstTokens | None, Routing | None]:
+    """What observations say of the workflow before it is served; nothing without them.
+
+    Raises:
+        FlowirError: files that are missing or do not fit, or too few queries.
+    """
+    if given.profile is None:
+        for option, value in (("--prices", given.prices), ("--queries", given.queries)):
+            if value is not None:
+                raise ServingError(f"{option} says nothing without --profile, the observations")
+        return compiled, None, None
+    from flowir.profiler.data import check_fields, read_data
+    from flowir.search.observed import read_observed
+    from flowir.serving.features import EMBEDDINGS
+    from flowir.serving.knowledge import Knowledge
+    from flowir.serving.learning import CLASSIFIERS, learned_routing
+
+    records = None if given.queries is None else read_data(given.queries)
+    if records is not None:
+        needed = dict.fromkeys(compiled.inputs, f"the workflow {compiled.name}")
+        check_fields(str(given.queries), records, needed)
+    facts = compiled.facts
+    observed = read_observed(given.profile, given.prices, 0 if facts is None else facts.seed)
+    if facts is not None and facts.profile not in ("", observed.observations.content_hash):
+        click.echo(f"warning: {given.profile}: not what the front was made from", err=True)
+    knowledge = Knowledge(compiled, observed)
+    if observed.prices is not None:
+        compiled = compiled.priced(observed.prices, knowledge.costs())
+    if records is None:
+        return compiled, knowledge.first_tokens(), None
+    try:
+        routing = learned_routing(
+            compiled,
+            observed,
+            records,
+            given.tolerance,
+            classifier=CLASSIFIERS[given.router],
+            embed=EMBEDDINGS[given.features],
+        )
+    except ServingError as error:
+        raise ServingError(f"{given.queries}: {error}") from None
+    return compiled, knowledge.first_tokens(), routing

@@ -12,7 +12,7 @@ from flowir.serving.beam import BeamThroughput
 from flowir.serving.compiled import Compiled
 from flowir.serving.dispatch import Dispatcher
 from flowir.serving.endpoints import Endpoint, check_coverage, client_of
-from flowir.serving.expectations import Expectations
+from flowir.serving.expectations import Expectations, FirstTokens
 from flowir.serving.forecast import delay_cost, dollars
 from flowir.serving.loads import UNKNOWN, Replica
 from flowir.serving.metrics import Metrics
@@ -50,6 +50,7 @@ def service_of(
     engines: Mapping[str, LanguageModelEngine] | None = None,
     clients: Mapping[str, LLM] | None = None,
     route: Callable[[Expectations], Route] | None = None,
+    first: FirstTokens | None = None,
 ) -> Service:
     """A service that is ready to be run.
 
@@ -58,6 +59,7 @@ def service_of(
             learned from the calls it answers.
         clients: by name of the endpoint; made for their addresses if None.
         route: makes what says which configurations keep accuracy for a request.
+        first: what calls are expected to take before any has ended; a rule of thumb if None.
 
     Raises:
         ServingError: a model without an endpoint, or a tool that cannot be imported.
@@ -66,7 +68,7 @@ def service_of(
     check_tools(compiled)
     if clients is None:
         clients = {one.name: client_of(one, compiled.configurations) for one in endpoints}
-    expectations = Expectations(compiled)
+    expectations = Expectations(compiled, first or FirstTokens())
     replicas = replicas_of(compiled, endpoints, engines or {})
     dispatcher = Dispatcher(SCHEDULERS[scheduler](expectations), replicas)
     routed = None if route is None else route(expectations)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +20,7 @@ from flowir.errors import ProfilerError, SelectionError, ServingError
 from flowir.profile.prices import Prices
 from flowir.profiler.workflow import read_module
 from flowir.runtime.answers import parser_of
+from flowir.search.front import Facts
 from flowir.search.selection import select
 from flowir.serving.stages import stages_of
 
@@ -51,6 +52,10 @@ class Compiled:
         stages: the decisions that the structure reaches, in topological order, each with those
             whose output its calls read.
         rows: the settings that keep accuracy; the first is the one that was asked for.
+        others: settings of the same structure that may keep it for some requests: only routing
+            opens them.
+        workflow, labels: the op that the program was made from, and which of its alternatives.
+        facts: how the front came about; None where there is none.
         written_at: the site whose answer is the answer of the workflow as it is; it can be passed
             on while it is written. None where there is none.
         inputs: types of the inputs by name.
@@ -65,11 +70,38 @@ class Compiled:
     written_at: str | None
     inputs: Mapping[str, Attribute]
     kind: Attribute
+    workflow: flow.WorkflowOp
+    labels: Mapping[str, str]
+    facts: Facts | None = None
+    others: tuple[Row, ...] = ()
+
+    @property
+    def every(self) -> tuple[Row, ...]:
+        """All settings that some request may be run with."""
+        return (*self.rows, *self.others)
 
     @property
     def configurations(self) -> tuple[Configuration, ...]:
         """All that may be asked for, once each, in order."""
-        return tuple(dict.fromkeys(one for row in self.rows for one in row.choices))
+        return tuple(dict.fromkeys(one for row in self.every for one in row.choices))
+
+    def numbered(self) -> tuple[dict[str, dict[Configuration, int]], list[list[int]]]:
+        """The number of each choice of each stage, and [C, L] every setting in these numbers."""
+        numbers: dict[str, dict[Configuration, int]] = {stage: {} for stage in self.stages}
+        rows = [
+            [
+                numbers[stage].setdefault(chosen, len(numbers[stage]))
+                for stage, chosen in zip(numbers, row.choices, strict=True)
+            ]
+            for row in self.every
+        ]
+        return numbers, rows
+
+    def priced(self, prices: Prices, costs: Sequence[float | None]) -> Compiled:
+        """The same at other prices, with what a run of every setting costs then."""
+        rows = tuple(Row(row.choices, cost) for row, cost in zip(self.every, costs, strict=True))
+        kept = len(self.rows)
+        return replace(self, prices=prices, rows=rows[:kept], others=rows[kept:])
 
     def dollars(self, model: str, read: int, wrote: int) -> float | None:
         """What a call costs; None where the model has no price."""
@@ -86,6 +118,8 @@ class Wanted:
     Attributes:
         tolerance: by how much other points with the same structure may be less accurate, and still
             be chosen under load; None for the point alone.
+        routed: whether other points with the same structure may be chosen for a request that they
+            are found to keep the accuracy of.
     """
 
     point: int | None = None
@@ -93,6 +127,7 @@ class Wanted:
     min_accuracy: float | None = None
     max_cost: float | None = None
     tolerance: float | None = TOLERANCE
+    routed: bool = False
 
 
 def read_compiled(
@@ -118,21 +153,29 @@ def read_compiled(
     base = running.POINTS[number]
     by_number = list(program.configurations())
     stages = stages_of(program, by_number[number])
-    kept = _kept(program, number, wanted.tolerance)
+    alike = _alike(program, number)
+    kept = [n for n in alike if _keeps(program, n, number, wanted.tolerance)]
     rows = {
-        tuple(by_number[n][stage] for stage in stages): _predicted_cost(program, n) for n in kept
+        tuple(by_number[n][stage] for stage in stages): _predicted_cost(program, n)
+        for n in [*kept, *(alike if wanted.routed else [])]
     }
+    found = tuple(Row(choices, cost) for choices, cost in rows.items())
+    keeping = len({tuple(by_number[n][stage] for stage in stages) for n in kept})
     (kind,) = program.workflow.function_type.outputs
     return Compiled(
         program.workflow.sym_name.data,
         running,
         replace(base, configs={stage: running.Config(stage) for stage in by_number[number]}),
         stages,
-        tuple(Row(choices, cost) for choices, cost in rows.items()),
+        found[:keeping],
         program.prices,
         _written_at(program, program.points[number].labels),
         {name: argument.type for name, argument in program.inputs.items()},
         kind,
+        program.workflow,
+        dict(program.points[number].labels),
+        None if program.front is None else program.front.facts,
+        found[keeping:],
     )
 
 
@@ -169,24 +212,29 @@ def _number(program: Program, wanted: Wanted) -> int:
     return means.index(max(means))
 
 
-def _kept(program: Program, number: int, tolerance: float | None) -> list[int]:
-    """The point, then those of its structure that are as accurate up to the tolerance."""
-    front = program.front
-    if front is None or tolerance is None:
-        return [number]
-    accuracy = front.every[number].estimates.get("accuracy")
-    if accuracy is None:
-        return [number]
-    labels = dict(program.points[number].labels)
-    others = [
+def _alike(program: Program, number: int) -> list[int]:
+    """The point, then the others of its structure."""
+    own = program.points[number]
+    labels = dict(own.labels)
+    others = (
         n
-        for n in range(len(program.points))
+        for n, point in enumerate(program.points)
         if n != number
-        and dict(program.points[n].labels) == labels
-        and program.points[n].configurations.keys() == program.points[number].configurations.keys()
-        and front.every[n].estimates["accuracy"].mean >= accuracy.mean - tolerance
-    ]
+        and dict(point.labels) == labels
+        and point.configurations.keys() == own.configurations.keys()
+    )
     return [number, *others]
+
+
+def _keeps(program: Program, number: int, asked: int, tolerance: float | None) -> bool:
+    """Whether a point is as accurate as the one that was asked for, up to the tolerance."""
+    front = program.front
+    if number == asked:
+        return True
+    if front is None or tolerance is None:
+        return False
+    own, other = (front.every[n].estimates.get("accuracy") for n in (asked, number))
+    return own is not None and other is not None and other.mean >= own.mean - tolerance
 
 
 def _predicted_cost(program: Program, number: int) -> float | None:

@@ -1,4 +1,4 @@
-"""What is expected of each stage: first by rule of thumb, then by what calls have taken."""
+"""What is expected of each stage: first by the cost model, then by what calls have taken."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flowir.serving.sets import ConfigurationSet
 
 FIRST_OUTPUT_TOKENS = 256.0
 FIRST_INPUT_TOKENS = 512.0
-"""Before any call has ended."""
+"""Before any call has ended, where no observations say more."""
 
 MEMORY = 0.05
 """Weight of the newest call in running means."""
@@ -21,16 +21,31 @@ RENEWED_EVERY = 64
 """Calls, until new requests are planned with what was learned."""
 
 
+@dataclass(frozen=True)
+class FirstTokens:
+    """What one call is expected to take before any has ended.
+
+    Attributes:
+        read: by stage.
+        written: by stage and configuration.
+    """
+
+    read: Mapping[str, float] = field(default_factory=dict)
+    written: Mapping[tuple[str, Configuration], float] = field(default_factory=dict)
+
+
 @dataclass
 class Expectations:
     """The workflow as schedulers know it, kept up to date.
 
     Attributes:
+        first: what is expected of calls that nothing is known of yet.
         configurations: per stage, by number of choice.
         workflow: for requests that come now.
     """
 
     compiled: Compiled
+    first: FirstTokens = field(default_factory=FirstTokens)
     configurations: Mapping[str, tuple[Configuration, ...]] = field(init=False)
     workflow: ServedWorkflow = field(init=False)
     _numbers: dict[str, dict[Configuration, int]] = field(init=False)
@@ -39,12 +54,8 @@ class Expectations:
     _noticed: int = 0
 
     def __post_init__(self) -> None:
-        found: dict[str, dict[Configuration, int]] = {stage: {} for stage in self.compiled.stages}
-        for row in self.compiled.rows:
-            for stage, chosen in zip(found, row.choices, strict=True):
-                found[stage].setdefault(chosen, len(found[stage]))
-        self._numbers = found
-        self.configurations = {stage: tuple(chosen) for stage, chosen in found.items()}
+        self._numbers, _ = self.compiled.numbered()
+        self.configurations = {stage: tuple(chosen) for stage, chosen in self._numbers.items()}
         self._renew()
 
     def set_of(self, rows: Iterable[Row]) -> ConfigurationSet:
@@ -80,17 +91,21 @@ class Expectations:
                         for number, chosen in enumerate(self.configurations[stage])
                     ),
                     after,
-                    self._read.get(stage, FIRST_INPUT_TOKENS),
+                    self._reads(stage),
                 )
                 for stage, after in self.compiled.stages.items()
             ),
         )
 
     def _choice(self, stage: str, number: int, chosen: Configuration) -> Choice:
-        read = round(self._read.get(stage, FIRST_INPUT_TOKENS))
-        written = self._written.get((stage, number), FIRST_OUTPUT_TOKENS)
+        read = round(self._reads(stage))
+        first = self.first.written.get((stage, chosen), FIRST_OUTPUT_TOKENS)
+        written = self._written.get((stage, number), first)
         dollars = self.compiled.dollars(chosen.model, read, round(written))
         return Choice(chosen.model, written, dollars or 0.0)
+
+    def _reads(self, stage: str) -> float:
+        return self._read.get(stage, self.first.read.get(stage, FIRST_INPUT_TOKENS))
 
 
 def _moved(mean: float | None, value: float) -> float:

@@ -12,6 +12,7 @@ from flowir.runtime.llm import Usage
 from flowir.serving.loads import Replica
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+MANY = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 FAST = (1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 0.1)
 
 
@@ -39,6 +40,9 @@ class Metrics:
         self._nothing = Counter("nothing", "Where there is nothing to count", registry=None)
         self._tokens = self._counter("tokens", "Read and written", "model", "kind")
         self._dollars = self._counter("cost_usd", "By the prices of the front", "model")
+        self._routings = self._counter("routings", "Requests routed, by how it ended", "outcome")
+        self._routing_seconds = self._histogram("routing_seconds", "Of one request", FAST)
+        self._open = self._histogram("open_configurations", "That a route leaves a request", MANY)
         self._rounds = self._histogram("scheduling_seconds", "Rounds of the scheduler", FAST)
 
     def watch(self, name: str, about: str, value: Callable[[], float]) -> None:
@@ -65,6 +69,13 @@ class Metrics:
     def first_piece(self, seconds: float) -> None:
         """A stream has begun."""
         self._first.observe(seconds)
+
+    def routed(self, outcome: str, seconds: float, opened: int | None = None) -> None:
+        """A route was asked for: it is there, or late, or failed."""
+        self._routings.labels(outcome).inc()
+        self._routing_seconds.observe(seconds)
+        if opened is not None:
+            self._open.observe(opened)
 
     def round(self, seconds: float) -> None:
         """The scheduler was asked."""

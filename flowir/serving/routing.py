@@ -29,7 +29,7 @@ from flowir.calculus.expectation import expect
 from flowir.calculus.scenarios import Scenarios
 from flowir.calculus.terms import Workflow
 from flowir.errors import ServingError
-from flowir.serving.sets import ConfigurationSet
+from flowir.serving.sets import ConfigurationSet, Subsets
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -176,8 +176,7 @@ class Router:
         clock: Callable[[], float] = time.monotonic,
     ) -> ConfigurationSet:
         """What is known to keep accuracy when the time is over; the reference at least."""
-        kept = self.kept(features, seconds, clock)
-        return ConfigurationSet.of(self.stages, self.rows[kept].tolist())
+        return self._subsets.of(self.kept(features, seconds, clock))
 
     def kept(
         self,
@@ -222,6 +221,10 @@ class Router:
                 settled = open_ & np.all(self.strength <= own, axis=1)
             open_ &= ~settled
             yield kept
+
+    @cached_property
+    def _subsets(self) -> Subsets:
+        return Subsets(self.stages, self.rows)
 
 
 def _middle(open_: Bools, total: Floats) -> int:

@@ -7,17 +7,19 @@ import itertools
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from flowir.configuration import Configuration
+from flowir.errors import ServingError
 from flowir.runtime.llm import LLM, CallError
 from flowir.runtime.values import show
 from flowir.serving.calling import Account, BudgetError, ServedModels, Ways
 from flowir.serving.chat import RefusedError
-from flowir.serving.compiled import Compiled
+from flowir.serving.compiled import Compiled, Row
 from flowir.serving.dispatch import Dispatcher, UnavailableError
 from flowir.serving.expectations import Expectations
 from flowir.serving.metrics import Metrics
@@ -30,6 +32,9 @@ LONGEST_RETRY_AFTER_S = 60
 
 ROUTING_S = 1.0
 """A route that takes longer is done without."""
+
+ROUTING_THREADS = 2
+"""Of their own: tools that are slow must not hold up routes."""
 
 Route = Callable[[Mapping[str, Any]], ConfigurationSet]
 """Which configurations keep accuracy for some inputs; see :mod:`flowir.serving.routing`."""
@@ -84,8 +89,8 @@ class Service:
 
     Attributes:
         configurations: per stage, by number of choice.
-        route: which configurations keep accuracy for a request; all that are served if None. It is
-            asked once for each, in a thread.
+        route: which configurations keep accuracy for a request, of all that it may be run with;
+            those that keep it on average if None. It is asked once for each, in a thread.
         leaving: the server is to stop soon: it is not ready, and still takes runs.
         draining: no more runs are taken.
     """
@@ -124,7 +129,8 @@ class Service:
         )
         for replica in dispatcher.replicas.values():
             self.metrics.watch_replica(replica, dispatcher.now)
-        self._everything = self._set(math.inf)
+        self._static = self.expectations.set_of(compiled.rows)
+        self._routing = ThreadPoolExecutor(ROUTING_THREADS, "routing") if self.route else None
 
     def ready(self) -> bool:
         """Whether a request that came now would be taken, and could be answered."""
@@ -181,7 +187,7 @@ class Service:
         account = Account()
         outcome = "cancelled"
         try:
-            await self._narrow(request, inputs)
+            request.open = await self._opened(request.budget_usd, inputs)
             text = await self._text(request, inputs, account, told)
             outcome = "answered"
             return Answer(text, account, time.perf_counter() - began)
@@ -193,16 +199,58 @@ class Service:
             self.metrics.ended(outcome, time.perf_counter() - began)
             self._ended()
 
-    async def _narrow(self, request: ServedRequest, inputs: Mapping[str, Any]) -> None:
-        """Close what does not keep accuracy for these inputs; a route that fails closes nothing."""
+    async def _opened(self, budget_usd: float, inputs: Mapping[str, Any]) -> ConfigurationSet:
+        """What keeps accuracy for these inputs, and is predicted to cost no more than the budget.
+
+        Where a route fails, or all it leaves open costs too much, it is what keeps accuracy on
+        average.
+
+        Raises:
+            RefusedError: nothing costs so little, or nobody knows what anything costs.
+        """
+        limited = math.isfinite(budget_usd)
+        if limited and not all(
+            one.model in self.compiled.prices for one in self.compiled.configurations
+        ):
+            raise RefusedError(
+                400,
+                "no_prices",
+                "a budget needs prices of all models, and the workflow was compiled without",
+            )
+        routed = await self._routed(inputs)
+        if not limited:
+            return routed or self._static
+        if routed and (within := self._within(self.compiled.every, budget_usd)):
+            with suppress(ServingError):
+                return routed.intersection(within)
+        if within := self._within(self.compiled.rows, budget_usd):
+            return within
+        least = min(row.cost_usd or 0.0 for row in self.compiled.rows)
+        raise RefusedError(
+            402, "budget_too_small", f"a run is predicted to cost ${least:.3g} or more on average"
+        )
+
+    async def _routed(self, inputs: Mapping[str, Any]) -> ConfigurationSet | None:
+        """What the route leaves open; None where there is none, or it fails."""
         if self.route is None:
-            return
+            return None
+        began = time.perf_counter()
+        asked = asyncio.get_running_loop().run_in_executor(self._routing, self.route, inputs)
         try:
             async with asyncio.timeout(ROUTING_S):
-                routed = await asyncio.to_thread(self.route, inputs)
-            request.open = request.open.intersection(routed)
+                found = await asked
         except Exception as error:
+            late = isinstance(error, TimeoutError)
+            self.metrics.routed("late" if late else "failed", time.perf_counter() - began)
             log.warning("a request could not be routed: %s", type(error).__name__)
+            return None
+        self.metrics.routed("routed", time.perf_counter() - began, len(found))
+        return found
+
+    def _within(self, rows: Iterable[Row], budget_usd: float) -> ConfigurationSet | None:
+        """Those that are predicted to cost no more; None where there is none."""
+        found = [row for row in rows if (row.cost_usd or 0.0) <= budget_usd]
+        return self.expectations.set_of(found) if found else None
 
     async def _text(
         self,
@@ -267,35 +315,11 @@ class Service:
             f"r{number}",
             number,
             self.expectations.workflow,
-            self._everything if asked.budget_usd is None else self._set(budget),
+            self._static,
             now,
             now + seconds,
             budget,
         )
-
-    def _set(self, budget_usd: float) -> ConfigurationSet:
-        """Configurations whose runs are predicted to cost no more.
-
-        Raises:
-            RefusedError: there is none, or nobody knows what they cost.
-        """
-        rows = self.compiled.rows
-        if math.isfinite(budget_usd):
-            if not all(one.model in self.compiled.prices for one in self.compiled.configurations):
-                raise RefusedError(
-                    400,
-                    "no_prices",
-                    "a budget needs prices of all models, and the workflow was compiled without",
-                )
-            rows = tuple(row for row in rows if (row.cost_usd or 0.0) <= budget_usd)
-            if not rows:
-                least = min(row.cost_usd or 0.0 for row in self.compiled.rows)
-                raise RefusedError(
-                    402,
-                    "budget_too_small",
-                    f"a run is predicted to cost ${least:.3g} or more on average",
-                )
-        return self.expectations.set_of(rows)
 
     def _ended(self) -> None:
         now = time.perf_counter()

@@ -12,10 +12,19 @@ from functools import reduce
 from typing import Final
 from weakref import WeakValueDictionary
 
+import numpy as np
+import numpy.typing as npt
+
 from flowir.errors import ServingError, nearest
 
 UNREACHED: Final = -1
 """The choice at a stage that a configuration does not reach."""
+
+REMEMBERED = 1024
+"""Sets that :class:`Subsets` keeps at most."""
+
+SMALL = 32
+"""Rows of a part of a diagram whose subsets it keeps."""
 
 
 class Node:
@@ -202,6 +211,100 @@ def intersections(sets: Iterable[ConfigurationSet]) -> ConfigurationSet:
         ServingError: as :meth:`ConfigurationSet.intersection`.
     """
     return reduce(ConfigurationSet.intersection, sets)
+
+
+class Subsets:
+    """Sets of some of a workflow's configurations, for who makes one per request.
+
+    What a set is made of is made once: the diagram of all, and small parts that were met before.
+
+    Args:
+        rows: [C, L] choices of each configuration.
+    """
+
+    def __init__(self, stages: Sequence[str], rows: npt.NDArray[np.int64]) -> None:
+        self._stages = tuple(stages)
+        distinct, place = np.unique(rows, axis=0, return_inverse=True)
+        self._place = place.reshape(-1)
+        self._count = len(distinct)
+        self._whole = _tree([tuple(row) for row in distinct.tolist()], 0, len(distinct), 0)
+        self._parts: dict[tuple[int, int, bytes], Node] = {}
+        self._met: dict[bytes, ConfigurationSet] = {}
+
+    def of(self, kept: npt.NDArray[np.bool_]) -> ConfigurationSet:
+        """The set of those that are kept [C], of which there must be one.
+
+        Raises:
+            ServingError: there is none.
+        """
+        among = np.zeros(self._count, dtype=np.bool_)
+        among[self._place[kept]] = True
+        key = among.tobytes()
+        found = self._met.get(key)
+        if found is None:
+            totals = np.concatenate([[0], np.cumsum(among)]).tolist()
+            if not totals[-1]:
+                raise ServingError("a set of configurations is empty; at least one must stay open")
+            whole = totals[-1] == self._count
+            root = self._whole.node if whole else self._pick(self._whole, totals, key)
+            if len(self._met) >= REMEMBERED or len(self._parts) >= 32 * REMEMBERED:
+                self._met.clear()
+                self._parts.clear()
+            found = self._met[key] = ConfigurationSet(self._stages, root)
+        return found
+
+    def _pick(self, tree: _Tree, totals: Sequence[int], among: bytes) -> Node:
+        """What is left of a diagram of which some rows, and not all, are kept."""
+        part = tree.start, tree.level, among[tree.start : tree.stop]
+        small = tree.stop - tree.start <= SMALL or not tree.below
+        if small and (found := self._parts.get(part)) is not None:
+            return found
+        edges = []
+        if tree.below:
+            for choice, child in tree.below:
+                kept = totals[child.stop] - totals[child.start]
+                if kept == child.stop - child.start:
+                    edges.append((choice, child.node))
+                elif kept:
+                    edges.append((choice, self._pick(child, totals, among)))
+        else:
+            edges = [edge for edge, is_in in zip(tree.node.edges, part[-1], strict=True) if is_in]
+        node = _node(tuple(edges))
+        if small:
+            self._parts[part] = node
+        return node
+
+
+class _Tree:
+    """Rows start:stop, which agree before a level, as a diagram.
+
+    Attributes:
+        below: by choice at this level; none at the last, where each row is an edge of the node.
+    """
+
+    __slots__ = ("below", "level", "node", "start", "stop")
+
+    def __init__(
+        self, start: int, stop: int, level: int, node: Node, below: Sequence[tuple[int, _Tree]]
+    ) -> None:
+        self.start, self.stop, self.level = start, stop, level
+        self.node, self.below = node, below
+
+
+def _tree(rows: Sequence[tuple[int, ...]], start: int, stop: int, level: int) -> _Tree:
+    """Of sorted distinct rows[start:stop]."""
+    if level == len(rows[start]) - 1:
+        node = _node(tuple((row[-1], END) for row in rows[start:stop]))
+        return _Tree(start, stop, level, node, ())
+    below: list[tuple[int, _Tree]] = []
+    at = start
+    while at < stop:
+        end = at
+        while end < stop and rows[end][level] == rows[at][level]:
+            end += 1
+        below.append((rows[at][level], _tree(rows, at, end, level + 1)))
+        at = end
+    return _Tree(start, stop, level, _node(tuple((c, one.node) for c, one in below)), below)
 
 
 def _of_sorted(

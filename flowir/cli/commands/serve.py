@@ -17,6 +17,10 @@ SCHEDULERS = (
 )
 """Those of `flowir.serving.build`, which takes long to import."""
 
+ROUTERS = ("kernel", "nearest", "uniform")
+FEATURES = ("hashing", "length")
+"""Those of `flowir.serving.learning` and `features`."""
+
 
 @click.command()
 @click.argument("compiled", type=click.Path())
@@ -34,10 +38,19 @@ SCHEDULERS = (
     default=0.02,
     show_default=True,
     type=click.FloatRange(0, 1),
-    help="Accuracy that may be given up under load.",
+    help="Accuracy that may be given up: under load, by routing.",
 )
 @click.option("--scheduler", default="delay-cost", show_default=True, type=click.Choice(SCHEDULERS))
 @click.option("--engines", type=click.Path(), metavar="FILE", help="What flowir latency wrote.")
+@click.option(
+    "--profile", type=click.Path(), metavar="FILE", help="Observations: what calls will take."
+)
+@click.option("--prices", type=click.Path(), metavar="FILE", help="In place of the front's.")
+@click.option(
+    "--queries", type=click.Path(), metavar="FILE", help="Of the profile: routes each request."
+)
+@click.option("--router", default="kernel", show_default=True, type=click.Choice(ROUTERS))
+@click.option("--features", default="hashing", show_default=True, type=click.Choice(FEATURES))
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where it listens.")
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--allow-host", multiple=True, metavar="NAME", help="By which clients may call it.")
@@ -86,7 +99,12 @@ def serve(**options: Any) -> None:
     configuration of each call is chosen when it is made. Keys come from OPENAI_API_KEY, bearer
     tokens of clients from FLOWIR_SERVE_TOKENS or --token-file.
 
+    With --profile and --queries, a request may be run by every configuration of the front that
+    keeps accuracy for it. Half of the queries say how much of it may be lost by that.
+
     Example: flowir serve front.mlir --endpoint small=http://a:8000/v1 --endpoint big=http://b:8000/v1
+
+    Example: flowir serve front.mlir --endpoint http://a:8000/v1 --profile c.csv --queries dev.jsonl
     """
     from flowir.cli.serve import Options, serve
 

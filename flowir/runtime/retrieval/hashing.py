@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import chain
 
 import numpy as np
 
@@ -36,6 +37,10 @@ class HashingEmbedder:
         self.dimensions = dimensions
 
     async def __call__(self, texts: Sequence[str]) -> Vectors:
+        return self.vectors(texts)
+
+    def vectors(self, texts: Sequence[str]) -> Vectors:
+        """The same at once: there is nobody to wait for."""
         return normalized(
             np.stack([self._vector(text) for text in texts])
             if texts
@@ -43,17 +48,28 @@ class HashingEmbedder:
         )
 
     def _vector(self, text: str) -> Vectors:
-        vector = np.zeros(self.dimensions, dtype=np.float32)
-        for feature, count in Counter(_features(text)).items():
-            digest = hashlib.blake2b(feature.encode(), digest_size=8).digest()
-            place = int.from_bytes(digest[:7], "big") % self.dimensions
-            weight = SHORT_WEIGHT if len(feature) <= SHORT else 1.0
-            vector[place] += (1 if digest[7] & 1 else -1) * weight * (1 + math.log(count))
-        return vector
+        words = re.findall(r"\w+", text.lower())
+        counts = Counter(chain.from_iterable(map(_features, words)))
+        if not counts:
+            return np.zeros(self.dimensions, dtype=np.float32)
+        hashed = [_hashed(feature) for feature in counts]
+        places = np.array([place for place, _ in hashed], dtype=np.int64) % self.dimensions
+        signed = np.array([weight for _, weight in hashed])
+        weights = signed * (1 + np.log(list(counts.values())))
+        found = np.bincount(places, weights, self.dimensions)
+        return found.astype(np.float32)
 
 
-def _features(text: str) -> Iterator[str]:
-    for word in re.findall(r"\w+", text.lower()):
-        yield word
-        for begin in range(len(word) - PART + 1):
-            yield f"#{word[begin : begin + PART]}"
+@lru_cache(1 << 16)
+def _hashed(feature: str) -> tuple[int, float]:
+    """56 bits that say where a feature goes, and its weight with a sign."""
+    digest = hashlib.blake2b(feature.encode(), digest_size=8).digest()
+    weight = SHORT_WEIGHT if len(feature) <= SHORT else 1.0
+    return int.from_bytes(digest[:7], "big"), weight if digest[7] & 1 else -weight
+
+
+@lru_cache(1 << 15)
+def _features(word: str) -> tuple[str, ...]:
+    """A word and its parts."""
+    parts = (f"#{word[begin : begin + PART]}" for begin in range(len(word) - PART + 1))
+    return word, *parts
