@@ -17,6 +17,7 @@ class Options:
     compiled: str
     endpoint: tuple[str, ...]
     endpoints: str | None
+    simulate: str | None
     name: str | None
     point: int | None
     max_latency: float | None
@@ -65,7 +66,20 @@ def serve(given: Options) -> None:
         given.point, given.max_latency, given.min_accuracy, given.max_cost, given.tolerance
     )
     compiled = read_compiled(given.compiled, given.name, wanted)
-    endpoints = endpoints_of(given.endpoint, given.endpoints)
+    stand_in = None
+    if given.simulate is None:
+        endpoints = endpoints_of(given.endpoint, given.endpoints)
+    else:
+        for option in ("endpoint", "endpoints", "engines"):
+            if getattr(given, option):
+                raise ServingError(
+                    f"--{option} is of no use with --simulate; leave one of them out"
+                )
+        from flowir.serving.simulated import SIMULATED, simulated_runs
+        from flowir.source.workflows import read_module
+
+        endpoints = (SIMULATED,)
+        stand_in = simulated_runs(read_module(given.compiled), compiled, given.simulate)
     tokens = read_tokens(given.token_file)
     limits = Limits(
         given.max_requests,
@@ -80,6 +94,7 @@ def serve(given: Options) -> None:
         limits,
         scheduler=given.scheduler,
         engines=engines_of(given.engines),
+        stand_in=stand_in,
     )
     place = Place(given.host, given.port, given.leave, given.drain)
     listener = listen(place)
@@ -90,6 +105,8 @@ def serve(given: Options) -> None:
     click.echo(f"{compiled.name}, stage by stage:", err=True)
     for line in stages_in_words(service.configurations):
         click.echo(f"  {line}", err=True)
+    if given.simulate is not None:
+        click.echo("simulated: no model is asked, and no tool is run", err=True)
     policy = Policy.of(tokens, given.host, given.allow_host)
     server = server_of(service, endpoints, policy, place)
     click.echo(f"model {compiled.name} at {address_of(listener)}/v1", err=True)
