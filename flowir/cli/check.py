@@ -6,9 +6,9 @@ import sys
 from contextlib import redirect_stdout
 from io import StringIO
 
-from flowir.cli.check_python import check_python, is_python
 from flowir.cli.opt import main as flowir_opt
 from flowir.errors import FlowirError
+from flowir.source.python import check_python, is_python
 
 
 def run(target: str) -> int:

@@ -8,12 +8,12 @@ from xdsl.dialects.builtin import ModuleOp
 
 from flowir.calculus.from_ir import find_workflow
 from flowir.cli import tables
-from flowir.cli.reading import read_workflow
 from flowir.cli.writing import print_json, write
 from flowir.passes.flow_dse import FlowDse
 from flowir.search.annotate import front_from_ir, workflow_hash
 from flowir.search.observed import read_observed
 from flowir.search.pareto_json import front_document
+from flowir.source.workflows import read_workflow
 from flowir.universe import context
 
 

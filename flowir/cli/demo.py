@@ -10,7 +10,6 @@ from pathlib import Path
 from flowir.backends.asyncio.target import AsyncioTarget
 from flowir.calculus.from_ir import find_workflow, workflow_terms
 from flowir.cli import tables
-from flowir.cli.reading import read_ir
 from flowir.cli.simulate import comparison
 from flowir.files import write_atomically
 from flowir.passes.flow_dse import FlowDse
@@ -19,6 +18,7 @@ from flowir.search.front import Front
 from flowir.search.observed import given_rates, read_observed
 from flowir.sim.points import Case, PointSimulation
 from flowir.sim.sweep import sweep
+from flowir.source.workflows import read_ir
 from flowir.universe import context
 
 EXAMPLE = "code_repair"

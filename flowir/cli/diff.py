@@ -10,7 +10,6 @@ from xdsl.dialects.builtin import ModuleOp
 
 from flowir.calculus.from_ir import find_workflow
 from flowir.cli import tables
-from flowir.cli.reading import read_workflow
 from flowir.cli.writing import print_json
 from flowir.dialects import flow
 from flowir.dialects.dse import FRONT
@@ -18,6 +17,7 @@ from flowir.passes.flow_name_sites import FlowNameSites
 from flowir.search.annotate import front_from_ir
 from flowir.search.changes import Declarations, Fronts, declarations, fronts
 from flowir.search.front import Front, words
+from flowir.source.workflows import read_workflow
 from flowir.universe import context
 
 DIFFERENT = 3

@@ -6,11 +6,11 @@ from io import StringIO
 from typing import Any
 
 from flowir.calculus.from_ir import find_workflow
-from flowir.cli.reading import read_workflow
 from flowir.cli.selecting import Wanted
 from flowir.cli.writing import write
 from flowir.passes.flow_select import FlowSelect
 from flowir.search.annotate import annotated_workflow, front_from_ir
+from flowir.source.workflows import read_workflow
 from flowir.universe import FLOWIR_UNIVERSE, context
 
 

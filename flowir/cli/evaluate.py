@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from flowir.calculus.from_ir import find_workflow
 from flowir.cli import endpoints
 from flowir.cli.evaluate_report import complete, print_comparison, proxy_of
 from flowir.cli.executors import executor
@@ -33,10 +32,10 @@ from flowir.profiler.limits import Limits, dollars
 from flowir.profiler.model_judge import ModelJudge
 from flowir.profiler.session import Asked, Session, session
 from flowir.profiler.tools import tool_paths
-from flowir.profiler.workflow import read_module, read_subject
+from flowir.profiler.workflow import subject_from
 from flowir.runtime.secrets import keys, without
-from flowir.search.annotate import front_from_ir
 from flowir.search.front import Front
+from flowir.source.workflows import read_front
 
 WIDTH = 118
 INTERRUPTED = 130
@@ -83,13 +82,11 @@ def evaluate(given: Options) -> int:
     Raises:
         FlowirError: nothing was run, or the store cannot take any more.
     """
-    module = read_module(given.front)
-    workflow = find_workflow(module, given.name)
-    front = front_from_ir(workflow)
+    module, workflow, front = read_front(given.front, given.name)
     numbers = list(dict.fromkeys([*numbered(given.points, front), front.baseline]))
     judges = dict(assignments("--judge", given.judges))
     ready = session(
-        read_subject(given.front, given.name),
+        subject_from(module, workflow.sym_name.data, given.front),
         given.data,
         Asked(judges=judges, model_judge=given.judge, reference=True),
     )

@@ -10,13 +10,13 @@ from rich.console import Console
 
 from flowir.calculus.from_ir import workflow_terms
 from flowir.cli import tables
-from flowir.cli.reading import read_front
 from flowir.cli.selecting import Wanted
 from flowir.cli.writing import print_json
 from flowir.search.explain import OTHER, Change, Explanation, explain
 from flowir.search.front import Estimate, Front
 from flowir.search.observed import given_rates, read_observed
 from flowir.search.table import UNITS, row
+from flowir.source.workflows import read_front
 
 SHOWN = 12
 """Changes shown where not all are asked for."""

@@ -12,8 +12,8 @@ from typing import Any
 import click
 
 from flowir._version import __version__
-from flowir.cli.diagnostics import plain_warnings
 from flowir.errors import FlowirError, nearest
+from flowir.source.diagnostics import plain_warnings
 
 COMMANDS = {
     "demo": "Compile an example, show its front, run it on a simulated provider.",

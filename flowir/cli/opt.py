@@ -31,7 +31,10 @@ from xdsl.utils.exceptions import (
 from xdsl.utils.lexer import Location
 from xdsl.xdsl_opt_main import xDSLOptMain
 
-from flowir.cli.diagnostics import (
+from flowir.errors import FlowirError, nearest
+from flowir.files import write_atomically
+from flowir.passes.pipelines import PIPELINES
+from flowir.source.diagnostics import (
     DEEP,
     UsageError,
     describe_parse_error,
@@ -39,11 +42,8 @@ from flowir.cli.diagnostics import (
     nesting_depth,
     plain_warnings,
 )
-from flowir.cli.located_parser import LocatedParser
-from flowir.cli.wording import plainly
-from flowir.errors import FlowirError, nearest
-from flowir.files import write_atomically
-from flowir.passes.pipelines import PIPELINES
+from flowir.source.located_parser import LocatedParser
+from flowir.source.wording import plainly
 from flowir.universe import PASSES, TARGETS
 
 DSE = "flow-dse"

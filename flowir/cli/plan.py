@@ -9,7 +9,6 @@ from typing import Any
 from flowir.calculus.from_ir import find_workflow, workflow_terms
 from flowir.calculus.terms import Decision
 from flowir.cli import tables
-from flowir.cli.reading import read_workflow
 from flowir.cli.writing import print_json
 from flowir.cost import FitOptions
 from flowir.cost.storage import cache_folder, cache_key
@@ -17,6 +16,7 @@ from flowir.passes.flow_inline import FlowInline
 from flowir.passes.flow_space_stats import Statistics, statistics
 from flowir.profile import Observations, Prices, read_observations, read_prices
 from flowir.search.options import Options
+from flowir.source.workflows import read_workflow
 from flowir.universe import context
 
 FEW = 20

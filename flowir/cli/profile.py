@@ -10,7 +10,6 @@ from rich.console import Console
 
 from flowir.cli import endpoints
 from flowir.cli import profile_options as options
-from flowir.cli.diagnostics import plain_warnings
 from flowir.cli.executors import executor
 from flowir.cli.interrupts import stop_on_interrupt
 from flowir.cli.profile_options import NOBODY, Options
@@ -41,9 +40,11 @@ from flowir.profiler.requests import Example, Request
 from flowir.profiler.session import Asked, Session, run, session
 from flowir.profiler.tools import import_tools, tool_paths
 from flowir.profiler.tracing import Plan, trace
-from flowir.profiler.workflow import read_subject
+from flowir.profiler.workflow import subject_from
 from flowir.runtime.llm import Tools
 from flowir.runtime.secrets import keys
+from flowir.source.diagnostics import plain_warnings
+from flowir.source.workflows import read_workflow
 
 WIDTH = 118
 INTERRUPTED = 130
@@ -98,7 +99,8 @@ def profile(given: Options) -> int:
 
 
 def _job(given: Options) -> Job:
-    subject = read_subject(given.workflow, given.name)
+    read = read_workflow(given.workflow, given.name)
+    subject = subject_from(read.module, read.name, given.workflow)
     judge = None
     if given.judge_model is not None:
         judge = options.model_judge(given.judge_model, given.rubric)

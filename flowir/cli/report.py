@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from flowir.cli.reading import read_ir
 from flowir.cli.writing import write
 from flowir.report.gather import gather
 from flowir.report.render import render
-from flowir.search.annotate import annotated_workflow, front_from_ir
 from flowir.search.observed import read_observed
+from flowir.source.workflows import read_front
 
 
 def run(path: str, out: str, profile: str | None, prices: str | None, name: str | None) -> None:
@@ -16,8 +15,7 @@ def run(path: str, out: str, profile: str | None, prices: str | None, name: str 
     Raises:
         FlowirError: no such front, observations that do not fit, or a file that cannot be written.
     """
-    module = read_ir(path)
-    front = front_from_ir(annotated_workflow(module, name))
+    module, _, front = read_front(path, name)
     observed = None if profile is None else read_observed(profile, prices, front.facts.seed)
     write([(out, render(gather(module, name, observed)))])
     print(f"wrote {out}")

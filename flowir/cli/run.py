@@ -17,8 +17,6 @@ from xdsl.ir import Attribute
 from flowir.backends.asyncio.emit import emit
 from flowir.calculus.from_ir import find_workflow, workflow_terms
 from flowir.cli import endpoints
-from flowir.cli.diagnostics import UsageError
-from flowir.cli.reading import Given, read_workflow
 from flowir.cli.selecting import Wanted
 from flowir.cli.writing import print_json
 from flowir.dialects import flow
@@ -28,6 +26,8 @@ from flowir.runtime.emitted import loaded
 from flowir.runtime.secrets import keys, without
 from flowir.runtime.values import show
 from flowir.search.annotate import front_from_ir
+from flowir.source.diagnostics import UsageError
+from flowir.source.workflows import Given, read_workflow
 
 
 def run_once(

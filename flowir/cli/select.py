@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from flowir.cli import tables
-from flowir.cli.reading import read_front
 from flowir.cli.selecting import Wanted
 from flowir.cli.writing import print_json, write
 from flowir.passes.flow_select import FlowSelect
@@ -11,6 +10,7 @@ from flowir.search.annotate import workflow_hash
 from flowir.search.front import Front
 from flowir.search.pareto_json import front_document
 from flowir.search.table import header, row
+from flowir.source.workflows import read_front
 from flowir.universe import context
 
 

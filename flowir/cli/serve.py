@@ -23,6 +23,7 @@ class Options:
     compiled: str
     endpoint: tuple[str, ...]
     endpoints: str | None
+    simulate: str | None
     name: str | None
     point: int | None
     max_latency: float | None
@@ -81,7 +82,20 @@ def serve(given: Options) -> None:
         given.queries is not None,
     )
     compiled = read_compiled(given.compiled, given.name, wanted)
-    endpoints = endpoints_of(given.endpoint, given.endpoints)
+    stand_in = None
+    if given.simulate is None:
+        endpoints = endpoints_of(given.endpoint, given.endpoints)
+    else:
+        for option in ("endpoint", "endpoints", "engines"):
+            if getattr(given, option):
+                raise ServingError(
+                    f"--{option} is of no use with --simulate; leave one of them out"
+                )
+        from flowir.serving.simulated import SIMULATED, simulated_runs
+        from flowir.source.workflows import read_module
+
+        endpoints = (SIMULATED,)
+        stand_in = simulated_runs(read_module(given.compiled), compiled, given.simulate)
     tokens = read_tokens(given.token_file)
     limits = Limits(
         given.max_requests,
@@ -100,6 +114,7 @@ def serve(given: Options) -> None:
         engines=engines_of(given.engines),
         route=None if routing is None else lambda expectations: routing.route,
         first=first,
+        stand_in=stand_in,
     )
     place = Place(given.host, given.port, given.leave, given.drain)
     listener = listen(place)
@@ -112,6 +127,8 @@ def serve(given: Options) -> None:
         click.echo(f"  {line}", err=True)
     for line in [] if routing is None else routing.words():
         click.echo(f"routing {line}", err=True)
+    if given.simulate is not None:
+        click.echo("simulated: no model is asked, and no tool is run", err=True)
     policy = Policy.of(tokens, given.host, given.allow_host)
     server = server_of(service, endpoints, policy, place)
     click.echo(f"model {compiled.name} at {address_of(listener)}/v1", err=True)

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from rich.table import Table
-from xdsl.ir import Attribute
 
 from flowir.calculus.from_ir import workflow_terms
 from flowir.cli import tables
 from flowir.cli.executors import executor
-from flowir.cli.reading import read_front
 from flowir.cli.selecting import numbered
 from flowir.cli.writing import print_json
-from flowir.dialects import flow
 from flowir.search.front import Front
 from flowir.search.observed import given_rates, read_observed
 from flowir.search.table import UNITS
+from flowir.sim.inputs import any_inputs
 from flowir.sim.points import Case, PointSimulation
 from flowir.sim.simulate import Simulated, standard_error
 from flowir.sim.sweep import sweep
+from flowir.source.workflows import read_front
 
 MEASURED = {"accuracy": "right", "latency_s": "latency_s", "cost_usd": "cost_usd"}
 """By estimate, what of simulated runs it is the mean of."""
@@ -54,7 +53,7 @@ def run(
         module,
         source(facts.draws, facts.scenarios, facts.seed),
         name=front.workflow,
-        inputs=_inputs(workflow),
+        inputs=any_inputs(workflow),
     )
     cases = [Case(number, seed, runs) for number in numbers]
     found = sweep(simulation, cases, executor(engine, ray_address, ray_workers))
@@ -113,19 +112,3 @@ def _point(front: Front, number: int, result: Simulated) -> dict[str, Any]:
             if name in estimates
         },
     }
-
-
-def _inputs(workflow: flow.WorkflowOp) -> Mapping[str, object]:
-    """Something of the right kind for every input; the simulated provider reads none of it."""
-    return {
-        argument.name_hint or f"arg{n}": _value(argument.type)
-        for n, argument in enumerate(workflow.body.block.args)
-    }
-
-
-def _value(kind: Attribute) -> object:
-    if isinstance(kind, flow.ListType):
-        return [_value(kind.element)]
-    if isinstance(kind, flow.BoolType):
-        return True
-    return {} if isinstance(kind, flow.JsonType) else "text"

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from flowir.cli.diagnostics import UsageError
 from flowir.files import write_atomically
+from flowir.source.diagnostics import UsageError
 
 
 def write(files: Iterable[tuple[str, str]]) -> None:

@@ -5,12 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Attribute, Operation, SSAValue
-from xdsl.parser import Parser
-from xdsl.utils.exceptions import ParseError, VerifyException
+from xdsl.utils.exceptions import VerifyException
 
 from flowir.calculus.from_ir import configuration, configurations, find_workflow
 from flowir.configuration import Budget, Configuration
@@ -62,42 +60,21 @@ class Subject:
         return writers(self.result)
 
 
-def read_module(path: str | Path) -> ModuleOp:
-    """The verified module of a file.
+def subject_from(module: ModuleOp, name: str | None = None, where: str = "") -> Subject:
+    """The workflow of a verified module, which is left as it is; workflows that it calls inlined.
+
+    Args:
+        where: the module is from, for messages.
 
     Raises:
-        ProfilerError: the file is missing, or no module.
+        ProfilerError: it is open which workflow is meant, or what it calls cannot be inlined.
     """
-    try:
-        module = Parser(context(), Path(path).read_text("utf-8"), str(path)).parse_module()
-        module.verify()
-    except OSError as error:
-        raise ProfilerError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise ProfilerError(f"{path}: not UTF-8 text") from None
-    except (ParseError, VerifyException):
-        raise ProfilerError(
-            f"{path}: not a well-formed workflow; flowir check {path} says where and why"
-        ) from None
-    return module
-
-
-def read_subject(path: str | Path, name: str | None = None) -> Subject:
-    """The workflow of a file, workflows that it calls inlined.
-
-    Raises:
-        ProfilerError: the file is missing, no module, or leaves open which workflow is meant.
-    """
-    module = read_module(path)
+    module = module.clone()
     try:
         FlowInline().apply(context(), module)
         return subject_of(module, name)
-    except VerifyException:
-        raise ProfilerError(
-            f"{path}: not a well-formed workflow; flowir check {path} says where and why"
-        ) from None
-    except CalculusError as error:
-        raise ProfilerError(f"{path}: {error}") from None
+    except (CalculusError, VerifyException) as error:
+        raise ProfilerError(f"{where}: {error}" if where else str(error)) from None
 
 
 def subject_of(module: ModuleOp, name: str | None = None) -> Subject:

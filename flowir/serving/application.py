@@ -338,6 +338,7 @@ def _more(answer: Answer) -> dict[str, Any]:
         "cancelled": used.cancelled,
         "cost_usd": used.cost_usd,
         "configurations": {stage: str(one) for stage, one in used.configurations.items()},
+        **({"simulated": True} if answer.simulated else {}),
     }
 
 

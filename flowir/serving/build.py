@@ -18,7 +18,7 @@ from flowir.serving.loads import UNKNOWN, Replica
 from flowir.serving.metrics import Metrics
 from flowir.serving.per_input import PerInput
 from flowir.serving.scheduler import StageScheduler
-from flowir.serving.service import Limits, Route, Service
+from flowir.serving.service import Limits, Route, Service, StandIn
 from flowir.serving.stagewise import OBJECTIVES, StageWise
 from flowir.serving.static import StaticPoint
 
@@ -51,6 +51,7 @@ def service_of(
     clients: Mapping[str, LLM] | None = None,
     route: Callable[[Expectations], Route] | None = None,
     first: FirstTokens | None = None,
+    stand_in: StandIn | None = None,
 ) -> Service:
     """A service that is ready to be run.
 
@@ -60,19 +61,25 @@ def service_of(
         clients: by name of the endpoint; made for their addresses if None.
         route: makes what says which configurations keep accuracy for a request.
         first: what calls are expected to take before any has ended; a rule of thumb if None.
+        stand_in: answers in place of models and tools; these need not be there then.
 
     Raises:
         ServingError: a model without an endpoint, or a tool that cannot be imported.
     """
     check_coverage(endpoints, compiled.configurations)
-    check_tools(compiled)
+    if stand_in is not None:
+        clients = {}
+    else:
+        check_tools(compiled)
     if clients is None:
         clients = {one.name: client_of(one, compiled.configurations) for one in endpoints}
     expectations = Expectations(compiled, first or FirstTokens())
     replicas = replicas_of(compiled, endpoints, engines or {})
     dispatcher = Dispatcher(SCHEDULERS[scheduler](expectations), replicas)
     routed = None if route is None else route(expectations)
-    return Service(compiled, dispatcher, clients, {}, expectations, Metrics(), limits, routed)
+    return Service(
+        compiled, dispatcher, clients, {}, expectations, Metrics(), limits, routed, stand_in
+    )
 
 
 def replicas_of(

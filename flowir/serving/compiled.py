@@ -18,11 +18,11 @@ from flowir.dialects import flow
 from flowir.dialects.flow_checks import module_symbols
 from flowir.errors import ProfilerError, SelectionError, ServingError
 from flowir.profile.prices import Prices
-from flowir.profiler.workflow import read_module
 from flowir.runtime.answers import parser_of
 from flowir.search.front import Facts
 from flowir.search.selection import select
 from flowir.serving.stages import stages_of
+from flowir.source.workflows import read_module
 
 TOLERANCE = 0.02
 """Accuracy that may be given up for speed, against the point that was asked for (DESIGN 10)."""

@@ -79,7 +79,10 @@ def endpoints_of(options: Sequence[str], path: str | Path | None = None) -> tupl
     if path is not None:
         given += read_endpoints(path)
     if not given:
-        raise ServingError("no endpoint; give --endpoint [MODEL=]URL, or --endpoints FILE")
+        raise ServingError(
+            "no endpoint; give --endpoint [MODEL=]URL, or --endpoints FILE; to try it without, "
+            "--simulate OBSERVATIONS"
+        )
     names = [one.name for one in given]
     for name in names:
         if names.count(name) > 1:

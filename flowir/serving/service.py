@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flowir.configuration import Configuration
-from flowir.errors import ServingError
+from flowir.errors import ServingError, SimulationError
 from flowir.runtime.llm import LLM, CallError
 from flowir.runtime.values import show
 from flowir.serving.calling import Account, BudgetError, ServedModels, Ways
@@ -35,6 +35,9 @@ ROUTING_S = 1.0
 
 ROUTING_THREADS = 2
 """Of their own: tools that are slow must not hold up routes."""
+
+StandIn = Callable[[Mapping[str, Any], int], tuple[LLM, Mapping[str, Callable[..., Any]]]]
+"""For the inputs and the number of a run, what answers in place of its models and of its tools."""
 
 Route = Callable[[Mapping[str, Any]], ConfigurationSet]
 """Which configurations keep accuracy for some inputs; see :mod:`flowir.serving.routing`."""
@@ -81,6 +84,7 @@ class Answer:
     text: str
     account: Account
     seconds: float
+    simulated: bool = False
 
 
 @dataclass(eq=False)
@@ -91,6 +95,7 @@ class Service:
         configurations: per stage, by number of choice.
         route: which configurations keep accuracy for a request, of all that it may be run with;
             those that keep it on average if None. It is asked once for each, in a thread.
+        stand_in: answers in place of models and tools where runs are simulated; None where not.
         leaving: the server is to stop soon: it is not ready, and still takes runs.
         draining: no more runs are taken.
     """
@@ -103,6 +108,7 @@ class Service:
     metrics: Metrics
     limits: Limits
     route: Route | None = None
+    stand_in: StandIn | None = None
     leaving: bool = False
     draining: bool = False
     active: int = 0
@@ -190,7 +196,8 @@ class Service:
             request.open = await self._opened(request.budget_usd, inputs)
             text = await self._text(request, inputs, account, told)
             outcome = "answered"
-            return Answer(text, account, time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            return Answer(text, account, seconds, self.stand_in is not None)
         except RefusedError as refused:
             outcome = refused.code
             raise
@@ -260,11 +267,12 @@ class Service:
         told: Callable[[str], None] | None,
     ) -> str:
         program = self.compiled.program
-        models = ServedModels(self.ways, request, account, told, self.expectations.noticed)
+        ways, tools = self._answering(request, inputs)
+        models = ServedModels(ways, request, account, told, self.expectations.noticed)
         try:
             async with asyncio.timeout_at(request.deadline):
                 result = await program.run(
-                    inputs, point=self.compiled.point, llm=models, tools=self.tools, retries=0
+                    inputs, point=self.compiled.point, llm=models, tools=tools, retries=0
                 )
         except TimeoutError:
             raise RefusedError(
@@ -273,6 +281,16 @@ class Service:
         except program.WorkflowError as error:
             raise self._refused(program, error) from None
         return show(result.value, self.compiled.kind)
+
+    def _answering(
+        self, request: ServedRequest, inputs: Mapping[str, Any]
+    ) -> tuple[Ways, Mapping[str, Callable[..., Any]]]:
+        """How calls of a run are made, and its tools."""
+        if self.stand_in is None:
+            return self.ways, self.tools
+        llm, tools = self.stand_in(inputs, request.number)
+        names = {one.endpoint.name for one in self.dispatcher.replicas.values()}
+        return replace(self.ways, clients=dict.fromkeys(names, llm)), tools
 
     def _refused(self, program: Any, error: Exception) -> RefusedError:
         """How a run that failed is answered; addresses and what endpoints said stay here."""
@@ -294,6 +312,11 @@ class Service:
             case CallError():
                 status = "" if cause.status is None else f" (HTTP {cause.status})"
                 return RefusedError(502, "model_failed", f"a model did not answer{status}")
+            case SimulationError():
+                log.error("a run could not be simulated")
+                return RefusedError(
+                    500, "simulation_failed", "the run cannot be simulated; see flowir simulate"
+                )
         name = type(error).__name__
         if name == "InputError":
             return RefusedError(400, "invalid_request", str(error), param="messages")

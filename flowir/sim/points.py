@@ -11,11 +11,11 @@ from flowir.backends.asyncio.emit import emit
 from flowir.calculus.from_ir import find_workflow, workflow_terms
 from flowir.calculus.scenarios import Scenarios
 from flowir.calculus.terms import Workflow
-from flowir.dialects import flow
 from flowir.runtime.emitted import loaded
 from flowir.runtime.llm import LLM, Tools
 from flowir.search.annotate import front_from_ir
 from flowir.search.front import FrontPoint
+from flowir.sim.inputs import parsers_of
 from flowir.sim.simulate import Simulated, simulate
 
 
@@ -86,11 +86,7 @@ class PointSimulation:
             tuple(map(chosen, front.every)),
             scenarios,
             inputs or {},
-            {
-                op.sym_name.data: op.parser.data
-                for op in module.walk()
-                if isinstance(op, flow.AgentOp) and op.parser is not None
-            },
+            parsers_of(module),
         )
 
     def __call__(self, case: Case) -> Simulated:

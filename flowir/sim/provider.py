@@ -34,7 +34,7 @@ _CHARACTERS_PER_TOKEN = 4
 
 
 @dataclass(frozen=True)
-class _Answer:
+class SimulatedAnswer:
     """An answer, in the pieces in which it is written, and its latency."""
 
     completion: Completion
@@ -107,7 +107,14 @@ class SimulatedProvider:
         self.calls: Counter[str] = Counter()
         self.cost_usd = 0.0
 
-    async def written(self, answer: _Answer, model: str, pieces: int) -> AsyncIterator[None]:
+    def follow(self, simulation: Simulation) -> None:
+        """Go on under other settings of the same workflow."""
+        self._simulation = simulation
+        self.tools.follow(simulation)
+
+    async def written(
+        self, answer: SimulatedAnswer, model: str, pieces: int
+    ) -> AsyncIterator[None]:
         """Yields when each piece of the answer is there."""
         endpoint = self._endpoints.get(model)
         if endpoint is None:
@@ -126,7 +133,7 @@ class SimulatedProvider:
 
     def begin(
         self, node: str, messages: list[Message], model: str, params: Mapping[str, Any]
-    ) -> _Answer:
+    ) -> SimulatedAnswer:
         """Answer as the site's role and the scenario say; to be given after the latency drawn.
 
         Raises:
@@ -164,7 +171,7 @@ class SimulatedProvider:
             rates.log_latency[s] + rates.latency_scale[s] * draw.normal(Draw.LATENCY)
         )
         completion = Completion(answer, _usage(rates, s, text, answer), None, model)
-        return _Answer(completion, lines or [answer], seconds)
+        return SimulatedAnswer(completion, lines or [answer], seconds)
 
     def _plan(self, node: str, role: Writes, right: bool, text: str) -> list[str]:
         """The lines of a plan."""

@@ -23,6 +23,10 @@ class SimulatedTools(Mapping[str, Tool]):
         self._draws = draws
         self._tools: dict[str, Tool] = {}
 
+    def follow(self, simulation: Simulation) -> None:
+        """Go on under other settings of the same workflow."""
+        self._simulation = simulation
+
     def __getitem__(self, name: str) -> Tool:
         if (known := self._tools.get(name)) is not None:
             return known

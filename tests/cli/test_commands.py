@@ -13,9 +13,9 @@ from click.testing import CliRunner, Result
 
 from flowir.calculus.from_ir import find_workflow
 from flowir.cli.main import COMMANDS, cli
-from flowir.cli.reading import read_ir
 from flowir.dialects.dse import FRONT
 from flowir.search.annotate import front_from_ir
+from flowir.source.workflows import read_ir
 from tests.openai_server import Proxy, echoed
 
 WORKFLOW = """

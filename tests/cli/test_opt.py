@@ -20,8 +20,8 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.arg_spec import ArgSpec
 
 from flowir.cli import opt
-from flowir.cli.diagnostics import UsageError, nesting_depth
 from flowir.passes.flow_name_sites import FlowNameSites
+from flowir.source.diagnostics import UsageError, nesting_depth
 from tests.budget import some
 
 GOOD = """\

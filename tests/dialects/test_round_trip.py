@@ -12,9 +12,9 @@ from xdsl.dialects.builtin import Builtin, ModuleOp
 from xdsl.parser import Parser
 from xdsl.printer import Printer
 
-from flowir.cli.located_parser import LocatedParser
 from flowir.dialects.dse import Dse
 from flowir.dialects.flow import Flow
+from flowir.source.located_parser import LocatedParser
 from tests.budget import some
 from tests.dialects.modules import Sample, samples
 

@@ -6,7 +6,9 @@ On a page
 - a fenced block with `title="NAME"` is the file NAME, which is written where the reader would;
 - in a block of `console`, a line that begins with `$ ` is a command (it goes on after a backslash),
   and what follows is all that it prints, on either stream;
-- `…` in a line stands for anything in that line, a line of `…` alone for any lines.
+- `…` in a line stands for anything in that line, a line of `…` alone for any lines;
+- a command that ends in ` &` goes on while the page does, and has printed what is shown; the line
+  `[1] …` is the shell's, and `kill %1` ends it. What a shell says of jobs that end is not shown.
 
 Numbers with a point or a unit may differ by 5 %, since machines round differently; spaces and the
 rules of tables do not count. A command fails where an error is shown, and nowhere else.
@@ -19,6 +21,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +32,7 @@ UNIT = re.compile(r" ?(%|s\b|×|points|/ 1000|\])")
 RULE = re.compile(r"[\s─━]*")
 TOLERANCE = 0.05
 TIME_S = 300.0
+POLL_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,11 @@ class Command:
     def fails(self) -> bool:
         """Whether an error is shown."""
         return re.search(r"(?m)^Error: |(?i:\berror:) ", self.shown) is not None
+
+    @property
+    def stays(self) -> bool:
+        """Whether it goes on while other commands run."""
+        return self.text.endswith(" &")
 
 
 @dataclass(frozen=True)
@@ -92,14 +101,18 @@ class Shell:
         self.folder = folder
         self._env = dict(env)
         self._instead = instead
+        self._jobs: list[subprocess.Popen[bytes]] = []
 
     def do(self, step: File | Command) -> Ran | None:
         """Write a file, or run a command."""
         if isinstance(step, File):
             (self.folder / step.name).write_text(self._replaced(step.text), encoding="utf-8")
             return None
+        if step.stays:
+            return self._begun(step)
         state = self.folder / ".state"
-        script = f"{self._replaced(step.text)}\ncode=$?\n(pwd; env -0) > {state}\nexit $code\n"
+        text = self._numbered(self._replaced(step.text))
+        script = f"{text}\ncode=$?\n(pwd; env -0) > {state}\nexit $code\n"
         done = subprocess.run(
             ["bash", "-c", script],
             cwd=self.folder,
@@ -115,7 +128,46 @@ class Shell:
             state.unlink()
             self.folder = Path(where)
             self._env = dict(pair.split("=", 1) for pair in variables.split("\0") if "=" in pair)
-        return Ran(step, done.returncode, done.stdout)
+        return Ran(step, done.returncode, self._restored(done.stdout))
+
+    def close(self) -> None:
+        """End what still runs."""
+        for job in self._jobs:
+            job.terminate()
+        for job in self._jobs:
+            job.wait(TIME_S)
+
+    def _begun(self, command: Command) -> Ran:
+        """Start a command, and wait until it has printed what is shown, or has ended."""
+        number = len(self._jobs) + 1
+        log = self.folder / f".job{number}"
+        script = f"exec {self._replaced(command.text).removesuffix('&')}"
+        with log.open("wb") as file:
+            job = subprocess.Popen(
+                ["bash", "-c", script],
+                cwd=self.folder,
+                env=self._env,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+        self._jobs.append(job)
+        ends = time.monotonic() + TIME_S
+        while True:
+            ended = job.poll() is not None or time.monotonic() > ends
+            printed = self._restored(f"[{number}] {job.pid}\n{log.read_text('utf-8', 'replace')}")
+            if ended or not difference(command.shown, printed):
+                return Ran(command, job.returncode or 0, printed)
+            time.sleep(POLL_S)
+
+    def _numbered(self, text: str) -> str:
+        """The jobs of `kill %1` as processes: every command has a shell of its own."""
+        return re.sub(r"(?<=^kill )%(\d+)", lambda m: str(self._jobs[int(m[1]) - 1].pid), text)
+
+    def _restored(self, text: str) -> str:
+        for old, new in self._instead.items():
+            text = text.replace(new, old)
+        return text
 
     def _replaced(self, text: str) -> str:
         for old, new in self._instead.items():

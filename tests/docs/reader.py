@@ -12,6 +12,7 @@ from typing import Any
 from tests.conftest import ROOT
 from tests.docs.console import Command, Ran, Shell, plain_environment, steps
 from tests.profiler.endpoint import Reply, endpoint, prompt
+from tests.serving_http import free_port
 
 README, TUTORIAL, TROUBLES = "README.md", "docs/tutorial.md", "docs/troubleshooting.md"
 
@@ -45,8 +46,18 @@ def reading(folder: Path, runs: int = 2000) -> Iterator[Shell]:
     env = plain_environment(folder / "cache", Path(sys.executable).parent)
     with endpoint(stand_in) as running:
         # Making .venv takes minutes; a slow test does it.
-        instead = {FIRST: f"flowir demo --runs {runs}", "http://localhost:8000/v1": running.url}
-        yield Shell(clone, env, instead)
+        port = free_port()
+        instead = {
+            FIRST: f"flowir demo --runs {runs}",
+            "http://localhost:8000/v1": running.url,
+            "127.0.0.1:8080": f"127.0.0.1:{port}",
+            "--port 8080": f"--port {port}",
+        }
+        shell = Shell(clone, env, instead)
+        try:
+            yield shell
+        finally:
+            shell.close()
 
 
 def read(shell: Shell, page: str, done: dict[str, Ran] | None = None) -> list[Ran]:

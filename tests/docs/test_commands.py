@@ -119,10 +119,26 @@ def test_an_error_shown_is_an_error_expected() -> None:
     assert not Command("x", "within the error bars\n").fails
 
 
+def test_a_command_that_stays_has_printed_what_is_shown_and_ends_when_told(tmp_path: Path) -> None:
+    shell = Shell(tmp_path, {"PATH": "/usr/bin:/bin"}, {"8080": "8099"})
+    try:
+        ran = shell.do(Command("sh -c 'echo at 8080; sleep 1000' &", "[1] …\nat 8080\n"))
+        assert ran is not None
+        assert not difference(ran.command.shown, ran.printed)
+        assert ran.code == 0
+        asked = shell.do(Command("kill -0 %1; kill %1", ""))
+        assert asked is not None
+        failed = shell.do(Command("sh -c 'echo no; exit 3' &", "[2] …\nwell\n"))
+        assert failed is not None
+        assert (failed.code, failed.printed.splitlines()[1:]) == (3, ["no"])
+    finally:
+        shell.close()
+
+
 def test_the_shell_keeps_its_folder_and_its_variables(tmp_path: Path) -> None:
-    shell = Shell(tmp_path, {"PATH": "/usr/bin:/bin"}, {"EIGHT": "8"})
+    shell = Shell(tmp_path, {"PATH": "/usr/bin:/bin"}, {"EIGHT": "eight"})
     for text in ("mkdir inner && cd inner", "export A='x  y'\n"):
         assert shell.do(Command(text, "")) is not None
-    ran = shell.do(Command('echo "$A EIGHT"; pwd; exit 3', ""))
+    ran = shell.do(Command('echo "$A EIGHT" | wc -c; echo "$A EIGHT"; pwd; exit 3', ""))
     assert ran is not None
-    assert (ran.code, ran.printed) == (3, f"x  y 8\n{tmp_path.resolve()}/inner\n")
+    assert (ran.code, ran.printed) == (3, f"11\nx  y EIGHT\n{tmp_path.resolve()}/inner\n")

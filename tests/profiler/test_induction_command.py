@@ -15,7 +15,8 @@ import pytest
 from flowir.calculus.from_ir import workflow_terms
 from flowir.cost import FitOptions, fit
 from flowir.profile import read_observations
-from flowir.profiler.workflow import read_subject
+from flowir.profiler.workflow import subject_from
+from flowir.source.workflows import read_ir
 from tests.profiler.commands import invoke, rows, write
 from tests.profiler.endpoint import Reply, endpoint, error, prompt
 
@@ -371,7 +372,7 @@ def test_learned_rates_of_a_tool_are_those_it_showed(tmp_path: Path) -> None:
         assert invoke(tmp_path, running.url, *options).exit_code == 0
     observations = read_observations(tmp_path / "p.sqlite")
     model = fit(observations, options=FitOptions(points=21, draws=32))
-    terms = workflow_terms(read_subject(tmp_path / "w.mlir").workflow)
+    terms = workflow_terms(subject_from(read_ir(str(tmp_path / "w.mlir"))).workflow)
     checker = model.scenarios(terms, draws=32, queries=40, population=False).checkers["even"]
     assert checker.accept_right.mean() > 0.9
     # 20 even queries accepted, 20 odd ones rejected twice.

@@ -26,6 +26,12 @@ FEATURES = ("hashing", "length")
 @click.argument("compiled", type=click.Path())
 @click.option("--endpoint", multiple=True, metavar="[MODEL=]URL", help="With its version path.")
 @click.option("--endpoints", type=click.Path(), metavar="FILE", help="TOML or JSON; see docs.")
+@click.option(
+    "--simulate",
+    type=click.Path(),
+    metavar="FILE",
+    help="Observations of calls; models and tools are simulated by them, nothing is asked.",
+)
 @click.option("--workflow", "name", metavar="NAME", help="Of several in the file.")
 @click.option(
     "--point", type=click.IntRange(0), help="Of the front; the most accurate if left out."
@@ -97,7 +103,8 @@ def serve(**options: Any) -> None:
 
     COMPILED is a workflow with a front, as flowir-opt --dse writes it, or one without choices. The
     configuration of each call is chosen when it is made. Keys come from OPENAI_API_KEY, bearer
-    tokens of clients from FLOWIR_SERVE_TOKENS or --token-file.
+    tokens of clients from FLOWIR_SERVE_TOKENS or --token-file. With --simulate it needs no endpoint
+    and no key: answers, verdicts and seconds are drawn from the cost model.
 
     With --profile and --queries, a request may be run by every configuration of the front that
     keeps accuracy for it. Half of the queries say how much of it may be lost by that.

@@ -1,4 +1,4 @@
-"""Workflows as a command is given them: textual IR, or Python, with the functions of its tools."""
+"""Workflows as commands are given them: textual IR, or Python, with the functions of its tools."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from xdsl.ir import Operation
 from xdsl.utils.exceptions import DiagnosticException, ParseError
 from xdsl.utils.lexer import Location
 
-from flowir.cli.check_python import is_python, traced
-from flowir.cli.diagnostics import (
+from flowir.dialects import flow
+from flowir.search.annotate import annotated_workflow, front_from_ir
+from flowir.search.front import Front
+from flowir.source.diagnostics import (
     DEEP,
     UsageError,
     describe_parse_error,
     located,
     nesting_depth,
 )
-from flowir.cli.located_parser import LocatedParser
-from flowir.cli.wording import plainly
-from flowir.dialects import flow
-from flowir.search.annotate import annotated_workflow, front_from_ir
-from flowir.search.front import Front
+from flowir.source.located_parser import LocatedParser
+from flowir.source.python import is_python, traced
+from flowir.source.wording import plainly
 from flowir.universe import context
 
 
@@ -55,12 +55,25 @@ def read_workflow(target: str, name: str | None = None) -> Given:
     return Given(read_ir(target), name)
 
 
+def read_module(target: str | Path) -> ModuleOp:
+    """The module of a target, see :func:`read_workflow`.
+
+    Raises:
+        FlowirError: it is missing, or means nothing; the message has the place.
+    """
+    return read_workflow(str(target)).module
+
+
 def read_front(path: str, name: str | None = None) -> tuple[ModuleOp, flow.WorkflowOp, Front]:
     """The module of a file, the workflow of it that has a front, and the front.
 
     Raises:
         FlowirError: the file is missing or no module, or has no front that can be used.
     """
+    if is_python(path):
+        raise UsageError(
+            f"{path}: Python has no front; flowir compile {path} -o front.mlir writes one"
+        )
     module = read_ir(path)
     workflow = annotated_workflow(module, name)
     return module, workflow, front_from_ir(workflow)

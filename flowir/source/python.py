@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from xdsl.utils.lexer import Location
 
-from flowir.cli.diagnostics import UsageError, located
 from flowir.errors import FlowirError, nearest
+from flowir.source.diagnostics import UsageError, located
 
 if TYPE_CHECKING:
     from flowir.workflow import Workflow

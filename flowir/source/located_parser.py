@@ -17,9 +17,9 @@ from xdsl.utils.exceptions import ParseError, UnregisteredConstructException, Ve
 from xdsl.utils.lexer import Input, Position, Span, Token
 from xdsl.utils.mlir_lexer import MLIRLexer, MLIRToken, MLIRTokenKind, StringLiteral
 
-from flowir.cli.diagnostics import unclosed_brace
-from flowir.cli.wording import plainly
 from flowir.errors import nearest
+from flowir.source.diagnostics import unclosed_brace
+from flowir.source.wording import plainly
 
 _INSIDE = r'(?:[^"\\\n\v\f]++|\\(?:["nt\\]|[0-9A-Fa-f]{2}))*+'
 

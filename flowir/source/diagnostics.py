@@ -12,8 +12,8 @@ from typing import TextIO
 from xdsl.utils.exceptions import MultipleSpansParseError, ParseError
 from xdsl.utils.lexer import Location, Span
 
-from flowir.cli.wording import plainly
 from flowir.errors import FlowirError
+from flowir.source.wording import plainly
 
 DEEP = 100
 """Nesting from which a recursion limit is taken to be the input's fault, not ours."""

@@ -1,0 +1,1 @@
+"""Workflows as people write them, textual IR or Python, and messages with their place."""
