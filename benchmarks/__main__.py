@@ -43,8 +43,11 @@ NAMES = (
 )
 """In the order of the page; those whose script is there are run."""
 
-BESIDE = ("profiling_adaptive", "evaluation")
-"""Run at the same time, before the others: neither times anything that it judges."""
+BESIDE = ("cost_model", "profiling_adaptive", "evaluation", "prim")
+"""Run before the others, `AT_ONCE` at a time: they time nothing that they judge, or CPU, or what
+takes longer for it."""
+
+AT_ONCE = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     options = ["--quick"] if asked.quick else []
     options += ["--seed", str(asked.seed)]
-    with ThreadPoolExecutor(len(BESIDE)) as pool:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         beside = {
             name: pool.submit(run, name, options, asked.data)
             for name in asked.only

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import time
 import tracemalloc
 from collections.abc import Callable, Mapping, Sequence
@@ -44,3 +45,9 @@ def exponent(sizes: Sequence[float], amounts: Sequence[float]) -> float:
     """b of amount ≈ a · size^b: the slope of the least-squares line through the logarithms."""
     slope, _ = np.polyfit(np.log(sizes), np.log(amounts), 1)
     return float(slope)
+
+
+def cores() -> int:
+    """That this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1

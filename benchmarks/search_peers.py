@@ -3,7 +3,8 @@
 Every optimiser is given the same problem: one categorical variable per structural choice and per
 decision, and the two losses of each point it asks for. Every point asked for is charged, asked for
 again or not; a point seen before is not evaluated again, so repeats cost it no time. Populations
-are of 50 (Optuna's default); TPE is multivariate; everything else is the library's default. Ours
+are of 50 (Optuna's default); TPE is multivariate; everything else is the library's default. Runs go
+on side by side, one per core, each timed by the CPU of its own process. Ours
 is charged the evaluations of its local search; the exact mean-field front that it starts from
 evaluates no point under the full model, and is charged by time.
 
@@ -13,7 +14,9 @@ and seeds together), both scaled to the best front's box, with the corner at 1.1
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +25,7 @@ from statistics import median
 import numpy as np
 
 from benchmarks.figures import Figures
-from benchmarks.measure import cpu_seconds
+from benchmarks.measure import cores, cpu_seconds
 from benchmarks.search_problems import Floats, flowcompile, halved, problem
 from benchmarks.search_scenario import searched
 from flowir.search.blackbox import BLACK_BOXES, BlackBox, black_box
@@ -32,8 +35,10 @@ from flowir.search.space import Points
 
 SEEDS = 10
 BUDGETS = (300, 3_000)
-FEWER = {("optuna-tpe", 3_000): 3}
-"""Seeds of what takes more than half a minute a run."""
+FEWER = {3_000: 5}
+"""Seeds at most, by evaluations."""
+SLOWEST = "optuna-tpe"
+"""Takes more than half a minute a run, and has three seeds where others have `FEWER`."""
 CORNER = 1.1
 OURS = "flowir"
 CLOSED = "flowir, until no exchange improves it"
@@ -41,8 +46,8 @@ CLOSED = "flowir, until no exchange improves it"
 Found = tuple[Floats, int]
 """[N, 2] losses of points, of optimisers in the order asked for, and how many are charged."""
 
-Method = Callable[[int, int], Found]
-"""(evaluations, seed) -> what is found."""
+Method = Callable[[Problem, int, int], Found]
+"""(problem, evaluations, seed) -> what is found."""
 
 
 @dataclass(frozen=True)
@@ -60,18 +65,17 @@ Runs = dict[tuple[str, int], list[Run]]
 
 def peers(figures: Figures, *, quick: bool, seed: int, plot: Path | None = None) -> None:
     """A table, and a plot where there is a place for it."""
-    workflow, scenarios = flowcompile("math", seed)
-    if quick:
-        workflow, scenarios = halved(workflow, scenarios)
-    asked = problem(workflow, scenarios)
+    asked = _problem(seed, quick)
     budgets = BUDGETS[:1] if quick else BUDGETS
     seeds = range(seed, seed + (2 if quick else SEEDS))
     figures.heading(
         f"FlowCompile's math workflow, scenario model, {len(seeds)} seeds, "
         f"{asked.space.size()} configurations"
     )
-    asked.losses(asked.space.baseline)  # once, so that nothing is imported while it is timed
-    runs = _runs(asked, budgets, seeds)
+    with ProcessPoolExecutor(
+        cores(), multiprocessing.get_context("spawn"), _begin, (seed, quick)
+    ) as pool:
+        runs = _runs(pool, budgets, seeds)
     closed, seconds, evaluations = _closed(asked)
     scale = Scale.of([closed, *(run.losses for some in runs.values() for run in some)])
     for (method, budget), some in runs.items():
@@ -89,21 +93,48 @@ def peers(figures: Figures, *, quick: bool, seed: int, plot: Path | None = None)
         _plot(runs, scale, budgets, (evaluations, seconds, scale.share(closed)), plot)
 
 
-def _runs(asked: Problem, budgets: Sequence[int], seeds: Sequence[int]) -> Runs:
-    methods: dict[str, Method] = {OURS: partial(_ours, asked), "random": partial(_random, asked)}
-    methods |= {name: partial(_peer, asked, name) for name in BLACK_BOXES}
-    runs: Runs = {(method, budget): [] for method in methods for budget in budgets}
-    for method, search in methods.items():
-        # Ours has no seed: what it starts from is exact.
-        for budget in budgets:
-            most = 1 if method == OURS else FEWER.get((method, budget), len(seeds))
-            runs[method, budget] += [_run(search, budget, number) for number in seeds[:most]]
-    return runs
+def _problem(seed: int, quick: bool) -> Problem:
+    workflow, scenarios = flowcompile("math", seed)
+    if quick:
+        workflow, scenarios = halved(workflow, scenarios)
+    return problem(workflow, scenarios)
 
 
-def _run(search: Method, evaluations: int, seed: int) -> Run:
+_asked: list[Problem] = []
+"""Of this process."""
+
+
+def _begin(seed: int, quick: bool) -> None:
+    _asked[:] = [_problem(seed, quick)]
+    _asked[0].losses(_asked[0].space.baseline)  # so that nothing is imported while it is timed
+
+
+def _runs(pool: ProcessPoolExecutor, budgets: Sequence[int], seeds: Sequence[int]) -> Runs:
+    keys = [(method, budget) for method in (OURS, "random", *BLACK_BOXES) for budget in budgets]
+    longest_first = sorted(keys, key=lambda key: (key[0] == SLOWEST, key[1]), reverse=True)
+    asked = {
+        (method, budget): [
+            pool.submit(_run, method, budget, number)
+            for number in seeds[: _seeds(method, budget, len(seeds))]
+        ]
+        for method, budget in longest_first
+    }
+    return {key: [one.result() for one in asked[key]] for key in keys}
+
+
+def _seeds(method: str, budget: int, most: int) -> int:
+    """Ours has no seed: what it starts from is exact."""
+    if method == OURS:
+        return 1
+    fewer = FEWER.get(budget, most)
+    return min(most, fewer, 3 if method == SLOWEST and budget in FEWER else most)
+
+
+def _run(method: str, evaluations: int, seed: int) -> Run:
+    methods: dict[str, Method] = {OURS: _ours, "random": _random}
+    search = methods.get(method) or partial(_peer, name=method)  # type: ignore[arg-type]
     found: list[Found] = []
-    seconds = cpu_seconds(lambda: found.append(search(evaluations, seed)))
+    seconds = cpu_seconds(lambda: found.append(search(_asked[0], evaluations, seed)))
     return Run(*found[0], seconds)
 
 
@@ -118,7 +149,7 @@ def _closed(asked: Problem) -> tuple[Floats, float, int]:
     return asked.losses(found[0].points), seconds, found[0].evaluations
 
 
-def _peer(asked: Problem, name: BlackBox, evaluations: int, seed: int) -> Found:
+def _peer(asked: Problem, evaluations: int, seed: int, *, name: BlackBox) -> Found:
     losses = black_box(asked, name, evaluations=evaluations, seed=seed).losses
     return losses, len(losses)
 

@@ -20,7 +20,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from benchmarks.figures import Figures, arguments, write_json
-from benchmarks.serving_processes import Processes, cores
+from benchmarks.measure import cores
+from benchmarks.serving_processes import Processes
 from benchmarks.serving_rounds import round_milliseconds
 from benchmarks.serving_routing import routing
 from benchmarks.serving_runs import (
