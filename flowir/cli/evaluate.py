@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from flowir.cli import endpoints
 from flowir.cli.evaluate_report import complete, print_comparison, proxy_of
 from flowir.cli.executors import executor
-from flowir.cli.interrupts import stop_on_interrupt
+from flowir.cli.interrupts import INTERRUPTED, stop_on_interrupt
 from flowir.cli.profile_options import assignments, check_prices, model_judge
 from flowir.cli.profile_report import say
 from flowir.cli.selecting import numbered
@@ -38,7 +38,6 @@ from flowir.search.front import Front
 from flowir.source.workflows import read_front
 
 WIDTH = 118
-INTERRUPTED = 130
 
 
 @dataclass(frozen=True)

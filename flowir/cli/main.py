@@ -1,17 +1,21 @@
 """`flowir`: the compiler for people. Each command is a thin layer over the library.
 
 Exit codes: 0, well; 1, a mistake or a failure, told in one message on standard error; 2, a command
-line that means nothing; 130, interrupted.
+line that means nothing; 3, `flowir diff` found a difference; 130, interrupted (`flowir serve`,
+which ends no other way, gives 0).
 """
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from importlib import import_module
 from typing import Any
 
 import click
+from click.exceptions import Exit
 
 from flowir._version import __version__
+from flowir.cli.interrupts import INTERRUPTED
 from flowir.errors import FlowirError, nearest
 from flowir.source.diagnostics import plain_warnings
 
@@ -70,6 +74,11 @@ class Commands(click.Group):
                 return super().invoke(ctx)
         except FlowirError as error:
             raise click.ClickException(str(error)) from None
+        except (KeyboardInterrupt, CancelledError):
+            # By hand: click would take it for a mistake, exit code 1. A second Ctrl-C where the
+            # first lets calls finish comes as a cancellation.
+            click.echo("\ninterrupted", err=True)
+            raise Exit(INTERRUPTED) from None
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

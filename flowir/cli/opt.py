@@ -31,6 +31,7 @@ from xdsl.utils.exceptions import (
 from xdsl.utils.lexer import Location
 from xdsl.xdsl_opt_main import xDSLOptMain
 
+from flowir.cli.interrupts import INTERRUPTED
 from flowir.errors import FlowirError, nearest
 from flowir.files import write_atomically
 from flowir.passes.pipelines import PIPELINES
@@ -51,6 +52,10 @@ READ_FILES = (DSE, "flow-select")
 """Passes that look at observations and prices."""
 
 _Made = TypeVar("_Made", bound=ArgSpecConvertible)
+
+
+class CommandLineError(UsageError):
+    """Options that do not exist, or lack their value."""
 
 
 class _Output(StringIO):
@@ -251,7 +256,7 @@ def _redeclared(module: Operation) -> Operation | None:
 
 
 def _usage_error(message: str) -> NoReturn:
-    raise UsageError(f"{message}; flowir-opt --help lists what there is")
+    raise CommandLineError(f"{message}; flowir-opt --help lists what there is")
 
 
 def _expanded(spec: ArgSpec) -> list[ArgSpec]:
@@ -331,7 +336,8 @@ def _complain(message: str) -> int:
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run `flowir-opt` and give its exit code: 0, or 1 after one message on stderr."""
+    """Run `flowir-opt` and give its exit code: 0; or, after one message on stderr, 1, 2 where the
+    options mean nothing, or 130 where it was interrupted."""
     driver: FlowirOpt | None = None
     try:
         with plain_warnings():
@@ -345,6 +351,9 @@ def main(args: Sequence[str] | None = None) -> int:
         )
     except DiagnosticException as error:
         return _complain(str(error) if driver is None else driver.describe(error))
+    except CommandLineError as error:
+        _complain(str(error))
+        return 2
     except FlowirError as error:
         return _complain(str(error))
     except BrokenPipeError:
@@ -362,7 +371,8 @@ def main(args: Sequence[str] | None = None) -> int:
             "move inner parts into workflows of their own and call them"
         )
     except KeyboardInterrupt:
-        return 130
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
     return 0
 
 

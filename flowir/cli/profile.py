@@ -11,7 +11,7 @@ from rich.console import Console
 from flowir.cli import endpoints
 from flowir.cli import profile_options as options
 from flowir.cli.executors import executor
-from flowir.cli.interrupts import stop_on_interrupt
+from flowir.cli.interrupts import INTERRUPTED, stop_on_interrupt
 from flowir.cli.profile_options import NOBODY, Options
 from flowir.cli.profile_report import (
     plan_table,
@@ -47,7 +47,6 @@ from flowir.source.diagnostics import plain_warnings
 from flowir.source.workflows import read_workflow
 
 WIDTH = 118
-INTERRUPTED = 130
 WITHOUT_LABELS = 3
 """Runs of the reference where its agreement stands in for labels."""
 
