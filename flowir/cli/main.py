@@ -15,7 +15,7 @@ import click
 from click.exceptions import Exit
 
 from flowir._version import __version__
-from flowir.cli.interrupts import INTERRUPTED
+from flowir.cli.codes import INTERRUPTED
 from flowir.errors import FlowirError, nearest
 from flowir.source.diagnostics import plain_warnings
 
