@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from flowir.cli import endpoints
+from flowir.cli.codes import INTERRUPTED
 from flowir.cli.evaluate_report import complete, print_comparison, proxy_of
 from flowir.cli.executors import executor
-from flowir.cli.interrupts import INTERRUPTED, stop_on_interrupt
+from flowir.cli.interrupts import stop_on_interrupt
 from flowir.cli.profile_options import assignments, check_prices, model_judge
 from flowir.cli.profile_report import say
 from flowir.cli.selecting import numbered

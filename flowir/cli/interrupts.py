@@ -9,9 +9,6 @@ from contextlib import suppress
 
 import click
 
-INTERRUPTED = 130
-"""The exit code of a command that was interrupted, as shells have it for SIGINT: 128 + 2."""
-
 
 def stop_on_interrupt(stop: Callable[[], None], what: str) -> None:
     """The first Ctrl-C lets what is under way finish; a second one drops it.

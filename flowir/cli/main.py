@@ -1,8 +1,8 @@
 """`flowir`: the compiler for people. Each command is a thin layer over the library.
 
 Exit codes: 0, well; 1, a mistake or a failure, told in one message on standard error; 2, a command
-line that means nothing; 3, `flowir diff` found a difference; 130, interrupted (`flowir serve`,
-which ends no other way, gives 0).
+line that means nothing; 3, `flowir diff` found a difference; 130, interrupted (but 0 of `flowir
+serve`, which ends no other way).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import click
 from click.exceptions import Exit
 
 from flowir._version import __version__
-from flowir.cli.interrupts import INTERRUPTED
+from flowir.cli.codes import INTERRUPTED
 from flowir.errors import FlowirError, nearest
 from flowir.source.diagnostics import plain_warnings
 

@@ -31,7 +31,7 @@ from xdsl.utils.exceptions import (
 from xdsl.utils.lexer import Location
 from xdsl.xdsl_opt_main import xDSLOptMain
 
-from flowir.cli.interrupts import INTERRUPTED
+from flowir.cli.codes import INTERRUPTED
 from flowir.errors import FlowirError, nearest
 from flowir.files import write_atomically
 from flowir.passes.pipelines import PIPELINES

@@ -10,8 +10,9 @@ from rich.console import Console
 
 from flowir.cli import endpoints
 from flowir.cli import profile_options as options
+from flowir.cli.codes import INTERRUPTED
 from flowir.cli.executors import executor
-from flowir.cli.interrupts import INTERRUPTED, stop_on_interrupt
+from flowir.cli.interrupts import stop_on_interrupt
 from flowir.cli.profile_options import NOBODY, Options
 from flowir.cli.profile_report import (
     plan_table,

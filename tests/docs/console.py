@@ -33,6 +33,7 @@ RULE = re.compile(r"[\s─━]*")
 TOLERANCE = 0.05
 TIME_S = 300.0
 POLL_S = 0.1
+STARTS_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ class Shell:
                 stderr=subprocess.STDOUT,
             )
         self._jobs.append(job)
-        ends = time.monotonic() + TIME_S
+        ends = time.monotonic() + STARTS_S
         while True:
             ended = job.poll() is not None or time.monotonic() > ends
             printed = self._restored(f"[{number}] {job.pid}\n{log.read_text('utf-8', 'replace')}")

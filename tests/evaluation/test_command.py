@@ -220,7 +220,7 @@ def test_stale_fronts_and_data_without_labels_are_refused(tmp_path: Path, served
     front.write_text(front.read_text().replace("Say: ", "Tell: "))
     assert "another version of the workflow" in invoke(tmp_path, served.url).output
     front.write_text(WORKFLOW)
-    assert "no front" in invoke(tmp_path, served.url).output
+    assert "no workflow has a front" in invoke(tmp_path, served.url).output
     assert not served.bodies
 
 
