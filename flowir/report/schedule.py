@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from xdsl.dialects.builtin import DictionaryAttr
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import Block, Operation, SSAValue
 
 from flowir.calculus.from_ir import workflow_terms
 from flowir.calculus.sites import site_names
@@ -16,12 +17,14 @@ from flowir.dialects.dse import ESTIMATE, EstimateAttr
 
 @dataclass(frozen=True)
 class Bar:
-    """A step of the workflow's own block: regions count as one step with all they run.
+    """A step: of the workflow's own block, where a region counts with all it runs, or inside one.
 
     Attributes:
-        start, end: expected seconds, each step as long as its mean.
-        critical: whether the result would be later if the step were.
+        start, end: expected seconds, each step as long as its mean; inside of a region those of one
+            passage, whether or not it is made, or made again.
+        critical: whether the result would be later if the step were; of the own block's steps.
         superstep: in a LangGraph graph, from 0; None of what is no node there.
+        depth: regions around it.
     """
 
     site: str
@@ -29,31 +32,61 @@ class Bar:
     end: float
     critical: bool
     superstep: int | None
+    depth: int = 0
 
 
 def schedule(workflow: flow.WorkflowOp) -> tuple[Bar, ...]:
     """The steps of a compiled workflow whose ops have local estimates, in the order they start.
 
+    What a step has inside follows it.
+
     Every step takes its mean: the maximum of means is less than the mean of the maximum, so this
     shows what waits for what, and is no estimate of the whole.
     """
     names = site_names(workflow)
-    steps = [op for op in workflow.body.block.ops if op in names]
-    ends: dict[Operation, float] = {}
-    starts: dict[Operation, float] = {}
-    needs: dict[Operation, list[Operation]] = {}
-    for op in steps:
-        needs[op] = [other for other in ends if _reads(op, other)]
-        starts[op] = max((ends[other] for other in needs[op]), default=0.0)
-        ends[op] = starts[op] + _seconds(op)
+    steps = _placed(workflow.body.block, names, 0.0)
     result = workflow.body.block.last_op
     assert result is not None
-    critical = _critical([other for other in ends if _reads(result, other)], needs, starts, ends)
+    critical = _critical([other for other in steps if _reads(result, other)], steps)
     levels = _supersteps(workflow)
-    bars = [
-        Bar(names[op], starts[op], ends[op], op in critical, levels.get(names[op])) for op in steps
-    ]
-    return tuple(sorted(bars, key=lambda bar: bar.start))
+    bars = []
+    for op, step in sorted(steps.items(), key=lambda item: item[1].start):
+        name = names[op]
+        bars.append(Bar(name, step.start, step.end, op in critical, levels.get(name)))
+        bars += _inside(op, names, step.start, 1)
+    return tuple(bars)
+
+
+@dataclass(frozen=True)
+class _Step:
+    start: float
+    end: float
+    needs: tuple[Operation, ...]
+
+
+def _placed(block: Block, names: Mapping[Operation, str], at: float) -> dict[Operation, _Step]:
+    """The steps of a block that begins at some second, in its order."""
+    found: dict[Operation, _Step] = {}
+    for op in block.ops:
+        if op in names:
+            needs = tuple(other for other in found if _reads(op, other))
+            start = max((found[other].end for other in needs), default=at)
+            found[op] = _Step(start, start + _seconds(op), needs)
+    return found
+
+
+def _inside(op: Operation, names: Mapping[Operation, str], at: float, depth: int) -> list[Bar]:
+    """What the regions of a step run: tiers of a fallback one after another, cases side by side."""
+    bars: list[Bar] = []
+    for region in op.regions:
+        for block in region.blocks:
+            steps = _placed(block, names, at)
+            for inner, step in sorted(steps.items(), key=lambda item: item[1].start):
+                bars.append(Bar(names[inner], step.start, step.end, False, None, depth))
+                bars += _inside(inner, names, step.start, depth + 1)
+            if isinstance(op, flow.FallbackOp):
+                at = max((step.end for step in steps.values()), default=at)
+    return bars
 
 
 def _seconds(op: Operation) -> float:
@@ -79,20 +112,16 @@ def _reads(op: Operation, other: Operation) -> bool:
     return False
 
 
-def _critical(
-    last: list[Operation],
-    needs: dict[Operation, list[Operation]],
-    starts: dict[Operation, float],
-    ends: dict[Operation, float],
-) -> set[Operation]:
+def _critical(last: Sequence[Operation], steps: Mapping[Operation, _Step]) -> set[Operation]:
     """The steps on the way to the result that nothing waits beside."""
     found: set[Operation] = set()
-    waiting = [op for op in last if ends[op] == max(ends[other] for other in last)]
+    latest = max((steps[op].end for op in last), default=0.0)
+    waiting = [op for op in last if steps[op].end == latest]
     while waiting:
         op = waiting.pop()
         if op not in found:
             found.add(op)
-            waiting += [other for other in needs[op] if ends[other] == starts[op]]
+            waiting += [one for one in steps[op].needs if steps[one].end == steps[op].start]
     return found
 
 
