@@ -33,7 +33,9 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Files]:
     """A world of 240 queries; its two fits are made when they are first needed."""
     folder = tmp_path_factory.mktemp("world")
     found = world(240, 7)
-    cache = folder / "cache"
+    # Processes that share the tests share the fits, too.
+    shared = "PYTEST_XDIST_WORKER" in os.environ
+    cache = tmp_path_factory.getbasetemp().parent / "fits" if shared else folder / "cache"
     before = os.environ.get("FLOWIR_CACHE_DIR")
     os.environ["FLOWIR_CACHE_DIR"] = str(cache)
     try:
