@@ -46,8 +46,8 @@ def speed(report: Report, quick: bool) -> None:
             command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1]
         ).stdout.split()
         taken, processor, peak, loading = (float(word) for word in out)
-        note = f"{processor:.1f} s of processor time"
-        report.add(f"fit of {name}", taken, "s", seconds, simulated=True, note=note)
+        note = f"of processor time; {taken:.1f} s went by"
+        report.add(f"fit of {name}", processor, "s", seconds, simulated=True, note=note)
         report.add(f"peak memory of it, {name}", peak, "GB", 1.5, simulated=True)
         report.add(f"loading it from the cache, {name}", loading, "s", 0.2, simulated=True)
 
