@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from statistics import fmean, median
 
 import numpy as np
 
 from benchmarks.figures import Figures
-from benchmarks.measure import cpu_seconds, peak_megabytes
+from benchmarks.measure import cores, cpu_seconds, peak_megabytes
 from benchmarks.search_problems import (
     FLOWCOMPILE,
     PAIR,
@@ -68,9 +70,12 @@ def scenario(figures: Figures, *, quick: bool, seed: int) -> None:
         f"{count} random spaces of {sizes[0]} to {sizes[1]} points, "
         f"{FRONT} or more on the front; every point evaluated under the full model"
     )
-    spaces = list(_spaces(seed, count, sizes))
-    for row in ROWS[: 1 if quick else 3]:
-        _regret(figures, row, spaces)
+    rows = ROWS[: 1 if quick else 3]
+    with ProcessPoolExecutor(cores(), multiprocessing.get_context("spawn")) as pool:
+        waiting = [pool.submit(_missed, *space, rows) for space in _spaces(seed, count, sizes)]
+        missed = [one.result() for one in waiting]
+    for (name, _, _), some in zip(rows, zip(*missed, strict=True), strict=True):
+        _regret(figures, name, some)
 
 
 def _timed(
@@ -103,18 +108,39 @@ class _Lost:
     recall: float
 
 
-def _regret(figures: Figures, row: Row, spaces: list[tuple[Workflow, Scenarios]]) -> None:
-    name, objectives, measure = row
-    ours, proxy, shares = [], [], []
-    for workflow, scenarios in spaces:
+@dataclass(frozen=True)
+class _Missed:
+    """What our search, and the exact mean-field front if there is one, lack in a space.
+
+    Attributes:
+        share: of its points that were evaluated.
+    """
+
+    ours: _Lost
+    proxy: _Lost | None
+    share: float
+
+
+def _missed(workflow: Workflow, scenarios: Scenarios, rows: Sequence[Row]) -> list[_Missed]:
+    """For each row, in a process of its own."""
+    missed = []
+    for _, objectives, measure in rows:
         asked = problem(workflow, scenarios, objectives=objectives, measure=measure)
         every = every_loss(asked)
-        found = searched(asked)
-        ours.append(_lost(every, asked.losses(found.points)))
-        shares.append(found.evaluations / len(every))
-        start = mean_field_front(asked)
-        if start is not None:
-            proxy.append(_lost(every, asked.losses(start)))
+        found, start = searched(asked), mean_field_front(asked)
+        missed.append(
+            _Missed(
+                _lost(every, asked.losses(found.points)),
+                None if start is None else _lost(every, asked.losses(start)),
+                found.evaluations / len(every),
+            )
+        )
+    return missed
+
+
+def _regret(figures: Figures, name: str, missed: Sequence[_Missed]) -> None:
+    ours = [one.ours for one in missed]
+    proxy = [one.proxy for one in missed if one.proxy is not None]
     regrets = [100 * lost.regret for lost in ours]
     figures.add(f"{name}: hypervolume regret, mean", fmean(regrets), "%", at_most=0.01)
     figures.add(f"{name}: hypervolume regret, worst space", max(regrets), "%")
@@ -122,7 +148,7 @@ def _regret(figures: Figures, row: Row, spaces: list[tuple[Workflow, Scenarios]]
     figures.add(f"{name}: recall of the true front, mean", recall, "%", at_least=97)
     worst = 100 * min(lost.recall for lost in ours)
     figures.add(f"{name}: recall of the true front, worst space", worst, "%")
-    share = 100 * fmean(shares)
+    share = 100 * fmean([one.share for one in missed])
     figures.add(f"{name}: points evaluated, of all", share, "%")
     lost = 100 * fmean([lost.regret for lost in proxy])
     figures.add(f"{name}: mean-field only: hypervolume regret, mean", lost, "%")
