@@ -115,6 +115,8 @@ class Compiled:
 class Wanted:
     """Which point of the front is served, as `flowir-opt -p flow-select` is told it.
 
+    Limits hold for whatever else may be chosen too, by its predicted means.
+
     Attributes:
         tolerance: by how much other points with the same structure may be less accurate, and still
             be chosen under load; None for the point alone.
@@ -153,10 +155,10 @@ def read_compiled(
     base = running.POINTS[number]
     by_number = list(program.configurations())
     stages = stages_of(program, by_number[number])
-    alike = _alike(program, number)
-    kept = [n for n in alike if _keeps(program, n, number, wanted.tolerance)]
+    alike = [n for n in _alike(program, number) if n == number or _within(program, n, wanted)]
+    kept = [n for n in alike if _keeps(program, n, number, wanted)]
     rows = {
-        tuple(by_number[n][stage] for stage in stages): _predicted_cost(program, n)
+        tuple(by_number[n][stage] for stage in stages): _mean(program, n, "cost_usd")
         for n in [*kept, *(alike if wanted.routed else [])]
     }
     found = tuple(Row(choices, cost) for choices, cost in rows.items())
@@ -226,21 +228,30 @@ def _alike(program: Program, number: int) -> list[int]:
     return [number, *others]
 
 
-def _keeps(program: Program, number: int, asked: int, tolerance: float | None) -> bool:
+def _within(program: Program, number: int, wanted: Wanted) -> bool:
+    """Whether a point keeps to the limits of latency and cost that the point asked for does."""
+    for name, most in (("latency_s", wanted.max_latency), ("cost_usd", wanted.max_cost)):
+        found = _mean(program, number, name)
+        if most is not None and (found is None or found > most):
+            return False
+    return True
+
+
+def _keeps(program: Program, number: int, asked: int, wanted: Wanted) -> bool:
     """Whether a point is as accurate as the one that was asked for, up to the tolerance."""
-    front = program.front
     if number == asked:
         return True
-    if front is None or tolerance is None:
+    own, other = (_mean(program, n, "accuracy") for n in (asked, number))
+    if own is None or other is None or wanted.tolerance is None:
         return False
-    own, other = (front.every[n].estimates.get("accuracy") for n in (asked, number))
-    return own is not None and other is not None and other.mean >= own.mean - tolerance
+    return other >= max(own - wanted.tolerance, wanted.min_accuracy or 0.0)
 
 
-def _predicted_cost(program: Program, number: int) -> float | None:
+def _mean(program: Program, number: int, quantity: str) -> float | None:
+    """What is predicted of a point; None where nothing is."""
     if program.front is None:
         return None
-    estimate = program.front.every[number].estimates.get("cost_usd")
+    estimate = program.front.every[number].estimates.get(quantity)
     return None if estimate is None else estimate.mean
 
 

@@ -48,7 +48,9 @@ def test_what_is_open_is_what_keeps_accuracy(tmp_path: Path) -> None:
     assert len(exactly.rows) == 1
     cheap = read_compiled(path, wanted=Wanted(max_cost=1e-4, tolerance=0.2))
     assert [one.model for one in cheap.rows[0].choices] == ["small", "small"]
-    assert len(cheap.rows) == 3
+    assert [[one.model for one in row.choices] for row in cheap.rows[1:]] == [["small", "large"]]
+    enough = read_compiled(path, wanted=Wanted(max_cost=1e-3, min_accuracy=0.79, tolerance=0.2))
+    assert ["small", "large"] not in [[one.model for one in row.choices] for row in enough.rows]
     with pytest.raises(ServingError, match=r"w.mlir: .*no point"):
         read_compiled(path, wanted=Wanted(min_accuracy=0.99))
 
