@@ -25,6 +25,8 @@ from flowir.search.problem import LatencyStatistic
 SCHEMA, VERSION = "flowir.evaluation", 1
 RESAMPLES = 1000
 """Bootstrap samples of a quantile."""
+ROUNDING = 1e-12
+"""A spread of no more, by the mean, is that of floating-point sums of equal values."""
 Array = npt.NDArray[np.float64]
 
 
@@ -193,8 +195,11 @@ def _agreement(values: Sequence[Value]) -> Agreement:
 def _mean(values: Sequence[float]) -> tuple[float, float]:
     """The mean, and its standard error; 0 of a single value."""
     some = np.array(values)
-    error = float(some.std(ddof=1)) / math.sqrt(len(some)) if len(some) > 1 else 0.0
-    return float(some.mean()), error
+    mean = float(some.mean())
+    spread = float(some.std(ddof=1)) if len(some) > 1 else 0.0
+    if spread <= ROUNDING * abs(mean):
+        spread = 0.0
+    return mean, spread / math.sqrt(len(some))
 
 
 def _latency(

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowir.evaluation import comparison
 from flowir.evaluation.agreement import (
     coverage,
     mean_absolute_error,
@@ -133,3 +134,10 @@ def test_predictive_intervals_cover_what_they_say(credible: float) -> None:
     low, high = predictive_interval(0.6 - z * spread, 0.6 + z * spread, 0.6, noise, credible)
     intervals = np.tile([low, high], (len(measured), 1))
     assert coverage(intervals, measured) == pytest.approx(credible, abs=0.012)
+
+
+def test_equal_values_have_no_standard_error() -> None:
+    """Sums of equal floats are rounded; that is no spread."""
+    mean, error = comparison._mean([0.1] * 7)
+    assert (round(mean, 12), error) == (0.1, 0.0)
+    assert comparison._mean([1.0, 3.0]) == (2.0, 1.0)
