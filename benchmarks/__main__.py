@@ -14,6 +14,7 @@ import ast
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -67,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     options = ["--quick"] if asked.quick else []
     options += ["--seed", str(asked.seed)]
+    start = time.monotonic()
     with ThreadPoolExecutor(AT_ONCE) as pool:
         beside = {
             name: pool.submit(run, name, options, asked.data)
@@ -77,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         beside[name].result() if name in beside else run(name, options, asked.data)
         for name in asked.only
     ]
-    page = document(sections, machine(), date.today().isoformat())
+    page = document(sections, machine(), date.today().isoformat(), time.monotonic() - start)
     asked.out.write_text(page, encoding="utf-8")
     print(f"\nwrote {asked.out}")
     return int(any(section.failure for section in sections))
@@ -95,6 +97,7 @@ def run(name: str, options: Sequence[str], data: Path | None) -> Section:
         command += ["--data", str(data.resolve())]
     path = KEPT / f"{name}.json"
     path.unlink(missing_ok=True)  # of an earlier run
+    start = time.monotonic()
     process = subprocess.run(
         [*command, "--json", str(path)],
         cwd=HERE.parent,
@@ -103,15 +106,17 @@ def run(name: str, options: Sequence[str], data: Path | None) -> Section:
         text=True,
         check=False,
     )
+    seconds = time.monotonic() - start
     if whole:
         print(f"{told}\n{process.stdout}", flush=True)
+    print(f"{name} took {seconds:.0f} s", flush=True)
     sys.stderr.write(process.stderr)
     failure = ""
     if process.returncode:
         said = process.stderr.strip().splitlines() or ["it said nothing"]
         failure = f"exit code {process.returncode}: {said[-1]}"
     figures = read_json(path) if path.exists() else []
-    return Section(name, about(HERE / f"{name}.py"), shown, figures, failure)
+    return Section(name, about(HERE / f"{name}.py"), shown, figures, failure, seconds)
 
 
 def about(script: Path) -> str:

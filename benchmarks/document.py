@@ -26,6 +26,7 @@ class Section:
         command: what repeats it.
         figures: in order.
         failure: why there are none, or not all; empty where it ran through.
+        seconds: how long it took, perhaps beside another one.
     """
 
     name: str
@@ -33,10 +34,11 @@ class Section:
     command: str
     figures: Sequence[Figure] = ()
     failure: str = ""
+    seconds: float = 0.0
 
 
-def document(sections: Sequence[Section], machine: str, date: str) -> str:
-    """The page."""
+def document(sections: Sequence[Section], machine: str, date: str, seconds: float = 0.0) -> str:
+    """The page; `seconds` is how long all of it took."""
     every = [figure for section in sections for figure in section.figures]
     judged = [figure for figure in every if figure.ok is not None]
     missed = [
@@ -46,7 +48,7 @@ def document(sections: Sequence[Section], machine: str, date: str) -> str:
         if figure.ok is False
     ]
     failed = [f"- {s.name}: {s.failure}" for s in sections if s.failure]
-    lines = ["# Benchmarks", "", PREFACE, "", f"{date}, {machine}.", ""]
+    lines = ["# Benchmarks", "", PREFACE, "", f"{date}, {machine}; {_minutes(seconds)}.", ""]
     lines += [f"{len(judged) - len(missed)} of {len(judged)} targets are met.", ""]
     if missed:
         lines += ["Missed:", "", *missed, ""]
@@ -59,6 +61,7 @@ def document(sections: Sequence[Section], machine: str, date: str) -> str:
 
 def _section(section: Section) -> list[str]:
     lines = [f"## {section.name}", "", section.about, "", f"    {section.command}", ""]
+    lines += [f"It took {_minutes(section.seconds)}.", ""]
     if section.failure:
         lines += [f"Did not run through: {section.failure}", ""]
     if not section.figures:
@@ -69,6 +72,11 @@ def _section(section: Section) -> list[str]:
         cells = (figure.name, number(figure), figure.target, met, _kind(figure), figure.note)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return [*lines, ""]
+
+
+def _minutes(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def number(figure: Figure) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from statistics import fmean, median
 
@@ -40,6 +42,9 @@ QUICK_SIZES = (2_000, 12_000)
 FRONT = 10
 """Points that the true front of a random space has at least: of fewer there is little to miss."""
 
+AHEAD = 256
+"""Random spaces that wait for a core, of which most do not fit and take no time."""
+
 Row = tuple[str, tuple[Objective, ...], Measure]
 
 ROWS: tuple[Row, ...] = (
@@ -71,9 +76,7 @@ def scenario(figures: Figures, *, quick: bool, seed: int) -> None:
         f"{FRONT} or more on the front; every point evaluated under the full model"
     )
     rows = ROWS[: 1 if quick else 3]
-    with ProcessPoolExecutor(cores(), multiprocessing.get_context("spawn")) as pool:
-        waiting = [pool.submit(_missed, *space, rows) for space in _spaces(seed, count, sizes)]
-        missed = [one.result() for one in waiting]
+    missed = _of_spaces(count, seed, sizes, rows)
     for (name, _, _), some in zip(rows, zip(*missed, strict=True), strict=True):
         _regret(figures, name, some)
 
@@ -121,12 +124,39 @@ class _Missed:
     share: float
 
 
-def _missed(workflow: Workflow, scenarios: Scenarios, rows: Sequence[Row]) -> list[_Missed]:
-    """For each row, in a process of its own."""
+def _of_spaces(
+    count: int, seed: int, sizes: tuple[int, int], rows: Sequence[Row]
+) -> list[list[_Missed]]:
+    """Of the first `count` random spaces that fit, one per core at a time."""
+    found: list[list[_Missed]] = []
+    waiting: deque[Future[list[_Missed] | None]] = deque()
+    numbers = itertools.count()
+    with ProcessPoolExecutor(cores(), multiprocessing.get_context("spawn")) as pool:
+        while len(found) < count:
+            while len(waiting) < AHEAD:
+                waiting.append(pool.submit(_missed, seed, next(numbers), sizes, rows))
+            if one := waiting.popleft().result():
+                found.append(one)
+        pool.shutdown(cancel_futures=True)
+    return found
+
+
+def _missed(
+    seed: int, number: int, sizes: tuple[int, int], rows: Sequence[Row]
+) -> list[_Missed] | None:
+    """For each row; None of a space that does not fit."""
+    space = _space(seed, number, sizes)
+    if space is None:
+        return None
     missed = []
+    evaluated: dict[Measure, Floats] = {}
     for _, objectives, measure in rows:
-        asked = problem(workflow, scenarios, objectives=objectives, measure=measure)
-        every = every_loss(asked)
+        if measure not in evaluated:
+            evaluated[measure] = every_loss(problem(*space, objectives=OBJECTIVES, measure=measure))
+        every = evaluated[measure][:, [OBJECTIVES.index(one) for one in objectives]]
+        asked = problem(*space, objectives=objectives, measure=measure)
+        if not missed and non_dominated(every).sum() < FRONT:
+            return None
         found, start = searched(asked), mean_field_front(asked)
         missed.append(
             _Missed(
@@ -170,21 +200,16 @@ def _lost(every: Floats, found: Floats) -> _Lost:
     return _Lost(regret, float(recall))
 
 
-def _spaces(seed: int, count: int, sizes: tuple[int, int]) -> Iterator[tuple[Workflow, Scenarios]]:
-    """Random workflows over every construct, of middling size, with made-up calls."""
-    number = 0
-    while count:
-        rng = np.random.default_rng([seed, 3, number])
-        number += 1
-        workflow = random_workflow(rng, decisions=5, configurations=9, terms=6)
-        size = Space(workflow).size()
-        if size is None or not sizes[0] <= size <= sizes[1]:
-            continue
-        scenarios = made_up(workflow, number)
-        try:
-            every = every_loss(problem(workflow, scenarios))
-        except CalculusError:
-            continue  # the calculus says no to some random workflows
-        if non_dominated(every).sum() >= FRONT:
-            count -= 1
-            yield workflow, scenarios
+def _space(seed: int, number: int, sizes: tuple[int, int]) -> tuple[Workflow, Scenarios] | None:
+    """A random workflow over every construct, with made-up calls, if it is of middling size."""
+    rng = np.random.default_rng([seed, 3, number])
+    workflow = random_workflow(rng, decisions=5, configurations=9, terms=6)
+    size = Space(workflow).size()
+    if size is None or not sizes[0] <= size <= sizes[1]:
+        return None
+    scenarios = made_up(workflow, number + 1)
+    try:
+        problem(workflow, scenarios).losses(Space(workflow).baseline)
+    except CalculusError:
+        return None  # the calculus says no to some random workflows
+    return workflow, scenarios

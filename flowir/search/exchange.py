@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flowir.search.anytime import StoppedError, report
-from flowir.search.pareto import layers, non_dominated
+from flowir.search.pareto import beaten, layers, non_dominated
 from flowir.search.problem import Problem
 from flowir.search.space import Indices, Points, Space
 from flowir.search.structures import UNREACHED
@@ -176,7 +176,8 @@ class _Search:
             every = [two_away(self.space, front[i : i + 1]) for i in rows]
             return _Pairs(self._unseen(Points.join([front[:0], *every])), True)
         values = self._values[non_dominated(self._values, duplicates=True)]
-        promising = [self._promising(front[i : i + 1], values[i], values) for i in rows]
+        distinct = np.unique(values, axis=0)
+        promising = [self._promising(front[i : i + 1], values[i], distinct) for i in rows]
         return _Pairs(self._unseen(Points.join(promising))[:left], False)
 
     def _promising(
@@ -200,25 +201,6 @@ class _Search:
         settings = np.where(near.settings[j] != point.settings, near.settings[j], near.settings[i])
         found = Points(np.repeat(point.structure, len(i), axis=0), settings)
         return found[self.space.legal(found)]
-
-
-def beaten(
-    losses: npt.NDArray[np.float64], front: npt.NDArray[np.float64]
-) -> npt.NDArray[np.bool_]:
-    """[N] which losses some row of the front is at least as good as in everything."""
-    if losses.shape[1] == 2 and len(front):
-        steps = front[np.lexsort(front.T[::-1])]
-        place = np.searchsorted(steps[:, 0], losses[:, 0], side="right") - 1
-        lowest = np.minimum.accumulate(steps[:, 1])
-        return np.asarray((place >= 0) & (lowest[place] <= losses[:, 1]))
-    alive = np.arange(len(losses))
-    for row in front:
-        alive = alive[~(row <= losses[alive]).all(axis=1)]
-        if not len(alive):
-            break
-    mask = np.ones(len(losses), dtype=np.bool_)
-    mask[alive] = False
-    return mask
 
 
 def two_away(space: Space, point: Points) -> Points:

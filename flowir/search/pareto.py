@@ -18,6 +18,9 @@ Losses = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.intp]
 
+COMPARED = 1 << 16
+"""Pairs of rows that are compared at once."""
+
 CHUNK = 2048
 """Rows whose gains in hypervolume are computed at once."""
 
@@ -70,6 +73,27 @@ def layers(losses: Losses, at_least: int) -> Indices:
         count += len(found[-1])
         left = left[~front]
     return np.concatenate(found) if found else left[:0]
+
+
+def beaten(losses: Losses, front: Losses) -> Mask:
+    """[N] which rows of `losses` [N, K] some row of `front` [M, K] is nowhere larger than."""
+    if losses.shape[1] == 2 and len(front):
+        steps = front[np.lexsort(front.T[::-1])]
+        place = np.searchsorted(steps[:, 0], losses[:, 0], side="right") - 1
+        lowest = np.minimum.accumulate(steps[:, 1])
+        return np.asarray((place >= 0) & (lowest[place] <= losses[:, 1]))
+    alive = np.arange(len(losses))
+    columns = range(losses.shape[1])
+    start = 0
+    while start < len(front) and len(alive):
+        some = front[start : start + max(1, COMPARED // len(alive))]
+        start += len(some)
+        left = losses[alive]
+        worse = [some[:, k] <= left[:, k, None] for k in columns]
+        alive = alive[~np.logical_and.reduce(worse).any(axis=1)]
+    mask = np.ones(len(losses), dtype=np.bool_)
+    mask[alive] = False
+    return mask
 
 
 def _minimum(ordered: Losses) -> Mask:

@@ -35,13 +35,15 @@ def rows_of(page: str) -> list[list[str]]:
 
 
 def test_every_figure_is_a_row_with_its_value_target_verdict_and_kind() -> None:
-    page = document([Section("search", "About.", "python x", FIGURES)], "a machine", "2030-01-02")
+    page = document(
+        [Section("search", "About.", "python x", FIGURES)], "a machine", "2030-01-02", 65.0
+    )
     assert rows_of(page) == [
         ["plain", "0.01235 s", "", "", "", ""],
         ["|accuracy - measured|", "0.5", "<= 0.02", "**no**", "", ""],
         ["speed-up", "1,541 ×", ">= 100", "yes", "simulated, ratio", "of a | b"],
     ]
-    assert "2030-01-02, a machine." in page
+    assert "2030-01-02, a machine; 1 min 5 s." in page
     assert "    python x" in page
 
 

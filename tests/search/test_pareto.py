@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -48,6 +49,17 @@ def test_non_dominated_equals_the_definition(losses: np.ndarray) -> None:
         for i, keep in enumerate(expected)
     ]
     assert pareto.non_dominated(losses).tolist() == firsts
+
+
+@given(tables(), st.integers(0, 40), st.integers(1, 30))
+@settings(max_examples=some(150), deadline=None)
+def test_beaten_is_what_some_row_is_nowhere_larger_than(
+    both: np.ndarray, cut: int, compared: int
+) -> None:
+    losses, front = both[:cut], both[cut:]
+    expected = [any((row <= loss).all() for row in front) for loss in losses]
+    with mock.patch.object(pareto, "COMPARED", compared):
+        assert pareto.beaten(losses, front).tolist() == expected
 
 
 @pytest.mark.parametrize("columns", [2, 3, 4])

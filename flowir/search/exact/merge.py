@@ -42,8 +42,7 @@ def merge(
             return found if alike else pruned(found, keep)
     states = columns[0].states
     runs = _runs(left, right)
-    total = _pairs(runs)
-    if total * states <= CHUNK:
+    if _pairs(runs).sum() * states <= CHUNK:
         rows = expand(*runs.T)
     else:
         rows = _reduced(left, right, columns, combine, keep, sense, width // states)
@@ -117,32 +116,27 @@ def _reduced(
         whole = _runs(left, right)
         return _in_chunks(left, right, columns, whole, combine, keep, sense, budget)
     runs = _runs(left, right, apart=True)
-    levels = [
+    above, below = (
         blocks(each, options.size, options.sense, runs[:, side : side + 2])
         for each, options, side in ((columns[0], left, 0), (columns[1], right, 2))
-    ]
+    )
     budget = Budget(width, (*left.keys, *right.keys), columns[0].axes)
-    found: list[tuple[Indices, Indices]] = []
-    small: list[Indices] = []
-    for some in _by_result(left, right, runs, keep):
-        if _pairs(some) * columns[0].states <= SMALL:
-            small.append(some)
-        else:
-            found.append(sift(levels[0], levels[1], some, combine, SIGNS[sense], budget))
-    if small:
-        some = np.concatenate(small)
-        found.append(_in_chunks(left, right, columns, some, combine, keep, sense, budget))
+    large, small = _by_result(left, right, runs, keep, SMALL // columns[0].states)
+    found = [sift(above, below, some, combine, SIGNS[sense], budget) for some in large]
+    if len(small):
+        found.append(_in_chunks(left, right, columns, small, combine, keep, sense, budget))
     return np.concatenate([i for i, _ in found]), np.concatenate([j for _, j in found])
 
 
-def _pairs(runs: Indices) -> int:
-    return int(((runs[:, 1] - runs[:, 0]) * (runs[:, 3] - runs[:, 2])).sum())
+def _pairs(runs: Indices) -> Indices:
+    """[r] how many each run has."""
+    return (runs[:, 1] - runs[:, 0]) * (runs[:, 3] - runs[:, 2])
 
 
 def _by_result(
-    left: PartialFront, right: PartialFront, runs: Indices, keep: frozenset[Key]
-) -> Iterable[Indices]:
-    """The runs, those together whose results are compared with one another."""
+    left: PartialFront, right: PartialFront, runs: Indices, keep: frozenset[Key], few: int
+) -> tuple[list[Indices], Indices]:
+    """Runs whose results are compared with one another, each of more than `few` pairs; the rest."""
     i, j = runs[:, 0], runs[:, 2]
     joined = _joined(left.keys, right.keys, i, j)
     apart = [values for key, values in joined.items() if key in keep]
@@ -150,9 +144,15 @@ def _by_result(
         if identities(options.columns, options.size, options.sense):
             apart.append(first)
     if not apart:
-        return [runs]
+        return ([runs], runs[:0]) if _pairs(runs).sum() > few else ([], runs)
     group = numbered(apart)
-    return [runs[group == number] for number in np.unique(group)]
+    order = np.argsort(group, kind="stable")
+    runs, group = runs[order], group[order]
+    starts = np.flatnonzero(np.diff(group, prepend=group[0] - 1))
+    sizes = np.diff(starts, append=len(runs))
+    large = np.add.reduceat(_pairs(runs), starts) > few
+    parts = [runs[k : k + n] for k, n in zip(starts[large], sizes[large], strict=True)]
+    return parts, runs[~np.repeat(large, sizes)]
 
 
 def _in_chunks(
