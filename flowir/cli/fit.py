@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from flowir.cli import tables
 from flowir.cost import CostModel, FitOptions, fit_cached
 from flowir.cost.report import Estimate, Row
 from flowir.cost.series import SUCCESS
 from flowir.profile import read_observations, read_prices
 
-WIDTH = 118
-"""Columns of the table where there is no terminal, or one that has fewer."""
 SCHEMA = 1
 """Of the JSON; raised when a field changes meaning."""
+
+Quantity = tuple[str, str, float]
+
+QUANTITIES: tuple[Quantity, ...] = (
+    ("rate %", "rate", 100.0),
+    ("latency s", "latency_s", 1.0),
+    ("output tokens", "output_tokens", 1.0),
+    ("$ / 1000 calls", "cost_usd", 1000.0),
+)
+"""What is shown of a row: the head of its column, its name, and what one is counted as."""
 
 
 def run(profile: str, prices: str | None, seed: int, as_json: bool) -> None:
@@ -47,10 +55,15 @@ def run(profile: str, prices: str | None, seed: int, as_json: bool) -> None:
     if as_json:
         print(json.dumps(_document(model, rows, len(observations)), indent=1, allow_nan=False))
         return
-    console = Console()
-    if not console.is_terminal or console.width < WIDTH:
-        console = Console(width=WIDTH)
-    console.print(_table(rows))
+    console = tables.console()
+    whole = _table(rows, QUANTITIES)
+    needed = tables.needed(whole)
+    if console.width >= needed or not console.is_terminal:
+        console.width = max(console.width, needed)
+        console.print(whole)
+    else:
+        for some in (QUANTITIES[:1], QUANTITIES[1:]):
+            console.print(_table(rows, some))
     console.print(
         f"{len(observations)} observations of {len(model.queries)} queries. Means with 90 % "
         "intervals, for a population of queries; latency and tokens of one call.",
@@ -72,16 +85,14 @@ def _print_all(console: Console, start: str, sentences: Iterable[str]) -> None:
         console.print(f"{start}{sentence}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _table(rows: tuple[Row, ...]) -> Table:
+def _table(rows: tuple[Row, ...], quantities: Sequence[Quantity]) -> Table:
     """One line per agent, configuration and event; no column of events where all are successes."""
     events = any(row.event != SUCCESS for row in rows)
-    table = Table(box=SIMPLE_HEAD)
-    table.add_column("agent")
-    table.add_column("configuration", overflow="fold")
-    if events:
-        table.add_column("event")
-    for name in ("calls", "queries", "rate %", "latency s", "output tokens", "$ / 1000 calls"):
-        table.add_column(name, justify="right", no_wrap=True)
+    table = tables.table(None, "agent", "configuration", *(["event"] if events else []))
+    for name in ("calls", "queries", *(head for head, _, _ in quantities)):
+        table.add_column(name, justify="right")
+    for column in table.columns:
+        column.no_wrap = True
     for row in rows:
         table.add_row(
             row.agent,
@@ -89,10 +100,7 @@ def _table(rows: tuple[Row, ...]) -> Table:
             *([row.event] if events else []),
             str(row.observations),
             str(row.queries),
-            _words(row.rate, 100),
-            _words(row.latency_s),
-            _words(row.output_tokens),
-            _words(row.cost_usd, 1000),
+            *(_words(getattr(row, name), scale) for _, name, scale in quantities),
         )
     return table
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,10 @@ from flowir.errors import ServingError
 
 if TYPE_CHECKING:
     from flowir.serving.compiled import Compiled
+    from flowir.serving.endpoints import Endpoint
     from flowir.serving.expectations import FirstTokens
     from flowir.serving.learning import Routing
+    from flowir.serving.service import Service, StandIn
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,23 @@ def serve(given: Options) -> None:
     Raises:
         FlowirError: nothing was served.
     """
+    _check_installed()
+    from flowir.serving.security import Policy, read_tokens
+    from flowir.serving.server import Place, address_of, listen, run_until_stopped, server_of
+
+    service, endpoints, routing = _service(given)
+    tokens = read_tokens(given.token_file)
+    place = Place(given.host, given.port, given.leave, given.drain)
+    listener = listen(place)
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    _tell(given, service, routing, guarded=bool(tokens))
+    policy = Policy.of(tokens, given.host, given.allow_host)
+    server = server_of(service, endpoints, policy, place)
+    click.echo(f"model {service.compiled.name} at {address_of(listener)}/v1", err=True)
+    run_until_stopped(server, listener)
+
+
+def _check_installed() -> None:
     try:
         import aiohttp  # noqa: F401
         import prometheus_client  # noqa: F401
@@ -65,13 +85,19 @@ def serve(given: Options) -> None:
         raise ServingError(
             f"{error.name} is not installed; run: pip install 'flowir[serve]'"
         ) from None
+
+
+def _service(given: Options) -> tuple[Service, Sequence[Endpoint], Routing | None]:
+    """What will answer, whom it asks, and what it learned of requests.
+
+    Raises:
+        FlowirError: the workflow, an endpoint, observations or the options do not fit.
+    """
     from flowir.serving.build import service_of
     from flowir.serving.compiled import Wanted, read_compiled
     from flowir.serving.endpoints import check_coverage, endpoints_of
     from flowir.serving.engines import engines_of
-    from flowir.serving.security import Policy, is_loopback, read_tokens
-    from flowir.serving.server import Place, address_of, listen, run_until_stopped, server_of
-    from flowir.serving.service import Limits, stages_in_words
+    from flowir.serving.service import Limits
 
     wanted = Wanted(
         given.point,
@@ -83,26 +109,13 @@ def serve(given: Options) -> None:
     )
     compiled = read_compiled(given.compiled, given.name, wanted)
     stand_in = None
+    endpoints: Sequence[Endpoint]
     if given.simulate is None:
         endpoints = endpoints_of(given.endpoint, given.endpoints)
     else:
-        for option in ("endpoint", "endpoints", "engines"):
-            if getattr(given, option):
-                raise ServingError(
-                    f"--{option} is of no use with --simulate; leave one of them out"
-                )
-        from flowir.serving.simulated import SIMULATED, simulated_runs
-        from flowir.source.workflows import read_module
-
-        endpoints = (SIMULATED,)
-        stand_in = simulated_runs(read_module(given.compiled), compiled, given.simulate)
-    tokens = read_tokens(given.token_file)
+        endpoints, stand_in = _simulated(given, given.simulate, compiled)
     limits = Limits(
-        given.max_requests,
-        given.timeout,
-        given.call_timeout,
-        given.retries,
-        given.max_body,
+        given.max_requests, given.timeout, given.call_timeout, given.retries, given.max_body
     )
     check_coverage(endpoints, compiled.configurations)
     compiled, first, routing = _learned(compiled, given)
@@ -112,27 +125,46 @@ def serve(given: Options) -> None:
         limits,
         scheduler=given.scheduler,
         engines=engines_of(given.engines),
-        route=None if routing is None else lambda expectations: routing.route,
+        route=None if routing is None else routing.route,
         first=first,
         stand_in=stand_in,
     )
-    place = Place(given.host, given.port, given.leave, given.drain)
-    listener = listen(place)
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    return service, endpoints, routing
+
+
+def _simulated(
+    given: Options, observations: str, compiled: Compiled
+) -> tuple[Sequence[Endpoint], StandIn]:
+    """What answers in place of models and tools.
+
+    Raises:
+        FlowirError: an option that says where models are, or what cannot be simulated.
+    """
+    for option in ("endpoint", "endpoints", "engines"):
+        if getattr(given, option):
+            raise ServingError(f"--{option} is of no use with --simulate; leave one of them out")
+    from flowir.serving.simulated import SIMULATED, simulated_runs
+    from flowir.source.workflows import read_module
+
+    module = read_module(given.compiled)
+    return (SIMULATED,), simulated_runs(module, compiled, observations)
+
+
+def _tell(given: Options, service: Service, routing: Routing | None, *, guarded: bool) -> None:
+    """What will be served, before anybody asks."""
+    from flowir.serving.security import is_loopback
+    from flowir.serving.service import stages_in_words
+
     if not is_loopback(given.host):
-        what = "others can reach it" if tokens else "others can reach it, and need no token"
+        what = "others can reach it" if guarded else "others can reach it, and need no token"
         click.echo(f"warning: {given.host} is no loopback address: {what}", err=True)
-    click.echo(f"{compiled.name}, stage by stage:", err=True)
+    click.echo(f"{service.compiled.name}, stage by stage:", err=True)
     for line in stages_in_words(service.configurations):
         click.echo(f"  {line}", err=True)
     for line in [] if routing is None else routing.words():
         click.echo(f"routing {line}", err=True)
     if given.simulate is not None:
         click.echo("simulated: no model is asked, and no tool is run", err=True)
-    policy = Policy.of(tokens, given.host, given.allow_host)
-    server = server_of(service, endpoints, policy, place)
-    click.echo(f"model {compiled.name} at {address_of(listener)}/v1", err=True)
-    run_until_stopped(server, listener)
 
 
 def _learned(

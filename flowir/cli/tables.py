@@ -21,6 +21,12 @@ def console() -> Console:
     return found if found.is_terminal and found.width >= WIDTH else Console(width=WIDTH)
 
 
+def needed(of: Table) -> int:
+    """Columns that a table takes if nothing of it is wrapped or cut."""
+    wide = Console(width=1 << 16)
+    return wide.measure(of).maximum
+
+
 def say(to: Console, *sentences: str) -> None:
     """Text as it is, a line each."""
     for sentence in sentences:

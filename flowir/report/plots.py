@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from flowir.report.labels import placed
 from flowir.report.ticks import ticks
 from flowir.search.front import Estimate, Front
 from flowir.search.table import UNITS
@@ -32,7 +33,10 @@ class Axis:
 
 @dataclass(frozen=True)
 class Dot:
-    """A point with the ends of its intervals, in SVG units; `text` says all of it."""
+    """A point with the ends of its intervals, in SVG units; `text` says all of it.
+
+    Its number stands at `label`: middle and base line.
+    """
 
     number: int
     x: float
@@ -44,6 +48,7 @@ class Dot:
     baseline: bool
     uncertain: bool
     text: str
+    label: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -75,18 +80,23 @@ def plots(front: Front) -> list[Plot]:
 def _plot(front: Front, across: str, up: str) -> Plot:
     x = _Line([p.estimates[across] for p in front.points], UNITS[across][0], LEFT, WIDTH - RIGHT)
     y = _Line([p.estimates[up] for p in front.points], UNITS[up][0], HEIGHT - BOTTOM, TOP)
+    places = [
+        (x.place(p.estimates[across].mean), y.place(p.estimates[up].mean)) for p in front.points
+    ]
+    numbers = [str(number) for number in range(len(places))]
+    boxes = placed(places, numbers, (LEFT, 0.0, WIDTH, HEIGHT - BOTTOM))
     dots = []
-    for number, point in enumerate(front.points):
+    for number, (point, place, box) in enumerate(zip(front.points, places, boxes, strict=True)):
         a, b = point.estimates[across], point.estimates[up]
         dots.append(
             Dot(
-                number,
-                x.place(a.mean), y.place(b.mean),
+                number, *place,
                 x.place(a.low), x.place(a.high), y.place(b.low), y.place(b.high),
                 point.baseline,
                 point.uncertain,
                 f"point {number}{' (today)' if point.baseline else ''}: "
                 f"{TITLE[across]} {x.text(a)}; {TITLE[up]} {y.text(b)}",
+                (round((box[0] + box[2]) / 2, 2), round(box[3] - 1.5, 2)),
             )
         )  # fmt: skip
     return Plot(Axis(across, TITLE[across], x.ticks()), Axis(up, TITLE[up], y.ticks()), tuple(dots))

@@ -49,7 +49,7 @@ def service_of(
     scheduler: str = "delay-cost",
     engines: Mapping[str, LanguageModelEngine] | None = None,
     clients: Mapping[str, LLM] | None = None,
-    route: Callable[[Expectations], Route] | None = None,
+    route: Route | None = None,
     first: FirstTokens | None = None,
     stand_in: StandIn | None = None,
 ) -> Service:
@@ -59,7 +59,7 @@ def service_of(
         engines: profiles of models, by name; where there is none, how fast an endpoint is is
             learned from the calls it answers.
         clients: by name of the endpoint; made for their addresses if None.
-        route: makes what says which configurations keep accuracy for a request.
+        route: says which configurations keep accuracy for a request; the same for all if None.
         first: what calls are expected to take before any has ended; a rule of thumb if None.
         stand_in: answers in place of models and tools; these need not be there then.
 
@@ -76,9 +76,8 @@ def service_of(
     expectations = Expectations(compiled, first or FirstTokens())
     replicas = replicas_of(compiled, endpoints, engines or {})
     dispatcher = Dispatcher(SCHEDULERS[scheduler](expectations), replicas)
-    routed = None if route is None else route(expectations)
     return Service(
-        compiled, dispatcher, clients, {}, expectations, Metrics(), limits, routed, stand_in
+        compiled, dispatcher, clients, {}, expectations, Metrics(), limits, route, stand_in
     )
 
 

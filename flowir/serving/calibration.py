@@ -54,8 +54,13 @@ def calibrate(
         right: [C, N] how often each configuration was right on them, 0..1.
 
     Raises:
-        ServingError: too few requests to promise so little.
+        ServingError: too few requests to promise so little, or nothing may be lost at all.
     """
+    if not tolerance > 0:
+        raise ServingError(
+            f"a tolerance of {tolerance:g} cannot be shown by any number of requests; give more "
+            "than 0"
+        )
     count = len(features)
     if count * tolerance < 1:
         raise ServingError(

@@ -16,7 +16,7 @@ from flowir.errors import ServingError
 from flowir.serving.build import SCHEDULERS
 from flowir.serving.compiled import Wanted, read_compiled
 from flowir.serving.endpoints import Endpoint
-from flowir.serving.expectations import Expectations
+from flowir.serving.expectations import Expectations, FirstTokens
 from flowir.serving.service import Limits, Route
 from flowir.serving.sets import ConfigurationSet
 from tests.profiler.endpoint import Reply, endpoint, error
@@ -98,7 +98,7 @@ def test_when_a_model_is_down_the_others_that_keep_accuracy_are_used(tmp_path: P
 
 
 def test_a_route_narrows_what_is_open_and_one_that_fails_does_not(tmp_path: Path) -> None:
-    def route(expectations: Expectations) -> Route:
+    def route_of(expectations: Expectations) -> Route:
         large = expectations.set_of([expectations.compiled.rows[0]])
         small = expectations.set_of([expectations.compiled.rows[1]])
 
@@ -109,11 +109,12 @@ def test_a_route_narrows_what_is_open_and_one_that_fails_does_not(tmp_path: Path
 
         return of
 
-    path = write_front(tmp_path / "w.mlir", ALIKE)
+    compiled = read_compiled(write_front(tmp_path / "w.mlir", ALIKE))
+    route = route_of(Expectations(compiled, FirstTokens()))
     backend = endpoint(lambda body: Reply(body["model"]))
     with (
         backend as asked,
-        running(read_compiled(path), [Endpoint("e", asked.url)], route=route) as served,
+        running(compiled, [Endpoint("e", asked.url)], route=route) as served,
     ):
         for text, models in (("hard", {"large"}), ("easy", {"small"}), ("fails", set())):
             made = served.ask(text).json()["flowir"]["configurations"]

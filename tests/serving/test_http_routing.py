@@ -18,7 +18,7 @@ from flowir.search.observed import read_observed
 from flowir.serving import service
 from flowir.serving.compiled import Wanted, read_compiled
 from flowir.serving.endpoints import Endpoint
-from flowir.serving.expectations import Expectations
+from flowir.serving.expectations import Expectations, FirstTokens
 from flowir.serving.learning import learned_routing
 from flowir.serving.service import Route
 from flowir.serving.sets import ConfigurationSet
@@ -116,7 +116,7 @@ def test_a_budget_and_a_route_hold_at_once(tmp_path: Path) -> None:
         running(
             compiled,
             [Endpoint("e", backend.url)],
-            route=route,
+            route=route(Expectations(compiled, FirstTokens())),
             scheduler="cheapest-per-input",
         ) as served,
     ):
@@ -161,7 +161,11 @@ def test_a_route_that_takes_too_long_is_done_without(
     compiled = read_compiled(path, wanted=Wanted(point=0, routed=True))
     with (
         endpoint(lambda body: Reply(body["model"])) as backend,
-        running(compiled, [Endpoint("e", backend.url)], route=slow) as served,
+        running(
+            compiled,
+            [Endpoint("e", backend.url)],
+            route=slow(Expectations(compiled, FirstTokens())),
+        ) as served,
     ):
         try:
             assert made(served.ask()) in {("large", "large"), ("small", "large")}

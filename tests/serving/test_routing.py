@@ -126,6 +126,8 @@ def test_accuracy_is_lost_by_no_more_than_the_tolerance() -> None:
 def test_messages() -> None:
     with pytest.raises(ServingError, match="20 requests cannot show a loss of at most"):
         calibrate(router(monotone(0, 5)), np.zeros((20, 1)), np.ones((27, 20)), 0.02)
+    with pytest.raises(ServingError, match="a tolerance of 0 cannot be shown"):
+        calibrate(router(monotone(0, 5)), np.zeros((20, 1)), np.ones((27, 20)), 0.0)
     with pytest.raises(ServingError, match="do not fit together"):
         Router(STAGES, ROWS, ROWS[:3].astype(float), monotone(0, 5), Uniform(5), 26)
 
