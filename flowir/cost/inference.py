@@ -9,6 +9,7 @@ is the no-U-turn sampler.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,8 +32,8 @@ PROPOSALS = 2
 EVEN = 0.6
 """Weights whose effective share is below this are not trusted: weights say little of regions that
 the Gaussian does not reach, and in many dimensions a few draws take all of it."""
-BATCH = 16
-"""Points whose gradients are taken at once: more do not fit the caches."""
+BATCH = 32
+"""Points whose gradients are taken at once: all chains; more do not fit the caches."""
 DIFFERENCE = 1e-4
 """Step of the central differences of the gradient; sites have unit scale."""
 RESTARTS, FLAT = 6, 0.5
@@ -99,12 +100,13 @@ class Target:
             program = pyro.plate("particles", flat.shape[0], dim=-1)(conditioned)
         with pyro.validation_enabled(False):
             trace = pyro.poutine.trace(program).get_trace(self.data)
-            trace.compute_log_prob()
-        return sum(
-            site["log_prob"]
-            for name, site in trace.nodes.items()
-            if site["type"] == "sample" and name != "particles"
-        )
+            trace.compute_log_prob(lambda name, _: name not in self.shapes and name != "particles")
+        # Sites are standard normal: one sum is many times faster than a density of each.
+        found = -0.5 * (flat**2).sum(-1) - 0.5 * self.size * np.log(2 * np.pi)
+        for site in trace.nodes.values():
+            if "log_prob" in site:
+                found = found + site["log_prob"]
+        return found
 
     def gradient(self, flat: Any) -> tuple[Any, Any]:
         """[B] log density and its [B, size] gradient at [B, size]."""
@@ -166,10 +168,15 @@ def _mode(target: Target) -> Any:
     """
     import torch
 
+    class Search(torch.optim.LBFGS):
+        """Without torch's compiler, whose import takes longer than the search."""
+
+        add_param_group = inspect.unwrap(torch.optim.LBFGS.add_param_group)
+
     flat = torch.full((target.size,), 0.01, dtype=target.dtype, requires_grad=True)
     before = -float("inf")
     for _ in range(RESTARTS):
-        search = torch.optim.LBFGS(
+        search = Search(
             [flat],
             max_iter=300,
             history_size=40,
@@ -177,7 +184,7 @@ def _mode(target: Target) -> Any:
             tolerance_grad=3e-3,
             tolerance_change=1e-6,
         )
-        search.step(partial(_loss, target, flat, search))
+        search.step(partial(_loss, target, flat))
         if not bool(torch.isfinite(flat).all()):
             raise CostModelError("the fit diverged; look for extreme values in the observations")
         with torch.no_grad():
@@ -188,8 +195,8 @@ def _mode(target: Target) -> Any:
     return flat.detach()
 
 
-def _loss(target: Target, flat: Any, search: Any) -> Any:
-    search.zero_grad()
+def _loss(target: Target, flat: Any) -> Any:
+    flat.grad = None
     loss = -target.log_density(flat)
     loss.backward()
     return loss

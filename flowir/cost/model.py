@@ -32,6 +32,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,7 @@ from flowir.cost.series import KINDS
 Floats = npt.NDArray[np.float64]
 
 FEW_STEPS = 16
-"""Up to so many calls of one series on a query, Γ(a + n) / Γ(a) is written as a product."""
+"""Up to so many calls of one series on a query, Γ(a + n) / Γ(a) is a product."""
 FEW_ARMS = 12
 EDGE = 1e-4
 """Conditional means keep this distance from 0 and 1, so that no outcome is impossible."""
@@ -65,7 +66,9 @@ class SuccessData:
     Attributes:
         kinds: [E].
         pairs: [U, 2] distinct (right, trials); the first is (0, 0).
-        patterns: [E, P] index into `pairs`; columns are distinct.
+        which: [P, E · U] of 0 and 1, which pair each series has in each pattern of a query.
+        steps: ([P, 2 · E · J], [P, E · J]) of 0 and 1, whether a series has more than j right
+            calls, and wrong ones; more than j calls. None where counts are large or no counts.
         multiplicity: [P] number of queries with that pattern.
         cholesky: [E, E] of the prior correlation.
         nodes: [Z, factors] of equal weight, standing for N(0, I).
@@ -73,7 +76,8 @@ class SuccessData:
 
     kinds: Any
     pairs: Any
-    patterns: Any
+    which: Any
+    steps: tuple[Any, Any] | None
     multiplicity: Any
     cholesky: Any
     nodes: Any
@@ -94,14 +98,29 @@ def success_data(
     patterns, multiplicity = np.unique(
         index.reshape(-1)[1:].reshape(right.shape), axis=1, return_counts=True
     )
+    which = torch.nn.functional.one_hot(torch.as_tensor(patterns.T), len(pairs))
     return SuccessData(
         torch.as_tensor(np.asarray(kinds, dtype=np.int64)),
         torch.as_tensor(pairs),
-        torch.as_tensor(patterns),
+        which.to(torch.float64).flatten(1),
+        _steps(pairs[patterns.T]),
         torch.as_tensor(multiplicity.astype(float)),
         torch.as_tensor(cholesky),
         torch.as_tensor(nodes),
     )
+
+
+def _steps(counts: Floats) -> tuple[Any, Any] | None:
+    """See `SuccessData`; counts: [P, E, 2] right and all."""
+    import torch
+
+    right, trials = counts[..., 0], counts[..., 1]
+    most = int(trials.max())
+    if most > FEW_STEPS or not (counts == np.round(counts)).all():
+        return None
+    parts = np.stack([right, trials - right, trials], 1)[..., None] > np.arange(most)
+    taken = torch.as_tensor(parts.astype(np.float64))
+    return taken[:, :2].flatten(1), taken[:, 2].flatten(1)
 
 
 def success_model(data: SuccessData) -> None:
@@ -116,10 +135,12 @@ def success_model(data: SuccessData) -> None:
     )
     score = location[..., None] + loading @ data.nodes.T
     means = EDGE + (1 - 2 * EDGE) * torch.sigmoid(score)
-    per_pair = log_beta_binomial(means, torch.exp(log_concentration), data.pairs)
-    # One product of matrices: which pair each pattern has of every series, summed over series.
-    which = torch.nn.functional.one_hot(data.patterns.T, len(data.pairs)).to(per_pair.dtype)
-    per_node = which.flatten(1) @ per_pair.flatten(-3, -2)
+    concentration = torch.exp(log_concentration)
+    if data.steps is None:
+        per_pair = log_beta_binomial(means, concentration, data.pairs)
+        per_node = data.which @ per_pair.flatten(-3, -2)  # summed over series
+    else:
+        per_node = _by_steps(means, concentration, *data.steps)
     per_query = torch.logsumexp(per_node, dim=-1) - np.log(len(data.nodes))
     pyro.factor("counts", per_query @ data.multiplicity)
 
@@ -138,18 +159,27 @@ def log_beta_binomial(mean: Any, concentration: Any, pairs: Any) -> Any:
 
 
 def _log_rising(start: Any, power: Any) -> Any:
-    """[..., U, Z] log Γ(a + n) / Γ(a) for start a [..., 1, Z] and powers n [U] ≥ 0.
+    """[..., U, Z] log Γ(a + n) / Γ(a) for start a [..., 1, Z] and powers n [U] ≥ 0."""
+    import torch
 
-    Few whole steps are the sum of log(a + j), j < n, which is many times faster.
+    return torch.lgamma(start + power[:, None]) - torch.lgamma(start)
+
+
+def _by_steps(mean: Any, concentration: Any, sides: Any, trials: Any) -> Any:
+    """[..., P, Z] the same, summed over series, for few whole counts, and many times faster.
+
+    log Γ(a + n) / Γ(a) is the sum of log(a + j) over j < n: one product of matrices adds them up.
     """
     import torch
 
-    most = int(power.max())
-    if most > FEW_STEPS or not bool((power == torch.round(power)).all()):
-        return torch.lgamma(start + power[:, None]) - torch.lgamma(start)
-    steps = torch.arange(most, dtype=start.dtype)[:, None]
-    sums = torch.cumsum(torch.log(start + steps), dim=-2)
-    return torch.cat([torch.zeros_like(start), sums], dim=-2).index_select(-2, power.long())
+    series = concentration.shape[-1]
+    steps = torch.arange(trials.shape[1] // series, dtype=mean.dtype)
+    total = concentration[..., None]
+    starts = torch.stack([mean, 1 - mean], -3) * total[..., None, :, :]
+    rising = torch.log(starts[..., None, :] + steps[:, None]).flatten(-4, -2)
+    return sides @ rising - (trials * torch.log(total + steps).flatten(-2)[..., None, :]).sum(
+        -1, keepdim=True
+    )
 
 
 @dataclass(frozen=True)
@@ -197,21 +227,23 @@ def quantity_model(data: QuantityData) -> None:
         - 0.5 * torch.log(spread)
     )
     half = torch.where(observed, 0.5 * (nu + degrees + 1), 0.0)
-    terms = []
-    for node, weight in zip(*_nodes(arms), strict=True):
-        shared = mode + width * node
-        left = (residual - loading * shared[..., None, :]) ** 2 / spread
-        log_density = -(half * torch.log(base + left)).sum(-2)
-        terms.append(log_density - 0.5 * shared**2 + 0.5 * node**2 + weight)
-    integral = torch.logsumexp(torch.stack(terms), 0) + torch.log(width)
+    nodes, weights = (
+        torch.as_tensor(values).reshape(-1, *[1] * mode.dim()) for values in _nodes(arms)
+    )
+    shared = mode + width * nodes
+    left = (residual - loading * shared[..., None, :]) ** 2 / spread
+    log_density = -(half * torch.log(base + left)).sum(-2)
+    terms = log_density - 0.5 * shared**2 + 0.5 * nodes**2 + weights
+    integral = torch.logsumexp(terms, 0) + torch.log(width)
     constant = torch.where(observed, constant, torch.zeros_like(constant)).sum(-2)
     pyro.factor("amounts", (constant + integral).sum(-1))
 
 
-def _nodes(arms: int) -> tuple[list[float], list[float]]:
+@cache
+def _nodes(arms: int) -> tuple[Floats, Floats]:
     """Nodes and log weights of Gauss-Hermite quadrature: more where few arms say what h is."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(7 if arms <= FEW_ARMS else 3)
-    return nodes.tolist(), np.log(weights / weights.sum()).tolist()
+    return nodes, np.log(weights / weights.sum())
 
 
 @dataclass(frozen=True)
