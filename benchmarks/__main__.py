@@ -4,7 +4,7 @@
 
 Each runs in a process of its own, and alone unless time is nothing to it; its figures and plots are
 kept under out/benchmarks. One that fails is said to have failed, the others are written all the
-same, and the exit code is 1.
+same, and the exit code is 1. With a whole BENCHMARKS.md, what README.md quotes is written anew.
 """
 
 from __future__ import annotations
@@ -22,8 +22,11 @@ from pathlib import Path
 
 from benchmarks.document import Section, document, machine
 from benchmarks.figures import read_json
+from benchmarks.quoted import quoting
 
 HERE = Path(__file__).parent
+
+README = HERE.parent / "README.md"
 
 KEPT = HERE.parent / "out" / "benchmarks"
 """Where the figures of each benchmark, and its plots, are kept."""
@@ -82,6 +85,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     page = document(sections, machine(), date.today().isoformat(), time.monotonic() - start)
     asked.out.write_text(page, encoding="utf-8")
     print(f"\nwrote {asked.out}")
+    if asked.out.resolve() == README.parent / "BENCHMARKS.md" and asked.only == there:
+        README.write_text(quoting(README.read_text(encoding="utf-8"), page), encoding="utf-8")
+        print("wrote what README.md quotes of it")
     return int(any(section.failure for section in sections))
 
 

@@ -1,6 +1,6 @@
 """How fast the profiler asks, and what kills cost it, against an endpoint on loopback.
 
-    python -m benchmarks.profiling [--quick] [--seed N] [--json FILE]
+    python -m benchmarks.profiling [--quick] [--seed N] [--kills N] [--json FILE]
 
 The endpoint answers at once, so the profiler itself is what is measured: requests through the
 OpenAI SDK, judging, and a transaction per call. Kills are `kill -9` at random moments.
@@ -47,13 +47,15 @@ Row = tuple[object, ...]
 
 
 def main() -> None:
-    asked = arguments(__doc__).parse_args()
+    parser = arguments(__doc__)
+    parser.add_argument("--kills", type=int, default=30)
+    asked = parser.parse_args()
     figures = Figures(simulated=True)
     with server() as url:
         figures.heading("Throughput, both cores shared with the endpoint")
-        throughput(figures, url, 500 if asked.quick else 4000)
+        throughput(figures, url, 500 if asked.quick else 2000)
         figures.heading("Kills at random moments")
-        kills(figures, url, 10 if asked.quick else 100, asked.seed)
+        kills(figures, url, 10 if asked.quick else asked.kills, asked.seed)
     if asked.json:
         write_json(figures.found, asked.json)
 

@@ -18,7 +18,89 @@ class Quoted:
     words: str
 
 
-QUOTED: tuple[Quoted, ...] = ()
+QUOTED = (
+    Quoted(
+        "cost_model",
+        "HumanEval retry gpt-3.5-turbo-0613: |accuracy - measured|",
+        "retries that were really run (HumanEval): error of the predicted accuracy",
+    ),
+    Quoted(
+        "cost_model",
+        "HumanEval retry gpt-3.5-turbo-0613: |accuracy - measured| (independence)",
+        "the same where success is taken to be independent",
+    ),
+    Quoted(
+        "cost_model",
+        "concise CoT: vote@5, mean absolute error over 8 cells",
+        "votes of five that were really taken (GPT-3.5 and GPT-4): error of the predicted accuracy",
+    ),
+    Quoted(
+        "cost_model",
+        "concise CoT: vote@5, mean absolute error over 8 cells (independence)",
+        "the same where success is taken to be independent",
+    ),
+    Quoted("cost_model", "fit of 5000 observations", "fit of 5,000 observations"),
+    Quoted(
+        "search",
+        "math, as fitted: search",
+        "exact mean-field front of 7,240,860 configurations",
+    ),
+    Quoted(
+        "search",
+        "math, as fitted: our enumeration, time over ours",
+        "enumerating them, time over that",
+    ),
+    Quoted(
+        "search",
+        "in a tree of joins, as drawn: search",
+        "exact mean-field front of 40 agents with 100 settings each",
+    ),
+    Quoted(
+        "search",
+        "three objectives: recall of the true front, mean",
+        "points of the true front that local search finds, three objectives, full model",
+    ),
+    Quoted(
+        "search",
+        "optuna-tpe, 3000 evaluations: normalised hypervolume, median",
+        "Optuna's TPE after 3,000 evaluations: hypervolume, of the best front known",
+    ),
+    Quoted(
+        "search",
+        "flowir, until no exchange improves it: normalised hypervolume",
+        "ours, until no exchange improves it",
+    ),
+    Quoted(
+        "backends",
+        "map of 8: emitted over by hand",
+        "processor time of an emitted program, over the same by hand (a map of eight)",
+    ),
+    Quoted(
+        "importer",
+        "determinable edges recovered",
+        "edges of imported LangGraph graphs that are recovered",
+    ),
+    Quoted(
+        "plan",
+        "Movie: over sequential",
+        "LLMCompiler: plans over one call after another (Movie)",
+    ),
+    Quoted(
+        "prim",
+        "naive RAG, Poisson, high: over sequential, per-invocation batching",
+        "Teola: primitives over modules one after another (naive RAG, high load)",
+    ),
+    Quoted(
+        "serving",
+        "mix, poisson, .95: sustained",
+        "Aragog: completions over arrivals at 95 % of what the cluster can physically do",
+    ),
+    Quoted(
+        "serving_http",
+        "1 call, loopback: added per request, p50",
+        "what the server adds to a request, p50",
+    ),
+)
 
 
 def quoting(readme: str, page: str) -> str:

@@ -34,7 +34,7 @@ from flowir.search.problem import OBJECTIVES, Measure, Objective, Problem
 from flowir.search.space import Points, Space
 from tests.search.random_workflows import random_workflow
 
-SPACES = 24
+SPACES = 12
 SIZES = (20_000, 120_000)
 QUICK_SIZES = (2_000, 12_000)
 """Points of the random spaces: enough that a search can miss some, few enough to evaluate all."""

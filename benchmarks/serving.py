@@ -7,10 +7,10 @@ Simulated: engines are fits to measured ones (H200; aiconfigurator), tokens and 
 are those of Azure 2023 conversations where the data is given, and which configurations keep
 accuracy comes from a difficulty model. A load is a share of the fluid bound of the very same
 requests: what no scheduler can pass. Slowdown is latency over what the reference configuration
-takes alone. Ten seeds of 1000 requests; cut for time: capacities (on a grid of 5 % of the bound),
+takes alone. Five seeds of 1000 requests; cut for time: capacities (on a grid of 5 % of the bound),
 regions and other schedulers than the main ones have two seeds, light loads and single workflows 500
-requests. --full cuts nothing. Seeds run side by side on all cores; what comes out does not depend
-on how many there are.
+requests. --full has ten seeds and cuts nothing. Seeds run side by side on all cores; what comes out
+does not depend on how many there are.
 """
 
 from __future__ import annotations
@@ -207,7 +207,7 @@ def main(given: Sequence[str] | None = None) -> None:
             "no --data: tokens are log-normal with the means and spreads of Azure 2023, and "
             "recorded arrivals are even"
         )
-    count, requests = (2, 500) if asked.quick else (10, 1000)
+    count, requests = (2, 500) if asked.quick else (10 if asked.full else 5, 1000)
     seeds = range(asked.seed, asked.seed + count)
     engines = ", ".join(f"{engine.name} ({engine.slots} slots)" for engine in ENGINES)
     print(

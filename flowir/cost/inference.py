@@ -168,7 +168,7 @@ def _mode(target: Target) -> Any:
     """
     import torch
 
-    class Search(torch.optim.LBFGS):
+    class Search(torch.optim.LBFGS):  # type: ignore[misc]
         """Without torch's compiler, whose import takes longer than the search."""
 
         add_param_group = inspect.unwrap(torch.optim.LBFGS.add_param_group)
