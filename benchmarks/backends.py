@@ -251,7 +251,7 @@ def langgraph_overhead(figures: Figures, repeats: int) -> None:
             await graph.ainvoke({"t": given})
 
         plain, ours = cpu_seconds([written, emitted], repeats, 10)
-        figures.add(f"{name}: emitted over by hand", ours / plain, "x", at_most=1.2)
+        figures.add(f"{name}: emitted over by hand", ours / plain, "×", at_most=1.2)
 
 
 def import_time(figures: Figures, repeats: int) -> None:
@@ -273,7 +273,7 @@ def import_time(figures: Figures, repeats: int) -> None:
                 if turn:
                     found.append(float(done.stdout))
     base, ours = (statistics.median(found) for found in sides)
-    figures.add("import over asyncio, argparse, json, dataclasses", ours / base, "x", at_most=1.3)
+    figures.add("import over asyncio, argparse, json, dataclasses", ours / base, "×", at_most=1.3)
 
 
 def supersteps(figures: Figures, seed: int, samples: int) -> None:

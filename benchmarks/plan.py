@@ -109,9 +109,9 @@ def tokens(figures: Figures) -> None:
                     simulated=True)  # fmt: skip
         figures.add(f"{name}: written by the agent", agent.written, "tokens", simulated=True)
         figures.add(f"{name}: cost of the agent over that of the plan", agent.cost / plans.cost,
-                    "x", simulated=True)  # fmt: skip
+                    "×", simulated=True)  # fmt: skip
         if (published := PUBLISHED[name].cost) is not None:
-            figures.add(f"{name}, published: the same", published, "x")
+            figures.add(f"{name}, published: the same", published, "×")
 
 
 def _speedups(
@@ -121,15 +121,15 @@ def _speedups(
     for words, way in ways.items():
         ratio = statistics.median(getattr(one, way) / one.streamed for one in found)
         bound = least if way == "sequential" else None
-        figures.add(f"{name}: over {words}", ratio, "x", at_least=bound, simulated=True)
+        figures.add(f"{name}: over {words}", ratio, "×", at_least=bound, simulated=True)
 
 
 def _published(figures: Figures, name: str) -> None:
     published = PUBLISHED[name]
     over = "Tree of Thoughts" if name == "Game of 24" else "sequential"
-    figures.add(f"{name}, published: over {over}", published.sequential, "x")
+    figures.add(f"{name}, published: over {over}", published.sequential, "×")
     if published.rounds is not None:
-        figures.add(f"{name}, published: over rounds", published.rounds, "x")
+        figures.add(f"{name}, published: over rounds", published.rounds, "×")
 
 
 async def _seconds(work: Coroutine[Any, Any, Any]) -> float:

@@ -120,16 +120,16 @@ def single(figures: Figures, settings: Settings) -> None:
             least = 0.99
             if name == "advanced RAG" and answer == settings.answer:
                 least = 1.65
-            figures.add(f"{name}, answers of {answer}: over sequential", before / after, "x",
+            figures.add(f"{name}, answers of {answer}: over sequential", before / after, "×",
                         at_least=least, note=f"{before:.3f} s to {after:.3f} s")  # fmt: skip
             labels = dict.fromkeys(graph.odds, "search")
             bound = query_bounds(graph, DEFAULTS, labels).latency_s
             plain = query_bounds(graph, DEFAULTS, labels, nested=False).latency_s
-            figures.add(f"{name}, answers of {answer}: over the lower bound", after / bound, "x",
+            figures.add(f"{name}, answers of {answer}: over the lower bound", after / bound, "×",
                         at_most=1.1 if name == "search engine" else 1.2,
                         note=f"over the one without nested heads {after / plain:.3f}")  # fmt: skip
         if name in PUBLISHED:
-            figures.add(f"{name}, published, low rate", PUBLISHED[name], "x", simulated=False)
+            figures.add(f"{name}, published, low rate", PUBLISHED[name], "×", simulated=False)
     _ablation(figures, settings)
     _windows(figures, settings)
 
@@ -144,7 +144,7 @@ def _ablation(figures: Figures, settings: Settings) -> None:
             taken[name] = alone_s(WORKFLOWS["advanced RAG"](sized, passes), policy)
         for name, seconds in taken.items():
             figures.add(f"ablation, answers of {answer}, {name}: relative latency",
-                        seconds / taken["full"], "x",
+                        seconds / taken["full"], "×",
                         note=f"published {PUBLISHED_ABLATION[name]}")  # fmt: skip
 
 
@@ -156,7 +156,7 @@ def _windows(figures: Figures, settings: Settings) -> None:
         policy = replace(PER_INVOCATION, name="window", window=window)
         before = alone_s(workflow(settings, SEQUENTIAL), policy)
         figures.add(f"contextual, {window} calls of the client at a time: over sequential",
-                    before / after, "x", note="published 1.06 to 1.59")  # fmt: skip
+                    before / after, "×", note="published 1.06 to 1.59")  # fmt: skip
     for slots in (16, 32, 128):
         engines = dict(DEFAULTS)
         engines["small"] = replace(engines["small"], slots=slots)  # type: ignore[arg-type]
@@ -165,7 +165,7 @@ def _windows(figures: Figures, settings: Settings) -> None:
         after = alone_s(graph, engines=engines)
         before = alone_s(workflow(settings, SEQUENTIAL), PER_INVOCATION, engines=engines)
         figures.add(f"contextual, {slots} requests on the small model: over sequential",
-                    before / after, "x", note=f"over its bound {after / bound:.3f}")  # fmt: skip
+                    before / after, "×", note=f"over its bound {after / bound:.3f}")  # fmt: skip
 
 
 def elsewhere(figures: Figures, settings: Settings) -> None:
@@ -201,7 +201,7 @@ def elsewhere(figures: Figures, settings: Settings) -> None:
     for told, sized, engines in cases:
         before = alone_s(workflow(sized, SEQUENTIAL), PER_INVOCATION, engines=engines)
         after = alone_s(workflow(sized, OPTIMISED), engines=engines)
-        figures.add(f"advanced RAG, {told}", before / after, "x")
+        figures.add(f"advanced RAG, {told}", before / after, "×")
 
 
 def speculation(figures: Figures, settings: Settings, queries: int, seed: int) -> None:
@@ -216,7 +216,7 @@ def speculation(figures: Figures, settings: Settings, queries: int, seed: int) -
             run = simulate_primitives(arrivals, DEFAULTS, EARLY_WHEN_IDLE, seed=seed)
             taken[name] = run
         gain = taken["kept"].mean_latency_s / taken["open"].mean_latency_s
-        figures.add(f"speculation, odds {odds}: over the condition kept", gain, "x")
+        figures.add(f"speculation, odds {odds}: over the condition kept", gain, "×")
         useless = sum("direct" in a.labels.values() for a in taken["open"].answers)
         figures.add(f"speculation, odds {odds}: searches wasted", 100 * useless / queries, "%")
         more = taken["open"].busy_s["web"] - taken["kept"].busy_s["web"]

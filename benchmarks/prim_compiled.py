@@ -99,9 +99,9 @@ def through_the_compiler(figures: Figures, runs: Runs) -> None:
         before = _mean(made, made.before, PER_INVOCATION, [0.0], 0, once)
         after = _mean(made, made.after, EARLY_WHEN_IDLE, [0.0], 0, labels)
         bound = query_bounds(made.after, made.engines, labels).latency_s
-        figures.add(f"{name}, compiled, one query: over sequential", before / after, "x",
+        figures.add(f"{name}, compiled, one query: over sequential", before / after, "×",
                     at_least=0.99, note=f"{before:.3f} s to {after:.3f} s")  # fmt: skip
-        figures.add(f"{name}, compiled, one query: over the lower bound", after / bound, "x",
+        figures.add(f"{name}, compiled, one query: over the lower bound", after / bound, "×",
                     at_most=1.1 if name == "se_generation" else 1.2)  # fmt: skip
         rate = HIGH * _capacity(made)
         found: dict[str, list[float]] = {"before": [], "after": []}
@@ -110,7 +110,7 @@ def through_the_compiler(figures: Figures, runs: Runs) -> None:
             found["before"].append(_mean(made, made.before, PER_INVOCATION, times, seed))
             found["after"].append(_mean(made, made.after, EARLY_WHEN_IDLE, times, seed))
         figures.add(f"{name}, compiled, Poisson, high: over sequential, per-invocation batching",
-                    fmean(found["before"]) / fmean(found["after"]), "x", at_least=0.99,
+                    fmean(found["before"]) / fmean(found["after"]), "×", at_least=0.99,
                     note=f"{rate:.2f} queries a second")  # fmt: skip
 
 

@@ -173,14 +173,14 @@ def _speedups(
         figures.add(
             f"{told}: over sequential, {words}",
             fmean(found[key]) / ours,
-            "x",
+            "×",
             at_least=least.get((name, level, key), 0.99),
             note=f"by seed {min(each):.2f} to {max(each):.2f}",
         )
     if level == "high" and source == "Poisson" and name in PUBLISHED_HIGH:
-        figures.add(f"{name}, published, high rate", PUBLISHED_HIGH[name], "x", simulated=False)
+        figures.add(f"{name}, published, high rate", PUBLISHED_HIGH[name], "×", simulated=False)
     figures.add(f"{told}: mean latency", ours, "s")
-    figures.add(f"{told}: over the lower bound of the mean", ours / fmean(found["bound"]), "x")
+    figures.add(f"{told}: over the lower bound of the mean", ours / fmean(found["bound"]), "×")
 
 
 ORDERS = (
@@ -230,11 +230,11 @@ def mixed(figures: Figures, runs: Runs) -> None:
             figures.add(
                 f"{told}: {policy.name}, over the bound",
                 fmean(found[policy.name]) / bound,
-                "x",
+                "×",
                 at_most=most if policy is EARLY_WHEN_IDLE else None,
             )
         ours = fmean(found[EARLY_WHEN_IDLE.name])
         figures.add(f"{told}: over the bounds of the queries alone", ours / fmean(found["alone"]),
-                    "x")  # fmt: skip
+                    "×")  # fmt: skip
         figures.add(f"{told}: over sequential, per-invocation batching",
-                    fmean(found["sequential"]) / ours, "x", at_least=0.99)  # fmt: skip
+                    fmean(found["sequential"]) / ours, "×", at_least=0.99)  # fmt: skip

@@ -105,7 +105,7 @@ def compare(
     for policy, values in needed.items():
         figures.add(f"{policy}: share of calls", fmean(values))
     ratio = fmean(needed["random"]) / fmean(needed["adaptive"])
-    figures.add("random over adaptive", ratio, "x", at_least=3)
+    figures.add("random over adaptive", ratio, "×", at_least=3)
     figures.heading("where the adaptive chooser would have stopped, of the calls made here")
     for tolerance in TOLERANCES:
         some = [stop for stop in stops if stop.tolerance == tolerance]

@@ -66,11 +66,11 @@ def loads(figures: Figures, bench: Bench, kind: str, names: Sequence[str]) -> No
         figures.add(
             f"mix, {kind}, .9: p95 slowdown, {name}",
             found.p95,
-            "x",
+            "×",
             at_most=SLOWEST if name == OURS else None,
             note=f"median {found.median:.1f} s, completions over arrivals {found.sustained:.3f}",
         )
-        figures.add(f"mix, {kind}, .9: p95 over the fastest, {name}", found.strict_p95, "x")
+        figures.add(f"mix, {kind}, .9: p95 over the fastest, {name}", found.strict_p95, "×")
 
 
 def sustained(figures: Figures, bench: Bench) -> None:
@@ -91,7 +91,7 @@ def single(figures: Figures, bench: Bench) -> None:
         found = bench.run(OURS, Load(replace(MIX, workflows=(workflow,))), 0.85)
         name = f"{workflow.name}, .85: p95 slowdown, {OURS}"
         told = f"completions over arrivals {found.sustained:.3f}"
-        figures.add(name, found.p95, "x", at_most=SLOWEST, note=told)
+        figures.add(name, found.p95, "×", at_most=SLOWEST, note=told)
 
 
 def light(figures: Figures, bench: Bench) -> None:
@@ -104,7 +104,7 @@ def light(figures: Figures, bench: Bench) -> None:
         ours = bench.run(OURS, Load(MIX), share).median
         told = f"{ours:.2f} s; {best} {medians[best]:.2f} s"
         name = f"mix, {share:g}: median over the best baseline"
-        figures.add(name, ours / medians[best], "x", at_most=1.02, note=told)
+        figures.add(name, ours / medians[best], "×", at_most=1.02, note=told)
 
 
 def capacities(figures: Figures, bench: Bench, full: bool) -> None:
@@ -124,13 +124,13 @@ def capacities(figures: Figures, bench: Bench, full: bool) -> None:
         name = f"{case}: stage-wise over cheapest per-input"
         most = 1 / bench.limit(CHEAPEST, load)
         told = f"no scheduler can have more than {most:.2f}; {PER_INPUT}"
-        figures.add(name, over, "x", at_least=wanted, note=told)
+        figures.add(name, over, "×", at_least=wanted, note=told)
         name = f"{case}: stage-wise over load-aware per-input"
-        figures.add(name, found[OURS] / max(found[AWARE], GRID[0]), "x", at_least=0.97)
+        figures.add(name, found[OURS] / max(found[AWARE], GRID[0]), "×", at_least=0.97)
     static = bench.carried(STATIC, Load(MIX), GRID_STATIC)
     figures.add(f"{MAIN}: carried, {STATIC}", static)
     over = bench.carried(OURS, Load(MIX), GRID) / max(static, GRID_STATIC[0])
-    figures.add(f"{MAIN}: stage-wise over {STATIC}", over, "x", note=PER_WORKFLOW)
+    figures.add(f"{MAIN}: stage-wise over {STATIC}", over, "×", note=PER_WORKFLOW)
 
 
 def regions(figures: Figures, bench: Bench) -> None:
@@ -157,7 +157,7 @@ def regions(figures: Figures, bench: Bench) -> None:
             f"p95 slowdown {ours.p95:.2f}; per-input {aware.p95:.2f}, late {late.p95:.2f}; "
             f"accuracy kept {ours.kept:.3f}, per-input {aware.kept:.3f}"
         )
-        figures.add(case, float(ours.latency.mean() / aware.latency.mean()), "x", note=told)
+        figures.add(case, float(ours.latency.mean() / aware.latency.mean()), "×", note=told)
 
 
 def rounds(figures: Figures) -> None:
