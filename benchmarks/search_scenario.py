@@ -36,7 +36,7 @@ from tests.search.random_workflows import random_workflow
 
 TWELVE = "12 agents"
 
-SPACES = 12
+SPACES = 10
 SIZES = (20_000, 120_000)
 QUICK_SIZES = (2_000, 12_000)
 """Points of the random spaces: enough that a search can miss some, few enough to evaluate all."""
