@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"server", "proxy", "running_proxy"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("server")
+
+
+def _without_torch(hook: str) -> Callable[[], Generator[None, object, object]]:
+    """What fits a model is skipped where torch was left out, as `make test-pythons` does."""
+
+    @pytest.hookimpl(wrapper=True, specname=hook)
+    def wrapped() -> Generator[None, object, object]:
+        try:
+            return (yield)
+        except ModuleNotFoundError as error:
+            if error.name != "torch":
+                raise
+            pytest.skip("fits a model, and torch is not installed")
+
+    return wrapped
+
+
+pytest_runtest_setup = _without_torch("pytest_runtest_setup")
+pytest_runtest_call = _without_torch("pytest_runtest_call")
 
 
 @pytest.fixture(scope="session")
