@@ -323,7 +323,7 @@ def real_clock(figures: Figures, repeats: int) -> None:
 def main() -> None:
     asked = arguments(__doc__).parse_args()
     figures = Figures()
-    repeats = 7 if asked.quick else 11
+    repeats = 7 if asked.quick else 15
     asyncio_overhead(figures, repeats)
     langgraph_overhead(figures, repeats)
     import_time(figures, repeats)

@@ -35,8 +35,9 @@ Floats = npt.NDArray[np.float64]
 
 def speed(report: Report, quick: bool) -> None:
     """Time and peak memory of a fit in a process of its own, imports included."""
-    asked = (
+    asked: tuple[tuple[str, str, float | None], ...] = (
         ("5000", "5000 observations", 20.0),
+        ("wide", "4800 observations of 100 configurations", None),
         ("50000", "50000 observations", 90.0),
     )
     for which, name, seconds in asked[:1] if quick else asked:

@@ -48,7 +48,7 @@ Row = tuple[object, ...]
 
 def main() -> None:
     parser = arguments(__doc__)
-    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--kills", type=int, default=30)
     asked = parser.parse_args()
     figures = Figures(simulated=True)
     with server() as url:

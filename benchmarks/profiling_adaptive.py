@@ -44,7 +44,7 @@ STEPS = (0.025, 0.05, 0.075, 0.1, 0.15, 0.2)
 ENOUGH = 0.99
 TOLERANCES = (0.01, 0.02, 0.05)
 ROOM = 8
-SEEDS = 6
+SEEDS = 10
 FIRST_SEED = 100
 """Worlds of smaller numbers were looked at while the chooser was written."""
 Size = Callable[[Call], float]

@@ -34,9 +34,7 @@ from flowir.search.problem import OBJECTIVES, Measure, Objective, Problem
 from flowir.search.space import Points, Space
 from tests.search.random_workflows import random_workflow
 
-TWELVE = "12 agents"
-
-SPACES = 10
+SPACES = 12
 SIZES = (20_000, 120_000)
 QUICK_SIZES = (2_000, 12_000)
 """Points of the random spaces: enough that a search can miss some, few enough to evaluate all."""
@@ -66,12 +64,12 @@ def searched(asked: Problem, limit: int = 200_000) -> Exchanged:
 def scenario(figures: Figures, *, quick: bool, seed: int) -> None:
     """Times, then regret."""
     figures.heading("scenario model, 256 queries, accuracy and mean latency of concurrent runs")
-    names = FLOWCOMPILE[:1] if quick else (*FLOWCOMPILE, TWELVE)
-    with ProcessPoolExecutor(cores(), multiprocessing.get_context("spawn")) as pool:
-        # The longest first; CPU time hardly depends on what runs beside.
-        asked = {name: pool.submit(_timed, name, seed, quick) for name in reversed(names)}
-        for name in names:
-            _report(figures, name, asked[name].result())
+    for name in FLOWCOMPILE[: 1 if quick else 3]:
+        workflow, scenarios = flowcompile(name, seed)
+        _timed(figures, name, workflow, scenarios, 3.0, 1 if quick else 5)
+    if not quick:
+        workflow = twelve_agents()
+        _timed(figures, "12 agents", workflow, made_up(workflow, seed), 15.0, 3)
     count, sizes = (3, QUICK_SIZES) if quick else (SPACES, SIZES)
     figures.heading(
         f"{count} random spaces of {sizes[0]} to {sizes[1]} points, "
@@ -83,25 +81,14 @@ def scenario(figures: Figures, *, quick: bool, seed: int) -> None:
         _regret(figures, name, some)
 
 
-@dataclass(frozen=True)
-class _Timed:
-    """Seconds of CPU of a search and of its start, megabytes, and what it found."""
-
-    seconds: float
-    start: float
-    megabytes: float
-    evaluations: int
-    closed: bool
-
-
-def _timed(name: str, seed: int, quick: bool) -> _Timed:
-    """In a process of its own."""
-    if name == TWELVE:
-        workflow = twelve_agents()
-        scenarios, repeats = made_up(workflow, seed), 3
-    else:
-        workflow, scenarios = flowcompile(name, seed)
-        repeats = 1 if quick else 5
+def _timed(
+    figures: Figures,
+    name: str,
+    workflow: Workflow,
+    scenarios: Scenarios,
+    most: float,
+    repeats: int,
+) -> None:
     found: list[Exchanged] = []
 
     def search() -> None:
@@ -109,17 +96,11 @@ def _timed(name: str, seed: int, quick: bool) -> _Timed:
 
     seconds = median([cpu_seconds(search) for _ in range(repeats)])
     start = cpu_seconds(lambda: mean_field_front(problem(workflow, scenarios)))
-    megabytes = peak_megabytes(search)
-    return _Timed(seconds, start, megabytes, found[-1].evaluations, found[-1].closed)
-
-
-def _report(figures: Figures, name: str, found: _Timed) -> None:
-    most = 15.0 if name == TWELVE else 3.0
-    figures.add(f"{name}: local search, all structures", found.seconds, "s", at_most=most)
-    figures.add(f"{name}: of it, the exact mean-field front", found.start, "s")
-    figures.add(f"{name}: memory", found.megabytes, "MB")
-    figures.add(f"{name}: evaluations", found.evaluations)
-    figures.add(f"{name}: no exchange improves it (1 = yes)", found.closed, at_least=1)
+    figures.add(f"{name}: local search, all structures", seconds, "s", at_most=most)
+    figures.add(f"{name}: of it, the exact mean-field front", start, "s")
+    figures.add(f"{name}: memory", peak_megabytes(search), "MB")
+    figures.add(f"{name}: evaluations", found[-1].evaluations)
+    figures.add(f"{name}: no exchange improves it (1 = yes)", found[-1].closed, at_least=1)
 
 
 @dataclass(frozen=True)
