@@ -13,7 +13,7 @@ PIP = $(BIN)/python -m pip install -q --no-compile -c constraints.txt
 INSTALL = $(BIN)/python -m uv pip install -q -c constraints.txt
 TORCH := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: demo test test-all test-pythons coverage lint docs hooks bench clean
+.PHONY: demo ir test test-all test-pythons coverage lint docs hooks bench clean
 .DEFAULT_GOAL := demo
 
 demo: $(READY)
@@ -21,13 +21,12 @@ demo: $(READY)
 
 # The numbers are small: one thread each is faster than several that wait for each other.
 test test-all test-pythons coverage: export OMP_NUM_THREADS = 1
-test: lint
-	$(BIN)/lit --order=lexical -q lit_tests
+test: $(READY)
+	@$(MAKE) --no-print-directory -j 2 -O lint ir
 	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
 
 test-all: export FLOWIR_EXPLORE = 1
-test-all: lint .venv/.ready-all
-	$(BIN)/lit --order=lexical -q lit_tests
+test-all: lint .venv/.ready-all ir
 	$(BIN)/pytest -n 2 --dist worksteal
 
 # What the tests of `make test` reach, by file; html is in build/coverage.
@@ -59,6 +58,9 @@ docs: $(READY)
 # Before every commit, what `make lint` asks of the files that changed.
 hooks: $(READY)
 	$(BIN)/pre-commit install
+
+ir: $(READY)
+	$(BIN)/lit --order=lexical -q lit_tests
 
 lint: $(READY) build/types
 	$(BIN)/ruff check .
