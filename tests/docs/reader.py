@@ -28,7 +28,7 @@ def stand_in(body: dict[str, Any]) -> Reply:
     left, right = map(int, re.findall(r"\d+", prompt(body))[:2])
     known = SMALL_TO if body["model"] == "small" else LARGE_TO
     product = left * right + (left * right > known)
-    delay_s = 0.01 if body["model"] == "small" else 0.03
+    delay_s = 0.02 if body["model"] == "small" else 0.2
     return Reply(text=str(product), delay_s=delay_s, read=18, written=3)
 
 
