@@ -135,6 +135,11 @@ def test_workflows_that_shrink(
     check_against_enumeration(workflow, scenarios, objectives, execution)
 
 
+def test_whether_a_plan_is_read_while_it_is_written_may_depend_on_a_label() -> None:
+    """Its planner is one call in some structures only: they are composed one by one."""
+    assert check_seed(4_275) is not None
+
+
 def test_scenarios_are_averaged() -> None:
     """Several draws and queries are searched as their mean, as the mean-field model is defined."""
     for seed in range(40, 60):

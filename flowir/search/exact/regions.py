@@ -12,7 +12,16 @@ from flowir.calculus import rows
 from flowir.calculus.plans import plan as plan_row
 from flowir.calculus.plans import planned_seconds
 from flowir.calculus.rows import Quantity
-from flowir.calculus.terms import Branch, Checker, Fallback, Map, Plan, Refine, streamed
+from flowir.calculus.terms import (
+    Alternatives,
+    Branch,
+    Checker,
+    Fallback,
+    Map,
+    Plan,
+    Refine,
+    streamed,
+)
 from flowir.search.exact.amounts import added, scaled, weighted
 from flowir.search.exact.columns import (
     Amount,
@@ -25,6 +34,7 @@ from flowir.search.exact.columns import (
     restricted,
     union,
 )
+from flowir.search.exact.entangled import EntangledError
 from flowir.search.exact.graph import Node
 from flowir.search.exact.marks import label
 from flowir.search.exact.merge import mapped
@@ -162,7 +172,13 @@ def map(c: Composer, scope: Scope, node: Node, term: Map, outside: Keys) -> Part
 
 
 def plan(c: Composer, scope: Scope, node: Node, term: Plan, outside: Keys) -> PartialFront:
-    """Conditioned on whether what the joiner sees is right."""
+    """Conditioned on whether what the joiner sees is right.
+
+    Raises:
+        EntangledError: whether plans are read while they are written depends on a label.
+    """
+    if any(isinstance(part, Alternatives) for part in term.planner.terms):
+        raise EntangledError
     writing, joining = node.inner
     seen = [Axis(value, "right") for value in term.joiner.arguments]
     shape = streamed(term)
