@@ -22,7 +22,7 @@ demo: $(READY)
 # The numbers are small: one thread each is faster than several that wait for each other.
 test test-all test-pythons coverage: export OMP_NUM_THREADS = 1
 test: $(READY)
-	@$(MAKE) --no-print-directory -j 2 -O lint ir
+	@$(MAKE) --no-print-directory -j 2 lint ir
 	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
 
 test-all: export FLOWIR_EXPLORE = 1

@@ -85,10 +85,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     page = document(sections, machine(), date.today().isoformat(), time.monotonic() - start)
     asked.out.write_text(page, encoding="utf-8")
     print(f"\nwrote {asked.out}")
-    if asked.out.resolve() == README.parent / "BENCHMARKS.md" and asked.only == there:
+    failed = any(section.failure for section in sections)
+    whole = asked.only == there and not asked.quick and not failed
+    if whole and asked.out.resolve() == README.parent / "BENCHMARKS.md":
         README.write_text(quoting(README.read_text(encoding="utf-8"), page), encoding="utf-8")
         print("wrote what README.md quotes of it")
-    return int(any(section.failure for section in sections))
+    return int(failed)
 
 
 def run(name: str, options: Sequence[str], data: Path | None) -> Section:
